@@ -1,1 +1,43 @@
-//! engine.
+//! The durable engine: shards that take inputs, step executions, commit once, and only then act.
+//!
+//! ```text
+//!  Handle ──┐                 ┌────────── one shard, one thread ──────────┐
+//!  runners ─┼─> bounded inbox │ take -> step -> seal ──> store.commit     │──> replies
+//!  timers ──┘                 │   ^                          │            │──> TaskRunner
+//!                             │   └── gathers meanwhile      └─> act ─────│──> status changes
+//!                             └────────────────────────────────────────────┘
+//!  Reader ────────────────────────────> store (committed rows only)
+//! ```
+//!
+//! Order is decided in one place, [`core::Core`], which has neither thread nor clock: it is handed the time, so
+//! a simulator can drive it. [`shard`] is the thread around it.
+//!
+//! INVARIANT: nothing leaves a shard before the commit that holds it. Replies, tasks and status changes are
+//! *acts*, kept beside the batch and done when the store has answered.
+//!
+//! Knows a [`TaskRunner`] and a [`store::Store`]; knows neither HTTP, processes nor AWS's wire forms.
+
+pub mod core;
+mod engine;
+mod error;
+mod handle;
+mod keys;
+pub mod limits;
+mod machines;
+mod reader;
+mod record;
+mod shard;
+mod task;
+mod timers;
+mod watch;
+
+pub use engine::{Config, Engine};
+pub use error::{Error, StartError, StopError};
+pub use handle::{Handle, Started};
+pub use keys::{ExecutionId, execution_arn, split_execution_arn};
+pub use machines::{Created, Machine, Machines, NewMachine, Revision};
+pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
+pub use record::{ExecutionStatus, Row};
+pub use shard::now;
+pub use task::{Completion, Task, TaskRunner};
+pub use watch::StatusChange;

@@ -1,1 +1,60 @@
-//! aws-states.
+//! The Step Functions door: AWS JSON 1.0, `X-Amz-Target: AWSStepFunctions.<Operation>`.
+//!
+//! One file per action in [`actions`]; every error name and text in [`errors`]; history events are rendered to
+//! the wire in [`history`]. The door checks requests and shapes answers. What happens is decided by the engine;
+//! the door knows no other door and no socket.
+//!
+//! Source of shapes and names: the service model `stepfunctions` 2016-11-23.
+
+mod actions;
+mod check;
+mod errors;
+mod history;
+mod page;
+mod wire;
+
+use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
+use engine::{Handle, Reader};
+use serde_json::Value;
+
+/// What comes before the operation in `X-Amz-Target`.
+pub const TARGET_PREFIX: &str = "AWSStepFunctions.";
+
+/// "Maximum request size": 1 MB per request. Source: "Step Functions service quotas".
+const REQUEST_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
+
+#[derive(Clone)]
+pub struct States {
+    pub(crate) handle: Handle,
+    pub(crate) reader: Reader,
+    pub(crate) home: Home,
+}
+
+impl States {
+    pub fn new(handle: Handle, reader: Reader, home: Home) -> States {
+        States { handle, reader, home }
+    }
+
+    /// Answers one request. Never fails: every failure is an AWS error.
+    pub async fn handle(&self, request: &Request) -> Response {
+        match self.answer(request).await {
+            Ok(answer) => json_1_0(&answer),
+            Err(error) => json_1_0_error("", &error),
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Value, Error> {
+        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
+        if request.body().len() > REQUEST_BYTES_MAX {
+            return Err(errors::request_too_large(request.body().len(), REQUEST_BYTES_MAX));
+        }
+        let body = wire::parse(request.body())?;
+        actions::dispatch(self, operation, body).await
+    }
+
+    /// Calls an action with a body, as if it had come over the wire: for the command line's own use.
+    pub async fn call(&self, operation: &str, body: Value) -> Result<Value, Error> {
+        actions::dispatch(self, operation, body).await
+    }
+}

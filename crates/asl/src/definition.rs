@@ -1,0 +1,312 @@
+//! A parsed state machine: everything the interpreter needs, nothing it would have to parse again.
+//!
+//! States of all nesting levels stand in one vector and name each other by index, so a running thread is
+//! described by one [`StateId`] however deep it is, a snapshot of it is four bytes, and no reference counting
+//! is needed. A *block* is one `StartAt` + `States` object: the state machine itself, a branch of a Parallel,
+//! the processor of a Map.
+//!
+//! Knows nothing of text: [`crate::parse`] makes it, [`crate::validate`] has already refused what is wrong,
+//! so every `StateId` here points at a state of the same block.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::path::{Path, ReferencePath};
+use crate::template::Template;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct StateId(pub u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct BlockId(pub u32);
+
+#[derive(Debug)]
+pub struct Definition {
+    /// The text it was parsed from, byte for byte.
+    pub text: Arc<str>,
+    pub comment: Option<String>,
+    pub timeout_seconds: Option<u64>,
+    /// States of all blocks; the order carries no meaning.
+    pub states: Vec<State>,
+    /// `blocks[0]` is the state machine itself.
+    pub blocks: Vec<Block>,
+}
+
+impl Definition {
+    pub const ROOT: BlockId = BlockId(0);
+
+    pub fn state(&self, id: StateId) -> &State {
+        &self.states[id.0 as usize]
+    }
+
+    pub fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.0 as usize]
+    }
+}
+
+#[derive(Debug)]
+pub struct Block {
+    pub start: StateId,
+    /// In document order.
+    pub states: Vec<StateId>,
+    /// The Parallel or Map this block belongs to; none for the state machine itself.
+    pub owner: Option<StateId>,
+}
+
+#[derive(Debug)]
+pub struct State {
+    pub id: StateId,
+    pub block: BlockId,
+    pub name: Arc<str>,
+    pub comment: Option<String>,
+    pub kind: Kind,
+}
+
+impl State {
+    /// The word AWS uses in event types: `Task` in `TaskStateEntered`.
+    pub fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Task(_) => "Task",
+            Kind::Pass(_) => "Pass",
+            Kind::Choice(_) => "Choice",
+            Kind::Wait(_) => "Wait",
+            Kind::Succeed(_) => "Succeed",
+            Kind::Fail(_) => "Fail",
+            Kind::Parallel(_) => "Parallel",
+            Kind::Map(_) => "Map",
+        }
+    }
+
+    /// The state whose effect this one reverses: `compensates: ReserveHotel` in its Comment.
+    pub fn compensates(&self) -> Option<&str> {
+        compensated(self.comment.as_deref()?)
+    }
+}
+
+/// The name in `compensates: ReserveHotel`.
+pub(crate) fn compensated(comment: &str) -> Option<&str> {
+    let rest = comment.trim().strip_prefix("compensates:")?.trim();
+    (!rest.is_empty()).then_some(rest)
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Task(Task),
+    Pass(Pass),
+    Choice(Choice),
+    Wait(Wait),
+    Succeed(Succeed),
+    Fail(Fail),
+    Parallel(Parallel),
+    Map(Map),
+}
+
+/// Where a thread goes when a state is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    State(StateId),
+    End,
+}
+
+/// `InputPath` and `OutputPath`: absent means `$`, JSON `null` means `{}`.
+#[derive(Debug)]
+pub enum Filter {
+    Path(Path),
+    Empty,
+}
+
+/// `ResultPath`: absent means `$` (the result replaces the input), JSON `null` discards the result.
+#[derive(Debug)]
+pub enum ResultPath {
+    At(ReferencePath),
+    Discard,
+}
+
+/// The fields around a state's work. A `Filter` or `ResultPath` that was absent is the `$` it stands for.
+#[derive(Debug)]
+pub struct Io {
+    pub input_path: Filter,
+    pub output_path: Filter,
+}
+
+#[derive(Debug)]
+pub struct Task {
+    pub io: Io,
+    pub parameters: Option<Template>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub resource: Resource,
+    pub timeout: Option<Seconds>,
+    pub heartbeat: Option<Seconds>,
+    pub retry: Vec<Retrier>,
+    pub catch: Vec<Catcher>,
+    pub next: Next,
+}
+
+/// What a Task asks for, with the parts that the history shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// A Lambda function named by its own ARN; events `LambdaFunction...`.
+    Function { arn: Arc<str> },
+    /// `arn:aws:states:::lambda:invoke`: service `lambda`, action `invoke`; events `Task...`.
+    Service { arn: Arc<str>, service: Arc<str>, action: Arc<str> },
+}
+
+impl Resource {
+    pub fn arn(&self) -> &Arc<str> {
+        match self {
+            Resource::Function { arn } | Resource::Service { arn, .. } => arn,
+        }
+    }
+}
+
+/// A whole number of seconds, fixed or found in the state's input.
+#[derive(Debug)]
+pub enum Seconds {
+    Fixed(u64),
+    Path(Path),
+}
+
+#[derive(Debug)]
+pub struct Pass {
+    pub io: Io,
+    pub parameters: Option<Template>,
+    pub result: Option<Value>,
+    pub result_path: ResultPath,
+    pub next: Next,
+}
+
+#[derive(Debug)]
+pub struct Choice {
+    pub io: Io,
+    pub rules: Vec<Rule>,
+    pub default: Option<StateId>,
+}
+
+#[derive(Debug)]
+pub struct Rule {
+    pub condition: crate::choice::Condition,
+    pub next: StateId,
+    /// The condition in a few words, for a drawing: `$.status == "ok"`.
+    pub label: String,
+}
+
+#[derive(Debug)]
+pub struct Wait {
+    pub io: Io,
+    pub until: Until,
+    pub next: Next,
+}
+
+#[derive(Debug)]
+pub enum Until {
+    Seconds(u64),
+    SecondsPath(Path),
+    /// An RFC 3339 moment in milliseconds since 1970.
+    Timestamp(i64),
+    TimestampPath(Path),
+}
+
+#[derive(Debug)]
+pub struct Succeed {
+    pub io: Io,
+}
+
+#[derive(Debug)]
+pub struct Fail {
+    pub error: Option<Text>,
+    pub cause: Option<Text>,
+}
+
+/// `Error`/`ErrorPath` and `Cause`/`CausePath`: fixed, or a path or an intrinsic function that gives a string.
+#[derive(Debug)]
+pub enum Text {
+    Fixed(String),
+    Expression(crate::template::Expression),
+}
+
+#[derive(Debug)]
+pub struct Parallel {
+    pub io: Io,
+    pub parameters: Option<Template>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub branches: Vec<BlockId>,
+    pub retry: Vec<Retrier>,
+    pub catch: Vec<Catcher>,
+    pub next: Next,
+}
+
+/// An inline Map. (`ProcessorConfig.Mode: DISTRIBUTED` is refused by validation until it is served.)
+#[derive(Debug)]
+pub struct Map {
+    pub io: Io,
+    /// Absent means `$`.
+    pub items_path: Option<Path>,
+    /// `ItemSelector`, or `Parameters` of the legacy form.
+    pub item_selector: Option<Template>,
+    pub processor: BlockId,
+    /// 0 means no limit of the author's.
+    pub max_concurrency: Concurrency,
+    pub tolerated_failure_count: Option<Tolerance>,
+    pub tolerated_failure_percentage: Option<Tolerance>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub retry: Vec<Retrier>,
+    pub catch: Vec<Catcher>,
+    pub next: Next,
+}
+
+#[derive(Debug)]
+pub enum Concurrency {
+    Fixed(u64),
+    Path(Path),
+}
+
+#[derive(Debug)]
+pub enum Tolerance {
+    Fixed(f64),
+    Path(Path),
+}
+
+#[derive(Debug)]
+pub struct Retrier {
+    pub error_equals: Vec<String>,
+    pub interval_seconds: u64,
+    pub max_attempts: u64,
+    pub backoff_rate: f64,
+    pub max_delay_seconds: Option<u64>,
+    pub jitter: Jitter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    None,
+    /// Uniform from zero to the computed delay.
+    Full,
+}
+
+#[derive(Debug)]
+pub struct Catcher {
+    pub error_equals: Vec<String>,
+    pub result_path: ResultPath,
+    pub next: StateId,
+}
+
+/// Does one name in `ErrorEquals` match this error?
+///
+/// `States.ALL` matches everything but `States.Runtime`, which ends the execution. (The guide excludes
+/// `States.DataLimitExceeded` too, but recorded executions show it caught.) `States.TaskFailed` matches any
+/// error but a timeout.
+/// Source: "Handling errors in Step Functions workflows", AWS Step Functions Developer Guide.
+pub fn error_matches(error_equals: &[String], error: &str) -> bool {
+    error_equals.iter().any(|name| match name.as_str() {
+        "States.ALL" => error != "States.Runtime",
+        "States.TaskFailed" => {
+            !matches!(error, "States.Timeout" | "States.HeartbeatTimeout" | "States.Runtime")
+        }
+        "States.Timeout" => matches!(error, "States.Timeout" | "States.HeartbeatTimeout"),
+        other => other == error,
+    })
+}

@@ -1,0 +1,132 @@
+//! `Resource` of a Task: what is served, what is not yet, and what is no resource at all.
+
+use std::sync::Arc;
+
+use crate::definition::Resource;
+use crate::not_yet::{self, Feature};
+
+use super::MachineType;
+use super::report::{Problem, Read, Refused};
+use super::state::{Here, Parser};
+
+/// The optimized integrations and their actions (AWS Step Functions Developer Guide, "Integrating optimized
+/// services"). A service that is not listed here may exist.
+const ACTIONS: &[(&str, &[&str])] = &[
+    ("apigateway", &["invoke"]),
+    ("dynamodb", &["getItem", "putItem", "updateItem", "deleteItem"]),
+    ("events", &["putEvents"]),
+    ("http", &["invoke"]),
+    ("lambda", &["invoke"]),
+    ("sns", &["publish"]),
+    ("sqs", &["sendMessage"]),
+    ("states", &["startExecution"]),
+];
+
+const SYNC: &str = ".sync";
+const SYNC_2: &str = ".sync:2";
+const CALLBACK: &str = ".waitForTaskToken";
+
+/// Services that answer at once, and never take `.sync`.
+const NEVER_SYNC: &[&str] = &["apigateway", "aws-sdk", "dynamodb", "events", "lambda", "sns", "sqs"];
+
+enum Class<'a> {
+    Function,
+    /// Of a service integration without a pattern.
+    Service { service: &'a str, action: &'a str },
+    Pattern(&'static str),
+    Activity,
+    NotRecognized,
+    NotAnArn,
+}
+
+pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Resource> {
+    let text = here.fields.string("Resource", p.report)?.ok_or(Refused)?;
+    let at = here.fields.at.key("Resource");
+    let arn: Arc<str> = Arc::from(text);
+    if let Some(substitution) = unfilled(text) {
+        let message = format!("Value is not a valid resource ARN: the substitution {substitution} was not filled in");
+        let help = "give it a value in DefinitionSubstitutions, or write the ARN itself";
+        return Err(p.report.add(Problem::schema(&at, message).help(help)));
+    }
+    let class = classify(text);
+    let problem = match class {
+        Class::Function => return Ok(Resource::Function { arn }),
+        Class::Service { service: "lambda", action: "invoke" } => {
+            return Ok(Resource::Service { arn, service: "lambda".into(), action: "invoke".into() });
+        }
+        Class::Activity if p.machine == MachineType::Express => {
+            Problem::schema(&at, "Express state machine does not support Activity ARN")
+        }
+        Class::Pattern(pattern) if p.machine == MachineType::Express => {
+            // The blank at the end is AWS's.
+            Problem::schema(&at, format!("Express state machine does not support '{pattern}' service integration "))
+        }
+        Class::Activity => not_yet::problem(Feature::Activity, &at),
+        Class::Pattern(_) => not_yet::problem(Feature::Pattern, &at),
+        Class::Service { .. } => not_yet::problem(Feature::Integration, &at),
+        Class::NotRecognized => Problem::schema(
+            &at,
+            format!(
+                "The resource provided {text} is not recognized. The value is not a valid resource ARN, or the \
+                 resource is not available in this region."
+            ),
+        ),
+        Class::NotAnArn => Problem::schema(&at, "Value is not a valid resource ARN").help(
+            "write arn:aws:lambda:REGION:ACCOUNT:function:NAME or arn:aws:states:::lambda:invoke",
+        ),
+    };
+    Err(p.report.add(problem))
+}
+
+/// The first `${...}` of a text.
+fn unfilled(text: &str) -> Option<&str> {
+    let start = text.find("${")?;
+    let end = text[start..].find('}')?;
+    Some(&text[start..=start + end])
+}
+
+fn classify(text: &str) -> Class<'_> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, service, region, account, rest] = parts[..] else { return Class::NotAnArn };
+    match service {
+        _ if !partition.starts_with("aws") => Class::NotAnArn,
+        "lambda" if is_region(region) && is_account(account) && is_function(rest) => Class::Function,
+        "states" if region.is_empty() && account.is_empty() => integration(rest),
+        "states" if is_region(region) && is_account(account) && rest.starts_with("activity:") => Class::Activity,
+        _ => Class::NotAnArn,
+    }
+}
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `function:NAME` or `function:NAME:QUALIFIER`.
+fn is_function(rest: &str) -> bool {
+    let word = |text: &str, more: &[u8]| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    match rest.split(':').collect::<Vec<_>>()[..] {
+        ["function", name] => word(name, b"-_"),
+        ["function", name, qualifier] => word(name, b"-_") && word(qualifier, b"-_$"),
+        _ => false,
+    }
+}
+
+/// `SERVICE:ACTION`, `SERVICE:ACTION.PATTERN`, `aws-sdk:SERVICE:ACTION`.
+fn integration(rest: &str) -> Class<'_> {
+    let Some((service, action)) = rest.split_once(':') else { return Class::NotAnArn };
+    let pattern = [SYNC_2, SYNC, CALLBACK].into_iter().find(|pattern| action.ends_with(pattern));
+    let base = pattern.and_then(|pattern| action.strip_suffix(pattern)).unwrap_or(action);
+    let known = ACTIONS.iter().find(|(name, _)| *name == service).map(|(_, actions)| *actions);
+    match pattern {
+        _ if known.is_some_and(|actions| !actions.contains(&base)) => Class::NotRecognized,
+        Some(SYNC | SYNC_2) if NEVER_SYNC.contains(&service) => Class::NotRecognized,
+        Some(pattern) => Class::Pattern(pattern),
+        None => Class::Service { service, action },
+    }
+}

@@ -1,0 +1,58 @@
+//! Where APIs are on the shared port: the three ways clients write the address of a REST API.
+//!
+//! ```text
+//! Host: {api}.execute-api.{anything}      /{stage}/{path}                        AWS's own
+//! /restapis/{api}/{stage}/_user_request_/{path}                                  the habit of this field
+//! /_aws/execute-api/{api}/{stage}/{path}                                         its younger form
+//! ```
+
+use aws_protocol::Request;
+use http::header::HOST;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub api_id: String,
+    pub stage: String,
+    /// The path within the API, beginning with a slash, still percent-encoded.
+    pub path: String,
+}
+
+impl Address {
+    /// The address in a request, or none if the request is for another door.
+    pub fn of(request: &Request) -> Option<Address> {
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).or(request.uri().host());
+        Address::by_host(host.unwrap_or_default(), request.uri().path())
+            .or_else(|| Address::by_path(request.uri().path()))
+    }
+
+    fn by_host(host: &str, path: &str) -> Option<Address> {
+        let (api_id, domain) = host.split_once('.')?;
+        let service = domain.split(['.', ':']).next();
+        if service != Some("execute-api") {
+            return None;
+        }
+        let (stage, path) = first(path.strip_prefix('/')?);
+        Some(Address::new(api_id, stage, path))
+    }
+
+    fn by_path(path: &str) -> Option<Address> {
+        if let Some(rest) = path.strip_prefix("/restapis/") {
+            let (api_id, rest) = rest.split_once('/')?;
+            let (stage, rest) = rest.split_once('/')?;
+            let (marker, path) = first(rest);
+            return (marker == "_user_request_").then(|| Address::new(api_id, stage, path));
+        }
+        let (api_id, rest) = path.strip_prefix("/_aws/execute-api/")?.split_once('/')?;
+        let (stage, path) = first(rest);
+        Some(Address::new(api_id, stage, path))
+    }
+
+    fn new(api_id: &str, stage: &str, path: &str) -> Address {
+        Address { api_id: api_id.to_owned(), stage: stage.to_owned(), path: format!("/{path}") }
+    }
+}
+
+/// The first segment and what follows its slash.
+fn first(path: &str) -> (&str, &str) {
+    path.split_once('/').unwrap_or((path, ""))
+}

@@ -1,0 +1,172 @@
+//! From the function's answer to the HTTP response, and the refusals of the door itself.
+//!
+//! AWS is strict here, so we are: a function that returns anything but the known members, of the right types, gets the
+//! client a 502. No member is required; `{}` is an empty 200. `isBase64Encoded` is always honoured (as if the API
+//! named `*/*` as binary). A header in `multiValueHeaders` replaces the same one in `headers`.
+
+use aws_protocol::{REST_JSON, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+
+use crate::InvokeAnswer;
+use crate::event::drop_hop_by_hop;
+
+/// The only members an answer may have.
+const MEMBERS: &[&str] = &["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+/// A reason is for one line of a terminal.
+const REASON_CHARS_MAX: usize = 400;
+
+/// Answers of API Gateway itself, each with its status, exception name and text.
+#[derive(Clone, Copy, Debug)]
+pub enum Refusal {
+    NoRoute,
+    Forbidden,
+    TooLarge,
+    /// The function ran, but failed or gave no proxy answer.
+    BadAnswer,
+    NotRun,
+    TimedOut,
+}
+
+impl Refusal {
+    fn wire(self) -> (StatusCode, &'static str, &'static str) {
+        const INTERNAL: &str = "InternalServerErrorException";
+        match self {
+            Refusal::NoRoute => {
+                (StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token")
+            }
+            Refusal::Forbidden => (StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden"),
+            Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "Request Too Long"),
+            Refusal::BadAnswer => (StatusCode::BAD_GATEWAY, INTERNAL, "Internal server error"),
+            Refusal::NotRun => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "Internal server error"),
+            Refusal::TimedOut => (StatusCode::GATEWAY_TIMEOUT, INTERNAL, "Endpoint request timed out"),
+        }
+    }
+
+    /// The response; `reason` is for the person who runs the API and goes into a header.
+    pub fn response(self, reason: &str) -> Response {
+        let (status, kind, message) = self.wire();
+        let mut response = aws_protocol::json(status, REST_JSON, &json!({ "message": message }));
+        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+        response.headers_mut().insert("x-ithaca-reason", line(reason));
+        response
+    }
+}
+
+/// A text as a header's value: what does not fit there becomes a question mark.
+fn line(text: &str) -> HeaderValue {
+    let fit = |letter: char| if letter == ' ' || letter.is_ascii_graphic() { letter } else { '?' };
+    let line: String = text.chars().take(REASON_CHARS_MAX).map(fit).collect();
+    HeaderValue::try_from(line).expect("visible ASCII makes a valid header")
+}
+
+/// The response that the function's answer describes, or what is wrong with the answer.
+pub fn respond(answer: &InvokeAnswer) -> Result<Response, String> {
+    let value = serde_json::from_slice(&answer.payload);
+    if answer.function_error {
+        return Err(failure(value.ok()));
+    }
+    let value: Value = value.map_err(|error| format!("it is not JSON ({error})"))?;
+    let Value::Object(members) = value else { return Err(format!("it is {}, not an object", kind(&value))) };
+    if let Some(member) = members.keys().find(|member| !MEMBERS.contains(&member.as_str())) {
+        return Err(format!("it has a member `{member}`; allowed are {}", MEMBERS.join(", ")));
+    }
+    let mut response = http::Response::new(body(&members)?);
+    *response.status_mut() = status(&members)?;
+    *response.headers_mut() = headers(&members)?;
+    response.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(REST_JSON));
+    Ok(response)
+}
+
+fn failure(described: Option<Value>) -> String {
+    let described = described.unwrap_or_default();
+    let text = |member: &str| described[member].as_str().unwrap_or("unknown").to_owned();
+    format!("the function failed with {}: {}", text("errorType"), text("errorMessage"))
+}
+
+/// A number, or a number in a string, as AWS takes both. Informational codes are not for a final answer.
+fn status(members: &Map<String, Value>) -> Result<StatusCode, String> {
+    let code = match members.get("statusCode") {
+        None | Some(Value::Null) => return Ok(StatusCode::OK),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    code.filter(|code| (200..600).contains(code))
+        .and_then(|code| StatusCode::from_u16(code as u16).ok())
+        .ok_or_else(|| format!("its statusCode {} is not a number from 200 to 599", members["statusCode"]))
+}
+
+fn body(members: &Map<String, Value>) -> Result<Bytes, String> {
+    let text = match members.get("body") {
+        None | Some(Value::Null) => return Ok(Bytes::new()),
+        Some(Value::String(text)) => text,
+        Some(other) => return Err(format!("its body is {}, not a string", kind(other))),
+    };
+    match members.get("isBase64Encoded") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(Bytes::copy_from_slice(text.as_bytes())),
+        Some(Value::Bool(true)) => {
+            STANDARD.decode(text).map(Bytes::from).map_err(|error| format!("its body is not base64 ({error})"))
+        }
+        Some(other) => Err(format!("its isBase64Encoded is {}, not true or false", kind(other))),
+    }
+}
+
+fn headers(members: &Map<String, Value>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in object(members, "headers")? {
+        headers.insert(header_name(name)?, header_value(name, value)?);
+    }
+    for (name, values) in object(members, "multiValueHeaders")? {
+        let Value::Array(values) = values else {
+            return Err(format!("its multiValueHeaders `{name}` is {}, not a list", kind(values)));
+        };
+        let header = header_name(name)?;
+        headers.remove(&header);
+        for value in values {
+            headers.append(header.clone(), header_value(name, value)?);
+        }
+    }
+    drop_hop_by_hop(&mut headers);
+    Ok(headers)
+}
+
+fn object<'a>(
+    members: &'a Map<String, Value>,
+    member: &str,
+) -> Result<impl Iterator<Item = (&'a String, &'a Value)>, String> {
+    match members.get(member) {
+        None | Some(Value::Null) => Ok(None.into_iter().flatten()),
+        Some(Value::Object(object)) => Ok(Some(object).into_iter().flatten()),
+        Some(other) => Err(format!("its {member} is {}, not an object", kind(other))),
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))
+}
+
+fn header_value(name: &str, value: &Value) -> Result<HeaderValue, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        other => return Err(format!("its header `{name}` is {}, not a string", kind(other))),
+    };
+    HeaderValue::try_from(text)
+        .map_err(|_| format!("its header `{name}` has a line break or another control character"))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

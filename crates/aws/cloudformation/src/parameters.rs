@@ -1,0 +1,167 @@
+//! Parameters: defaults, values given from outside, and the checks a parameter declares.
+//!
+//! A parameter that AWS would look up in its Parameter Store has no value here unless one is given; since templates
+//! made by tools declare such parameters without using them, that is an error only where the value is wanted.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::diagnostic::{Position, Report};
+use crate::node::{Entry, Node, Value};
+
+/// What a `Ref` to a parameter finds.
+pub(crate) enum Parameter {
+    Text(String),
+    List(Vec<String>),
+    /// Kept in AWS's Parameter Store.
+    Remote,
+    /// Its error is reported.
+    Invalid,
+}
+
+/// The attributes of a parameter, and whether they say something about values.
+const ATTRIBUTES: &[&str] = &[
+    "Type",
+    "Default",
+    "Description",
+    "NoEcho",
+    "ConstraintDescription",
+    "AllowedValues",
+    "AllowedPattern",
+    "MinLength",
+    "MaxLength",
+    "MinValue",
+    "MaxValue",
+];
+/// AWS's quota of a parameter's value.
+const VALUE_BYTES_MAX: usize = 4_096;
+
+pub(crate) fn values(
+    declared: &[Entry],
+    given: &BTreeMap<String, String>,
+    report: &Report,
+) -> HashMap<String, Parameter> {
+    for name in given.keys().filter(|name| declared.iter().all(|e| e.key != **name)) {
+        let help = "give values for declared parameters only, or declare it under Parameters";
+        report.error(Position::START, format!("the template declares no parameter \"{name}\""), help);
+    }
+    declared.iter().map(|entry| (entry.key.clone(), value(entry, given.get(&entry.key), report))).collect()
+}
+
+fn value(entry: &Entry, given: Option<&String>, report: &Report) -> Parameter {
+    let declaration = &entry.value;
+    let Some(attributes) = declaration.map() else {
+        let help = "write at least `Type: String` under it";
+        report.error(entry.at, format!("the parameter \"{}\" is not a map", entry.key), help);
+        return Parameter::Invalid;
+    };
+    for unknown in attributes.iter().filter(|a| !ATTRIBUTES.contains(&a.key.as_str())) {
+        let help = format!("a parameter has {}", ATTRIBUTES.join(", "));
+        report.error(unknown.at, format!("unknown attribute \"{}\" of a parameter", unknown.key), help);
+    }
+    if let Some(pattern) = declaration.get("AllowedPattern") {
+        report.note(pattern.at, format!("AllowedPattern of the parameter \"{}\" is not checked here", entry.key));
+    }
+    let Some(kind) = declaration.get("Type").and_then(Node::text) else {
+        report.error(entry.at, format!("the parameter \"{}\" has no Type", entry.key), "add `Type: String`");
+        return Parameter::Invalid;
+    };
+    let default = declaration.get("Default");
+    let (at, text) = match (given, default) {
+        (Some(given), _) => (entry.at, given.clone()),
+        (None, _) if kind.starts_with("AWS::SSM::Parameter::Value") => return Parameter::Remote,
+        (None, Some(default)) => match default.text() {
+            Some(text) => (default.at, text),
+            None => {
+                report.error(default.at, format!("Default is {}", default.kind()), "a default is a string or a number");
+                return Parameter::Invalid;
+            }
+        },
+        (None, None) => {
+            let help = format!("give it a value ({}=...) or a Default", entry.key);
+            report.error(entry.at, format!("the parameter \"{}\" has no value", entry.key), help);
+            return Parameter::Invalid;
+        }
+    };
+    let check = Check { name: &entry.key, declaration, at, report };
+    check.value(&kind, text)
+}
+
+struct Check<'a> {
+    name: &'a str,
+    declaration: &'a Node,
+    at: Position,
+    report: &'a Report,
+}
+
+impl Check<'_> {
+    fn value(&self, kind: &str, text: String) -> Parameter {
+        if text.len() > VALUE_BYTES_MAX {
+            return self.refuse(format!("is longer than {VALUE_BYTES_MAX} bytes"), "shorten it");
+        }
+        let is_list = kind == "CommaDelimitedList" || kind.starts_with("List<") || kind.contains("<List<");
+        let items: Vec<String> = match is_list {
+            true if text.is_empty() => Vec::new(),
+            true => text.split(',').map(|item| item.trim().to_owned()).collect(),
+            false => vec![text],
+        };
+        for item in &items {
+            if let Err((message, help)) = self.item(kind, item) {
+                return self.refuse(message, &help);
+            }
+        }
+        match is_list {
+            true => Parameter::List(items),
+            false => Parameter::Text(items.into_iter().next().expect("one item, made above")),
+        }
+    }
+
+    fn item(&self, kind: &str, item: &str) -> Result<(), (String, String)> {
+        if matches!(kind, "Number" | "List<Number>") {
+            let number: f64 = match item.parse() {
+                Ok(number) => number,
+                Err(_) => return Err((format!("is \"{item}\", which is no number"), "give digits".into())),
+            };
+            self.bounds(number, "MinValue", "MaxValue", item)?;
+        } else {
+            self.bounds(item.chars().count() as f64, "MinLength", "MaxLength", item)?;
+        }
+        let Some(allowed) = self.declaration.get("AllowedValues").and_then(Node::list) else { return Ok(()) };
+        let allowed: Vec<String> = allowed.iter().filter_map(Node::text).collect();
+        if allowed.iter().any(|a| a == item) {
+            return Ok(());
+        }
+        Err((format!("is \"{item}\", which AllowedValues does not list"), format!("use one of {}", allowed.join(", "))))
+    }
+
+    fn bounds(&self, size: f64, min: &str, max: &str, item: &str) -> Result<(), (String, String)> {
+        let bound = |name: &str| self.declaration.get(name)?.literal()?.parse::<f64>().ok();
+        if bound(min).is_some_and(|bound| size < bound) {
+            return Err((format!("is \"{item}\", below its {min}"), format!("respect {min}")));
+        }
+        if bound(max).is_some_and(|bound| size > bound) {
+            return Err((format!("is \"{item}\", above its {max}"), format!("respect {max}")));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, message: String, help: &str) -> Parameter {
+        self.report.error(self.at, format!("the parameter \"{}\" {message}", self.name), help);
+        Parameter::Invalid
+    }
+}
+
+impl Parameter {
+    /// The value as a node at the place that asks for it.
+    pub fn node(&self, name: &str, at: Position, report: &Report) -> Node {
+        match self {
+            Parameter::Text(text) => Node::string(at, text),
+            Parameter::List(items) => Node::new(at, Value::List(items.iter().map(|i| Node::string(at, i)).collect())),
+            Parameter::Invalid => Node::invalid(at),
+            Parameter::Remote => {
+                let help = format!("give the value ({name}=...); AWS's Parameter Store is not served here");
+                report.error(at, format!("the parameter \"{name}\" is kept in the Parameter Store"), help);
+                Node::invalid(at)
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The plan: what a template asks for, resolved and typed, in the order a deployer may create it.
+//!
+//! Every physical name, ARN and id is decided here, before anything exists, so no value in a plan waits for a running
+//! service. A name is the one the template gives, else `<stack>-<LogicalId>` without AWS's random suffix: the same
+//! template gives the same names each time, so applying it again finds what it made.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::diagnostic::{Diagnostic, Position};
+use crate::node::Node;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    pub stack_name: String,
+    /// The template, as it was named to [`plan`](crate::plan); positions in the plan are in this file.
+    pub template: PathBuf,
+    /// The logical ids of all resources that exist in this stack, each after what it depends on. The lists below
+    /// keep this order.
+    pub order: Vec<String>,
+    pub tables: Vec<Table>,
+    pub functions: Vec<Function>,
+    pub state_machines: Vec<StateMachine>,
+    pub apis: Vec<Api>,
+    pub outputs: Vec<Output>,
+    /// What the template says and what has no effect here.
+    pub notes: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    /// The body of DynamoDB's CreateTable.
+    pub create: Json,
+    /// The `TimeToLiveSpecification` of UpdateTimeToLive, to be sent after the table is made.
+    pub time_to_live: Option<Json>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Function {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    pub runtime: String,
+    pub handler: String,
+    pub code: Code,
+    /// How to make `code` runnable, when the template says so; else the runtime decides.
+    pub build: Option<Build>,
+    pub environment: BTreeMap<String, String>,
+    pub timeout_seconds: u32,
+    pub memory_mb: u32,
+    pub reserved_concurrency: Option<u32>,
+    pub architecture: Architecture,
+    pub role_arn: String,
+    pub description: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// A folder or archive; a relative path is joined to the template's folder already.
+    Path(PathBuf),
+    /// The source itself, to be saved as the file the handler names (`index.handler` is in `index.js` or `index.py`).
+    Inline(String),
+}
+
+/// `Metadata: BuildMethod`, as `sam build` reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Build {
+    /// `rust-cargolambda`; `binary` where the package has several.
+    CargoLambda { binary: Option<String> },
+    /// `makefile`: the target `build-<LogicalId>` of the Makefile in the code folder. The folder to run in, if not that one.
+    Makefile { working_directory: Option<PathBuf> },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    #[default]
+    X86_64,
+    Arm64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateMachine {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    pub kind: StateMachineKind,
+    pub definition: Definition,
+    pub role_arn: String,
+    /// `loggingConfiguration` of CreateStateMachine.
+    pub logging: Option<Json>,
+    pub tracing: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StateMachineKind {
+    #[default]
+    Standard,
+    Express,
+}
+
+/// An ASL definition, substitutions made, and the way back to the text its author wrote.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Definition {
+    /// JSON. A definition file in JSON keeps its lines, so line and column in `text` are those in `file`.
+    pub text: String,
+    /// The file of `DefinitionUri`, or the template.
+    pub file: PathBuf,
+    /// Where the definition begins in `file`.
+    pub at: Position,
+    /// What `file` says there, for finding places in it; none if it is not well formed.
+    #[serde(skip)]
+    pub(crate) tree: Option<Node>,
+}
+
+impl Definition {
+    /// The place in `file` of what a JSON pointer (`/States/Pay/Next`) names, or of the nearest thing around it.
+    pub fn locate(&self, pointer: &str) -> Position {
+        let Some(mut node) = self.tree.as_ref() else { return self.at };
+        for segment in pointer.split('/').skip(1) {
+            let segment = segment.replace("~1", "/").replace("~0", "~");
+            let item = || node.list()?.get(segment.parse::<usize>().ok()?);
+            match node.get(&segment).or_else(item) {
+                Some(child) => node = child,
+                None => break,
+            }
+        }
+        node.at
+    }
+}
+
+/// A REST API with its stages and its routes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Api {
+    pub logical_id: String,
+    /// Ten lower-case letters and digits, as AWS gives.
+    pub id: String,
+    pub name: String,
+    pub at: Position,
+    pub stages: Vec<Stage>,
+    pub routes: Vec<Route>,
+    /// Media types whose bodies reach the function in base64.
+    pub binary_media_types: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    pub name: String,
+    /// Stage variables, `stageVariables` in the event.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// One method on one path, answered by a function (AWS_PROXY).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// `ANY`, or an HTTP method in capitals.
+    pub method: String,
+    /// As API Gateway writes it: `/trips/{id}`, `/{proxy+}`.
+    pub path: String,
+    /// The function's physical name.
+    pub function: String,
+    pub function_arn: String,
+    pub at: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Output {
+    pub logical_id: String,
+    pub value: String,
+    pub description: Option<String>,
+    pub export_name: Option<String>,
+    pub at: Position,
+}
+
+impl Plan {
+    /// Replaces AWS's address of each API of this plan (`https://{id}.execute-api.{region}.amazonaws.com/{stage}`) in a
+    /// text by the one that `url` gives for the API and the stage, without a final slash. Outputs keep what the
+    /// template says; this is for showing them, and for functions which are given an address in their environment.
+    pub fn localise(&self, text: &str, url: &dyn Fn(&Api, &str) -> String) -> String {
+        self.apis.iter().fold(text.to_owned(), |text, api| localise(&text, api, url))
+    }
+}
+
+fn localise(text: &str, api: &Api, url: &dyn Fn(&Api, &str) -> String) -> String {
+    let host = format!("https://{}.execute-api.", api.id);
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(&host) {
+        out.push_str(&rest[..start]);
+        let address = &rest[start..];
+        let path = address[host.len()..].find('/').map(|slash| &address[host.len() + slash + 1..]);
+        let stage = api.stages.iter().find(|s| path.is_some_and(|path| begins_with_segment(path, &s.name)));
+        rest = match (stage, path) {
+            (Some(stage), Some(path)) => {
+                out.push_str(&url(api, &stage.name));
+                &path[stage.name.len()..]
+            }
+            _ => {
+                out.push_str(&host);
+                &address[host.len()..]
+            }
+        };
+    }
+    out + rest
+}
+
+fn begins_with_segment(path: &str, segment: &str) -> bool {
+    path.strip_prefix(segment).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_.".contains(c)))
+}

@@ -1,0 +1,147 @@
+//! What `AWS::Lambda::Function` and `AWS::Serverless::Function` have in common. They differ in where the code is
+//! named, in their events and in some properties.
+
+use super::{Attribute, Build};
+use crate::node::Node;
+use crate::plan::{self, Architecture, Code, Function};
+use crate::properties::{NO_EFFECT, Properties, Property, ignored, served};
+use crate::scope::{Identity, Site};
+use crate::template::Resource;
+
+/// AWS's limit of a function's name.
+pub(super) const NAME_MAX: usize = 64;
+/// AWS's defaults, which SAM keeps.
+const TIMEOUT_SECONDS: u32 = 3;
+const MEMORY_MB: u32 = 128;
+/// AWS's limit of simultaneous executions that one account may ask for; above it, the number is a mistake.
+const RESERVED_MAX: u32 = 1_000_000;
+
+pub(super) const ATTRIBUTES: &[Attribute] = &[Attribute { name: "Arn", value: arn }];
+
+pub(super) const ARCHITECTURES: &[(&str, Architecture)] =
+    &[("x86_64", Architecture::X86_64), ("arm64", Architecture::Arm64)];
+const PACKAGE_TYPES: &[(&str, ())] = &[("Zip", ())];
+const ENVIRONMENT: &[Property] = &[served("Variables")];
+
+/// The properties both types have. A macro, since tables are constants.
+macro_rules! with_common {
+    ($($row:expr),* $(,)?) => { &[
+        served("FunctionName"),
+        served("Runtime"),
+        served("Handler"),
+        served("Environment"),
+        served("Timeout"),
+        served("MemorySize"),
+        served("ReservedConcurrentExecutions"),
+        served("Architectures"),
+        served("Role"),
+        served("Description"),
+        served("PackageType"),
+        ignored("CodeSigningConfigArn", NO_PERMISSIONS),
+        ignored("EphemeralStorage", NO_EFFECT),
+        ignored("KmsKeyArn", NO_EFFECT),
+        ignored("LoggingConfig", NO_EFFECT),
+        ignored("RecursiveLoop", NO_EFFECT),
+        ignored("RuntimeManagementConfig", NO_EFFECT),
+        ignored("SnapStart", NO_EFFECT),
+        ignored("Tags", NO_EFFECT),
+        ignored("VpcConfig", "there are no private networks here"),
+        unsupported("FileSystemConfigs", "use a folder of this machine by an environment variable"),
+        unsupported("ImageConfig", "package the function as a folder or archive"),
+        unsupported("Layers", "bundle the layer's content with the function's code"),
+        unsupported("CapacityProviderConfig", "remove it; functions run on this machine"),
+        unsupported("DurableConfig", "remove it; durable functions are not served"),
+        unsupported("FunctionScalingConfig", "remove it; functions run on this machine"),
+        unsupported("TenancyConfig", "remove it; tenants are not told apart here"),
+        $($row),*
+    ] };
+}
+pub(super) use with_common;
+
+pub(super) fn arn(site: &Site, function: &Identity) -> String {
+    crate::names::arn(site, "lambda", &format!("function:{}", function.name))
+}
+
+/// Puts the function into the plan, unless something it needs is missing (which is reported).
+pub(super) fn push(
+    build: &mut Build<'_>,
+    identity: &Identity,
+    resource: &Resource,
+    properties: &Properties<'_>,
+    code: Option<Code>,
+) {
+    if properties.node("PackageType").is_some_and(|node| node.text().as_deref() == Some("Image")) {
+        return properties.error("PackageType", "functions in container images are not supported", "package it as Zip");
+    }
+    properties.choice("PackageType", PACKAGE_TYPES);
+    let (runtime, handler) = (properties.required_text("Runtime"), properties.required_text("Handler"));
+    let environment = properties.nested("Environment", ENVIRONMENT).map(|e| e.text_map("Variables"));
+    let timeout_seconds = properties.number("Timeout", 1..=900).unwrap_or(TIMEOUT_SECONDS);
+    let memory_mb = properties.number("MemorySize", 128..=10_240).unwrap_or(MEMORY_MB);
+    let reserved_concurrency = properties.number("ReservedConcurrentExecutions", 0..=RESERVED_MAX);
+    let architecture = architecture(properties);
+    let (description, role) = (properties.text("Description").unwrap_or_default(), properties.text("Role"));
+    let how = self::build(build, resource);
+    let (Some(runtime), Some(handler), Some(code)) = (runtime, handler, code) else { return };
+    let role_arn = build.role(identity, role);
+    build.plan.functions.push(Function {
+        logical_id: identity.logical_id.clone(),
+        name: identity.name.clone(),
+        arn: arn(&build.scope.site, identity),
+        at: resource.at,
+        runtime,
+        handler,
+        code,
+        build: how,
+        environment: environment.unwrap_or_default(),
+        timeout_seconds,
+        memory_mb,
+        reserved_concurrency,
+        architecture,
+        role_arn,
+        description,
+    });
+}
+
+fn architecture(properties: &Properties<'_>) -> Architecture {
+    let Some(words) = properties.texts("Architectures") else { return Architecture::default() };
+    let found = match words.as_slice() {
+        [word] => ARCHITECTURES.iter().find(|(known, _)| known == word),
+        _ => None,
+    };
+    match found {
+        Some((_, architecture)) => *architecture,
+        None => {
+            properties.error("Architectures", "Architectures takes one of x86_64 and arm64", "give a list of one");
+            Architecture::default()
+        }
+    }
+}
+
+/// `Metadata` as `sam build` reads it.
+fn build(build: &Build<'_>, resource: &Resource) -> Option<plan::Build> {
+    const PROPERTIES: &[Property] = &[served("Binary"), served("WorkingDirectory"), ignored("ProjectRootDirectory", NO_EFFECT)];
+    let metadata = resource.metadata.as_ref()?;
+    let method = build.scope.text(metadata.get("BuildMethod")?, "BuildMethod")?;
+    let given = metadata.get("BuildProperties");
+    let entries = given.and_then(Node::map).unwrap_or_default();
+    let at = given.map_or(resource.at, |node| node.at);
+    let properties = || Properties::read(build.scope, "BuildProperties", at, entries, PROPERTIES);
+    match method.as_str() {
+        "rust-cargolambda" => Some(plan::Build::CargoLambda { binary: properties().text("Binary") }),
+        "makefile" => {
+            let folder = properties().text("WorkingDirectory").map(|text| build.path(&text));
+            Some(plan::Build::Makefile { working_directory: folder })
+        }
+        // The name of a runtime asks for what happens without a BuildMethod, too.
+        _ if RUNTIME_FAMILIES.iter().any(|family| method.starts_with(family)) => None,
+        _ => {
+            let message = format!("BuildMethod {method} is not supported");
+            let help = "served: rust-cargolambda, makefile; or build it yourself and let the code path name the result";
+            build.scope.report.error(metadata.get("BuildMethod").map_or(at, |node| node.at), message, help);
+            None
+        }
+    }
+}
+
+const RUNTIME_FAMILIES: &[&str] = &["python", "nodejs", "ruby", "java", "go1", "provided"];

@@ -1,0 +1,175 @@
+//! Resource types: which there are, what each is called, and which part of the plan it becomes. To serve one more type,
+//! add a file and its row in [`TYPES`]; a type that only has to be accepted is a row in `ignored.rs`.
+
+mod api_deployment;
+mod api_method;
+mod api_resource;
+mod api_stage;
+mod definition;
+mod dynamodb_table;
+mod event;
+mod function;
+mod ignored;
+mod lambda_function;
+mod rest_api;
+mod serverless_api;
+mod serverless_function;
+mod serverless_state_machine;
+mod simple_table;
+mod state_machine;
+
+pub(crate) use event::implicit_api;
+
+use std::path::{Path, PathBuf};
+
+use crate::Files;
+use crate::gateway::Parts;
+use crate::names;
+use crate::node::Node;
+use crate::plan::Plan;
+use crate::properties::{Properties, Property};
+use crate::scope::{Identity, Scope, Site};
+use crate::template::Resource;
+
+const TYPES: &[&[Type]] = &[
+    &[
+        dynamodb_table::TYPE,
+        simple_table::TYPE,
+        lambda_function::TYPE,
+        serverless_function::TYPE,
+        state_machine::TYPE,
+        serverless_state_machine::TYPE,
+        serverless_api::TYPE,
+        rest_api::TYPE,
+        api_resource::TYPE,
+        api_method::TYPE,
+        api_deployment::TYPE,
+        api_stage::TYPE,
+    ],
+    ignored::TYPES,
+];
+
+pub(crate) struct Type {
+    pub name: &'static str,
+    pub summary: &'static str,
+    /// Whether something comes of it here. If not, its properties are not looked at.
+    pub created: bool,
+    /// The property that gives the physical name.
+    pub named_by: Option<&'static str>,
+    /// AWS's limit of the physical name.
+    pub name_max: usize,
+    /// What `Ref` gives.
+    pub reference: fn(&Site, &Identity) -> String,
+    /// What `Fn::GetAtt` gives.
+    pub attributes: &'static [Attribute],
+    pub properties: &'static [Property],
+    /// Further resources SAM makes of it, which a template may refer to.
+    pub implied: fn(&Resource) -> Vec<Implied>,
+    pub build: fn(&mut Build<'_>, &Identity, &Resource),
+}
+
+pub(crate) struct Attribute {
+    pub name: &'static str,
+    pub value: fn(&Site, &Identity) -> String,
+}
+
+pub(crate) struct Implied {
+    pub logical_id: String,
+    pub kind: &'static Type,
+    /// The physical name, where it does not follow from the logical id.
+    pub name: Option<String>,
+}
+
+impl Type {
+    /// What a row says of itself unless it says otherwise.
+    const PLAIN: Type = Type {
+        name: "",
+        summary: "",
+        created: true,
+        named_by: None,
+        name_max: 255,
+        reference: |_, identity| identity.name.clone(),
+        attributes: &[],
+        properties: &[],
+        implied: |_| Vec::new(),
+        build: |_, _, _| {},
+    };
+
+    /// The identity of a resource of this type.
+    pub fn identity(&'static self, scope: &Scope<'_>, resource: &Resource) -> Identity {
+        let given = self.named_by.and_then(|property| resource.properties.iter().find(|p| p.key == property));
+        let given = given.and_then(|p| {
+            let resolved = scope.resolve(&p.value);
+            if resolved.is_absent() { None } else { scope.text(&p.value, &p.key) }
+        });
+        let name = given.unwrap_or_else(|| names::derived(&scope.site, &resource.id, self.name_max));
+        Identity { logical_id: resource.id.clone(), name, kind: self }
+    }
+}
+
+pub(crate) fn find(name: &str) -> Option<&'static Type> {
+    all().find(|kind| kind.name == name)
+}
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Type> {
+    TYPES.iter().flat_map(|types| types.iter())
+}
+
+/// Where resources leave what becomes of them.
+pub(crate) struct Build<'a> {
+    pub scope: &'a Scope<'a>,
+    pub files: &'a dyn Files,
+    /// The template's folder, which paths in it start from.
+    pub folder: &'a Path,
+    pub plan: Plan,
+    pub gateway: Parts,
+}
+
+impl<'a> Build<'a> {
+    pub fn resource(&mut self, identity: &Identity, resource: &Resource) {
+        (identity.kind.build)(self, identity, resource);
+    }
+
+    /// The properties of a resource by its type's table.
+    fn properties(&self, identity: &Identity, resource: &Resource) -> Properties<'a> {
+        let kind = identity.kind;
+        Properties::read(self.scope, kind.name, resource.at, &resource.properties, kind.properties)
+    }
+
+    /// A path the template names, as seen from where the template is; `.` in it says nothing and is left out.
+    fn path(&self, text: &str) -> PathBuf {
+        self.folder.join(text).components().collect()
+    }
+
+    /// The role a resource runs as: the one it names, or the one SAM would make for it.
+    fn role(&self, identity: &Identity, given: Option<String>) -> String {
+        given.unwrap_or_else(|| {
+            let name = names::derived(&self.scope.site, &implied_role_id(&identity.logical_id), ignored::ROLE.name_max);
+            names::iam_arn(&self.scope.site, &format!("role/{name}"))
+        })
+    }
+}
+
+/// SAM makes a role for each function and state machine that names none.
+fn implied_role(resource: &Resource) -> Vec<Implied> {
+    match resource.properties.iter().any(|p| p.key == "Role") {
+        true => Vec::new(),
+        false => vec![Implied { logical_id: implied_role_id(&resource.id), kind: &ignored::ROLE, name: None }],
+    }
+}
+
+fn implied_role_id(logical_id: &str) -> String {
+    format!("{logical_id}Role")
+}
+
+/// Whether a node is a local path rather than a place in S3; the latter is an error.
+fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<String> {
+    match node.text() {
+        Some(path) if !path.starts_with("s3://") && !path.starts_with("https://") => Some(path),
+        None if node.is_invalid() => None,
+        _ => {
+            properties.error(name, format!("{name} is not a local path"), "name a folder or file beside the template");
+            None
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `AWS::Serverless::StateMachine`: a state machine with its role, its definition in a file or in the template.
+
+use super::state_machine::{ATTRIBUTES, NAME_MAX, Names, arn, push};
+use super::{Build, Type, definition, implied_role};
+use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Property, ignored, served, unsupported};
+use crate::scope::Identity;
+use crate::template::Resource;
+
+pub(super) const TYPE: Type = Type {
+    name: "AWS::Serverless::StateMachine",
+    summary: "a state machine, its definition in a file or in the template",
+    named_by: Some("Name"),
+    name_max: NAME_MAX,
+    reference: arn,
+    attributes: ATTRIBUTES,
+    properties: PROPERTIES,
+    implied: implied_role,
+    build,
+    ..Type::PLAIN
+};
+
+const NO_VERSIONS: &str = "the newest definition is used, versions are not published by a template here";
+
+const PROPERTIES: &[Property] = &[
+    served("Name"),
+    served("Type"),
+    served("Definition"),
+    served("DefinitionUri"),
+    served("DefinitionSubstitutions"),
+    served("Role"),
+    served("Logging"),
+    served("Tracing"),
+    ignored("AutoPublishAlias", NO_VERSIONS),
+    ignored("DeploymentPreference", NO_VERSIONS),
+    ignored("UseAliasAsEventTarget", NO_VERSIONS),
+    ignored("PermissionsBoundary", NO_PERMISSIONS),
+    ignored("Policies", NO_PERMISSIONS),
+    ignored("PropagateTags", NO_EFFECT),
+    ignored("RolePath", NO_PERMISSIONS),
+    ignored("Tags", NO_EFFECT),
+    unsupported("Events", "start executions from a function, or by StartExecution"),
+];
+
+fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
+    const NAMES: Names = Names { kind: "Type", role: "Role", logging: "Logging", tracing: "Tracing" };
+    let properties = build.properties(identity, resource);
+    let definition = match definition::only(&properties, &["DefinitionUri", "Definition"]) {
+        Some("DefinitionUri") => definition::from_file(build, &properties, "DefinitionUri"),
+        Some(_) => definition::from_object(build, &properties, "Definition"),
+        None => None,
+    };
+    push(build, identity, resource, &properties, &NAMES, definition);
+}

@@ -1,0 +1,131 @@
+//! Whole templates: what SAM's authors write, and what CDK synthesizes.
+
+mod common;
+
+use aws_cloudformation::{Api, Architecture, Build, Code, Plan, Position, StateMachineKind};
+use common::{SAGA, plan_of};
+use serde_json::json;
+
+const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000:function";
+
+fn routes(api: &Api) -> Vec<(&str, &str, &str)> {
+    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function.as_str())).collect()
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    plan.notes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_booking_saga_in_sam() {
+    let plan = plan_of(include_str!("templates/travel.yaml"));
+    assert_eq!(plan.stack_name, "app");
+    let before = |a: &str, b: &str| {
+        let place = |id: &str| plan.order.iter().position(|o| o == id).expect("every resource has its place");
+        assert!(place(a) < place(b), "{a} before {b} in {:?}", plan.order);
+    };
+    before("Bookings", "Pay");
+    before("Pay", "Saga");
+    before("Saga", "SagaFunction");
+
+    let [table] = plan.tables.as_slice() else { panic!("{:?}", plan.tables) };
+    assert_eq!(table.arn, "arn:aws:dynamodb:us-east-1:000000000000:table/bookings");
+    assert_eq!(
+        table.create,
+        json!({
+            "TableName": "bookings",
+            "AttributeDefinitions": [
+                { "AttributeName": "pk", "AttributeType": "S" },
+                { "AttributeName": "sk", "AttributeType": "S" }
+            ],
+            "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }, { "AttributeName": "sk", "KeyType": "RANGE" }],
+            "ProvisionedThroughput": { "ReadCapacityUnits": 5, "WriteCapacityUnits": 5 },
+            "SSESpecification": { "Enabled": true },
+            "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" }
+        })
+    );
+    assert_eq!(table.time_to_live, Some(json!({ "AttributeName": "expires", "Enabled": true })));
+
+    let [pay, saga] = plan.functions.as_slice() else { panic!("{:?}", plan.functions) };
+    assert_eq!((pay.name.as_str(), pay.memory_mb, pay.timeout_seconds), ("app-pay", 256, 10));
+    assert_eq!(pay.build, Some(Build::Makefile { working_directory: None }));
+    assert_eq!(pay.environment["RATE"], "0.4");
+    assert_eq!((saga.name.as_str(), saga.arn.as_str()), ("app-SagaFunction", &*format!("{LAMBDA}:app-SagaFunction")));
+    assert_eq!((saga.memory_mb, saga.reserved_concurrency), (128, Some(2)));
+    assert_eq!((saga.runtime.as_str(), saga.handler.as_str()), ("provided.al2023", "bootstrap"));
+    assert_eq!(saga.code, Code::Path("app/functions".into()));
+    assert_eq!(saga.build, Some(Build::CargoLambda { binary: Some("saga".into()) }));
+    assert_eq!(saga.architecture, Architecture::Arm64);
+    assert_eq!(saga.role_arn, "arn:aws:iam::000000000000:role/app-SagaFunctionRole");
+    let environment: Vec<_> = saga.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let machine_arn = "arn:aws:states:us-east-1:000000000000:stateMachine:app-Saga";
+    let expect = [("RATE", "0"), ("SINCE", "2021-07-10"), ("STATE_MACHINE", machine_arn), ("TABLE", "bookings")];
+    assert_eq!(environment, expect);
+
+    let [machine] = plan.state_machines.as_slice() else { panic!("{:?}", plan.state_machines) };
+    assert_eq!((machine.arn.as_str(), machine.kind, machine.tracing), (machine_arn, StateMachineKind::Express, true));
+    assert_eq!(machine.definition.text, SAGA.replace("${Pay}", &pay.arn));
+    assert_eq!(machine.definition.file.to_str(), Some("app/saga.asl.json"));
+    assert_eq!(machine.definition.locate("/States/Pay/Resource"), Position { line: 4, column: 17 });
+    assert_eq!(machine.definition.locate("/States/Pay/Retry/0"), Position { line: 3, column: 22 });
+    let log_group = "arn:aws:logs:us-east-1:000000000000:log-group:app-Logs:*";
+    assert_eq!(
+        machine.logging,
+        Some(json!({
+            "level": "ALL", "includeExecutionData": true,
+            "destinations": [{ "cloudWatchLogsLogGroup": { "logGroupArn": log_group } }]
+        }))
+    );
+
+    let [admin, implicit] = plan.apis.as_slice() else { panic!("{:?}", plan.apis) };
+    assert_eq!((admin.logical_id.as_str(), admin.stages[0].name.as_str()), ("AdminApi", "live"));
+    assert_eq!(admin.stages[0].variables["colour"], "blue");
+    assert_eq!(routes(admin), [("GET", "/admin", "app-SagaFunction")]);
+    assert_eq!((implicit.logical_id.as_str(), implicit.stages[0].name.as_str()), ("ServerlessRestApi", "Prod"));
+    assert_eq!(routes(implicit), [("ANY", "/", "app-SagaFunction"), ("ANY", "/{proxy+}", "app-SagaFunction")]);
+
+    let outputs: Vec<&str> = plan.outputs.iter().map(|o| o.value.as_str()).collect();
+    let address = |api: &Api, path: &str| format!("https://{}.execute-api.us-east-1.amazonaws.com/{path}", api.id);
+    let role = "arn:aws:iam::000000000000:role/app-SagaFunctionRole".to_owned();
+    assert_eq!(outputs, [address(implicit, "Prod/"), address(admin, "live/admin"), role, "Prod".into()]);
+    assert_eq!(plan.outputs[0].export_name.as_deref(), Some("app-url"));
+
+    let local = |api: &Api, stage: &str| format!("http://localhost:3000/{}/{stage}", api.logical_id);
+    let text = plan.localise(&format!("a {} b {}", outputs[0], outputs[1]), &local);
+    assert_eq!(text, "a http://localhost:3000/ServerlessRestApi/Prod/ b http://localhost:3000/AdminApi/live/admin");
+    for other in [address(implicit, "Prods/"), address(implicit, ""), "https://x.execute-api.y/Prod".into()] {
+        assert_eq!(plan.localise(&other, &local), other);
+    }
+
+    assert_eq!(
+        notes(&plan),
+        [
+            "app/template.yaml:30:7: note: SagaFunction: Policies: permissions are not enforced here",
+            "app/template.yaml:43:7: note: Pay: Tags: no effect here",
+            "app/template.yaml:56:3: note: Logs: AWS::Logs::LogGroup is not created: functions log to this machine",
+        ]
+    );
+}
+
+#[test]
+fn a_saga_as_cdk_synthesizes_it() {
+    let plan = plan_of(include_str!("templates/cdk.json"));
+    let functions: Vec<_> = plan.functions.iter().map(|f| (f.logical_id.as_str(), &f.code)).collect();
+    let inline = Code::Inline("exports.handler = async () => 1".into());
+    assert_eq!(functions, [("step1", &inline), ("saga1", &Code::Path("app/asset.abc".into()))]);
+    assert_eq!(plan.functions[0].role_arn, "arn:aws:iam::000000000000:role/app-sagaRole");
+    assert_eq!(plan.functions[1].environment["MACHINE"], plan.state_machines[0].arn);
+    let definition: serde_json::Value = serde_json::from_str(&plan.state_machines[0].definition.text).unwrap();
+    assert_eq!(definition["States"]["A"]["Parameters"]["FunctionName"], format!("{LAMBDA}:app-step1"));
+    let [api] = plan.apis.as_slice() else { panic!("{:?}", plan.apis) };
+    assert_eq!((api.name.as_str(), api.stages[0].name.as_str()), ("sagaApi", "prod"));
+    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1")]);
+    assert_eq!(plan.outputs[0].value, format!("https://{}.execute-api.us-east-1.amazonaws.com/prod/", api.id));
+}
+
+#[test]
+fn the_same_template_gives_the_same_plan() {
+    let text = include_str!("templates/travel.yaml");
+    assert_eq!(plan_of(text), plan_of(text));
+    assert_eq!(plan_of(text).apis[1].id.len(), 10);
+}

@@ -1,0 +1,280 @@
+//! A function's code: where it comes from, and how it gets into the data folder without doing harm.
+//!
+//! Code lands in `<function>/<sha256>/`: unpacked beside it under a temporary name, synced, then renamed, so a folder
+//! with the final name is always whole. An archive is hostile until proven otherwise: no path leaves the folder, no
+//! symbolic links, and sizes are counted as they are written, whatever the archive's directory claims.
+
+use std::fs::{self, File};
+use std::io::{self, Cursor, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+use crate::config::Limits;
+use crate::error::{Error, invalid, too_large};
+use crate::ids;
+
+#[derive(Clone, Debug)]
+pub enum Code {
+    /// An archive with `bootstrap` at its top.
+    Zip(Bytes),
+    /// A folder with `bootstrap` in it; it is copied.
+    Folder(PathBuf),
+    /// One executable that becomes `bootstrap`; it is copied.
+    Bootstrap(PathBuf),
+}
+
+/// Code that is in place.
+pub(crate) struct Installed {
+    pub sha256: [u8; 32],
+    pub size: u64,
+    pub folder: PathBuf,
+}
+
+/// The folder name of code with this hash.
+pub(crate) fn folder_name(sha256: &[u8]) -> String {
+    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Temporary folders of an interrupted installation begin with this; they may be removed at any time.
+pub(crate) const TEMPORARY: &str = ".unpacking-";
+
+/// Puts the code under `home` (the function's folder). Code that is there already is not written again.
+pub(crate) fn install(code: &Code, home: &Path, limits: &Limits) -> Result<Installed, Error> {
+    let (sha256, size) = measure(code, limits)?;
+    let folder = home.join(folder_name(&sha256));
+    if !folder.exists() {
+        let temporary = home.join(format!("{TEMPORARY}{}", ids::hex32()));
+        let result = unpack(code, &temporary, limits).and_then(|()| settle(&temporary, &folder));
+        if let Err(error) = result {
+            // The first error is the one to tell; what is left here goes when the host opens again.
+            let _ = fs::remove_dir_all(&temporary);
+            return Err(error);
+        }
+    }
+    Ok(Installed { sha256, size, folder })
+}
+
+/// Checks the code as an installation would, and leaves nothing behind.
+pub(crate) fn try_out(code: &Code, home: &Path, limits: &Limits) -> Result<Installed, Error> {
+    let (sha256, size) = measure(code, limits)?;
+    let temporary = home.join(format!("{TEMPORARY}{}", ids::hex32()));
+    let result = unpack(code, &temporary, limits);
+    fs::remove_dir_all(&temporary).map_err(Error::io("remove", &temporary))?;
+    result.map(|()| Installed { sha256, size, folder: home.join(folder_name(&sha256)) })
+}
+
+/// Makes the unpacked files durable before their name says that they are whole.
+fn settle(temporary: &Path, folder: &Path) -> Result<(), Error> {
+    let opened = File::open(temporary).map_err(Error::io("open", temporary))?;
+    sync_all_files(&opened).map_err(Error::io("sync", temporary))?;
+    fs::rename(temporary, folder).map_err(Error::io("rename", temporary))
+}
+
+/// One call for all files: a package may have thousands, and an `fsync` of each takes minutes on a slow disk.
+#[cfg(target_os = "linux")]
+fn sync_all_files(within: &File) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: a call on an open descriptor.
+    match unsafe { libc::syncfs(within.as_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_all_files(_within: &File) -> io::Result<()> {
+    // SAFETY: takes no arguments and cannot fail.
+    unsafe { libc::sync() };
+    Ok(())
+}
+
+fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
+    match code {
+        Code::Zip(bytes) => {
+            let max = limits.zip_bytes_max;
+            if bytes.len() > max {
+                return Err(too_large(format!("Request must be smaller than {max} bytes for the zip file")).into());
+            }
+            Ok((Sha256::digest(bytes).into(), bytes.len() as u64))
+        }
+        Code::Bootstrap(file) => measure_files(&[(PathBuf::from("bootstrap"), file.clone())]),
+        Code::Folder(folder) => {
+            let mut files = Vec::new();
+            list(folder, Path::new(""), limits, &mut files)?;
+            measure_files(&files)
+        }
+    }
+}
+
+/// A hash over names, lengths, executable bits and contents, in the order of names.
+fn measure_files(files: &[(PathBuf, PathBuf)]) -> Result<([u8; 32], u64), Error> {
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    for (name, source) in files {
+        let mut file = File::open(source).map_err(Error::io("open", source))?;
+        let meta = file.metadata().map_err(Error::io("read", source))?;
+        let executable = meta.permissions().mode() & 0o100 != 0;
+        hash.update(format!("{}\0{}\0{executable}\0", name.display(), meta.len()));
+        size += io::copy(&mut file, &mut hash).map_err(Error::io("read", source))?;
+    }
+    Ok((hash.finalize().into(), size))
+}
+
+/// All files below `folder`, sorted by name, as (name inside, real path).
+///
+/// A symbolic link counts as what it points to, as long as that is inside: `node_modules/.bin` is full of them.
+fn list(folder: &Path, below: &Path, limits: &Limits, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Error> {
+    let here = folder.join(below);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&here).map_err(Error::io("list", &here))? {
+        names.push(entry.map_err(Error::io("list", &here))?.file_name());
+    }
+    names.sort();
+    for name in names {
+        let name = below.join(name);
+        let path = folder.join(&name);
+        let kind = fs::symlink_metadata(&path).map_err(Error::io("read", &path))?.file_type();
+        if kind.is_symlink() && !points_inside(folder, &path)? {
+            let text =
+                format!("{} is a link that leads out of the code folder. Copy what it points to.", path.display());
+            return Err(invalid(text).into());
+        }
+        match fs::metadata(&path).map_err(Error::io("read", &path))?.is_dir() {
+            true if kind.is_symlink() => {
+                let text = format!("{} is a link to a folder. Copy what it points to.", path.display());
+                return Err(invalid(text).into());
+            }
+            true => list(folder, &name, limits, files)?,
+            false => files.push((name, path)),
+        }
+        if files.len() > limits.unpacked_entries_max {
+            return Err(too_many_files(limits).into());
+        }
+    }
+    Ok(())
+}
+
+fn points_inside(folder: &Path, link: &Path) -> Result<bool, Error> {
+    let target = fs::canonicalize(link).map_err(Error::io("follow", link))?;
+    let folder = fs::canonicalize(folder).map_err(Error::io("follow", folder))?;
+    Ok(target.starts_with(folder))
+}
+
+fn unpack(code: &Code, into: &Path, limits: &Limits) -> Result<(), Error> {
+    fs::create_dir_all(into).map_err(Error::io("create", into))?;
+    match code {
+        Code::Zip(bytes) => unzip(bytes, into, limits)?,
+        Code::Bootstrap(file) => copy_file(file, &into.join("bootstrap"))?,
+        Code::Folder(folder) => copy_folder(folder, into, limits)?,
+    }
+    let bootstrap = into.join("bootstrap");
+    match fs::metadata(&bootstrap) {
+        Ok(meta) if meta.is_file() => make_executable(&bootstrap, meta.permissions().mode()),
+        // Told when the function is invoked, as on AWS: `Runtime.InvalidEntrypoint`.
+        _ => Ok(()),
+    }
+}
+
+fn make_executable(file: &Path, mode: u32) -> Result<(), Error> {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode | 0o755)).map_err(Error::io("make executable", file))
+}
+
+fn copy_folder(folder: &Path, into: &Path, limits: &Limits) -> Result<(), Error> {
+    let mut files = Vec::new();
+    list(folder, Path::new(""), limits, &mut files)?;
+    let mut total = 0;
+    for (name, source) in files {
+        total += fs::metadata(&source).map_err(Error::io("read", &source))?.len();
+        if total > limits.unpacked_bytes_max {
+            return Err(unpacked_too_large(limits).into());
+        }
+        let target = into.join(name);
+        let parent = target.parent().unwrap_or(into);
+        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        copy_file(&source, &target)?;
+    }
+    Ok(())
+}
+
+fn copy_file(source: &Path, target: &Path) -> Result<(), Error> {
+    fs::copy(source, target).map(drop).map_err(Error::io("copy", source))
+}
+
+fn unzip(bytes: &Bytes, into: &Path, limits: &Limits) -> Result<(), Error> {
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| bad_zip(None))?;
+    if archive.is_empty() {
+        return Err(invalid("Uploaded file must be a non-empty zip").into());
+    }
+    if archive.len() > limits.unpacked_entries_max {
+        return Err(too_many_files(limits).into());
+    }
+    let mut left = limits.unpacked_bytes_max;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(|e| bad_zip(Some(&e.to_string())))?;
+        let name = entry.name().map_err(|e| bad_zip(Some(&e.to_string())))?.into_owned();
+        let Some(path) = entry.enclosed_name().filter(|_| !name.contains('\\')) else {
+            return Err(bad_zip(Some(&format!("{name} leads out of the archive"))).into());
+        };
+        if entry.is_symlink() {
+            return Err(bad_zip(Some(&format!("{name} is a symbolic link, put the file itself there"))).into());
+        }
+        let target = into.join(path);
+        let folder = if entry.is_dir() { Some(target.as_path()) } else { target.parent() };
+        fs::create_dir_all(folder.unwrap_or(into)).map_err(|e| clash(e, &name, &target))?;
+        if !entry.is_dir() {
+            let mode = entry.unix_mode().unwrap_or(0o644) & 0o777 | 0o600;
+            left -= write_entry(&mut entry, &name, &target, mode, left)?.ok_or_else(|| unpacked_too_large(limits))?;
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes were written; `None` if they would be more than `left`.
+fn write_entry(entry: &mut impl Read, name: &str, target: &Path, mode: u32, left: u64) -> Result<Option<u64>, Error> {
+    let open = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(target);
+    let mut file = open.map_err(|e| clash(e, name, target))?;
+    let mut buffer = vec![0; 64 << 10];
+    let mut written = 0;
+    loop {
+        // What fails here is the archive (a bad checksum, a method we do not know), not the disk.
+        let count = entry.read(&mut buffer).map_err(|e| bad_zip(Some(&format!("{name}: {e}"))))?;
+        if count == 0 {
+            return Ok(Some(written));
+        }
+        written += count as u64;
+        if written > left {
+            return Ok(None);
+        }
+        file.write_all(&buffer[..count]).map_err(Error::io("write", target))?;
+    }
+}
+
+/// Two entries of one name, or a file where another entry needs a folder, are the archive's fault; the rest is ours.
+fn clash(error: io::Error, name: &str, target: &Path) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+            bad_zip(Some(&format!("{name} is there twice"))).into()
+        }
+        _ => Error::Io { doing: "write", path: target.into(), source: error },
+    }
+}
+
+fn bad_zip(reason: Option<&str>) -> aws_protocol::Error {
+    const TEXT: &str = "Could not unzip uploaded file. Please check your file, then try to upload again.";
+    match reason {
+        Some(reason) => invalid(format!("{TEXT} ({reason})")),
+        None => invalid(TEXT),
+    }
+}
+
+fn unpacked_too_large(limits: &Limits) -> aws_protocol::Error {
+    invalid(format!("Unzipped size must be smaller than {} bytes", limits.unpacked_bytes_max))
+}
+
+fn too_many_files(limits: &Limits) -> aws_protocol::Error {
+    invalid(format!("A code package may have {} files and folders", limits.unpacked_entries_max))
+}

@@ -1,0 +1,454 @@
+//! The host: all functions of one data folder, their changes, and the way in for invocations.
+//!
+//! Changes are made one after another under one lock and may block on the disk; invocations never take that lock.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use aws_protocol::{Error as AwsError, Request, Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use crate::code::{self, Code};
+use crate::config::Config;
+use crate::error::{Error, InvokeError, OpenError, Throttle, conflict, not_found};
+use crate::function::{Function, FunctionInfo};
+use crate::guard::{self, Watch};
+use crate::hosted::Hosted;
+use crate::job::{InvokeOptions, Invoked};
+use crate::log::{LogLine, Writer};
+use crate::outcome::Outcome;
+use crate::spawn::Spawner;
+use crate::{door, ids, kept, name, survivors, time};
+
+/// How long opening waits for function processes of an earlier run to be gone.
+const SURVIVORS_BOUND: Duration = Duration::from_secs(10);
+
+/// How long shutting down waits for processes that were killed. Longer, they are stuck in the kernel.
+const KILL_BOUND: Duration = Duration::from_secs(10);
+
+/// A handle on the host; clones are the same host.
+///
+/// [`Host::shut_down`] ends it in order. Without that the functions still end with the process: see [`crate::guard`].
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub config: Config,
+    /// Names the data folder in the environment of every process.
+    pub instance: String,
+    pub spawner: Spawner,
+    pub log_writer: Writer,
+    functions: RwLock<BTreeMap<String, Arc<Hosted>>>,
+    changing: Mutex<()>,
+    /// Processes that live, or are about to.
+    processes: watch::Sender<usize>,
+    closing: watch::Sender<bool>,
+    numbers: AtomicU64,
+    events: AtomicUsize,
+    guard: Option<Watch>,
+}
+
+impl Host {
+    /// Ends what an earlier run left behind, then loads the functions of the data folder.
+    ///
+    /// Blocks for a moment (at most ten seconds, if processes of an earlier run resist). Must be called within a tokio
+    /// runtime, by whoever holds the lock of the data folder.
+    pub fn open(mut config: Config) -> Result<Host, OpenError> {
+        let io = |doing, path: &Path| {
+            let path = path.to_path_buf();
+            move |source| OpenError::Io { doing, path, source }
+        };
+        fs::create_dir_all(&config.folder).map_err(io("create", &config.folder))?;
+        config.folder = fs::canonicalize(&config.folder).map_err(io("resolve", &config.folder))?;
+        let instance = instance_of(&config.folder);
+        let marker = guard::mark(&instance);
+        survivors::sweep(&marker, SURVIVORS_BOUND).map_err(|count| OpenError::Survivors { count, marker })?;
+        let guard = config.guard.as_ref().map(|guard| {
+            let start = Watch::start(guard, &instance);
+            start.map_err(|source| OpenError::Guard { executable: guard.executable.clone(), source })
+        });
+        let infos = kept::load(&config.folder, &config.home)?;
+        let inner = Arc::new(Inner {
+            guard: guard.transpose()?,
+            spawner: Spawner::start().map_err(OpenError::Thread)?,
+            log_writer: Writer::start().map_err(OpenError::Thread)?,
+            functions: RwLock::default(),
+            changing: Mutex::default(),
+            processes: watch::Sender::new(0),
+            closing: watch::Sender::new(false),
+            numbers: AtomicU64::new(0),
+            events: AtomicUsize::new(0),
+            instance,
+            config,
+        });
+        let hosted = infos.into_iter().map(|info| (info.function.name.clone(), Hosted::new(&inner, info))).collect();
+        *inner.functions.write().unwrap_or_else(PoisonError::into_inner) = hosted;
+        Ok(Host(inner))
+    }
+
+    /// Creates the function, or brings it to this state. Nothing happens, and no process ends, if it is in it already.
+    ///
+    /// Blocks on the disk.
+    pub fn put_function(&self, function: Function, code: Code) -> Result<FunctionInfo, Error> {
+        let _changing = self.0.changing();
+        match self.0.function(&function.name) {
+            None => self.create_locked(function, code),
+            Some(hosted) => self.change_locked(&hosted, None, Some(code), |settings| {
+                *settings = function;
+                Ok(())
+            }),
+        }
+    }
+
+    /// Like [`Host::put_function`], but refuses a name that is taken.
+    pub fn create_function(&self, function: Function, code: Code) -> Result<FunctionInfo, Error> {
+        let _changing = self.0.changing();
+        self.create_locked(function, code)
+    }
+
+    /// Changes settings, code or both. With `revision_id`, only if that is still the current one. Blocks on the disk.
+    pub fn change_function(
+        &self,
+        name_or_arn: &str,
+        revision_id: Option<&str>,
+        code: Option<Code>,
+        edit: impl FnOnce(&mut Function) -> Result<(), AwsError>,
+    ) -> Result<FunctionInfo, Error> {
+        let _changing = self.0.changing();
+        let hosted = self.0.find(name_or_arn, None)?;
+        self.change_locked(&hosted, revision_id, code, edit)
+    }
+
+    /// Checks code as [`Host::change_function`] would, and changes nothing. Blocks on the disk.
+    pub fn try_code(&self, name_or_arn: &str, code: &Code) -> Result<FunctionInfo, Error> {
+        let _changing = self.0.changing();
+        let hosted = self.0.find(name_or_arn, None)?;
+        let installed = code::try_out(code, &hosted.folder, &self.0.config.limits)?;
+        Ok(FunctionInfo::clone(&hosted.info()).with_code(&installed))
+    }
+
+    /// Invocations that run may end; those that wait are told that there is no such function. Blocks on the disk.
+    pub fn delete_function(&self, name_or_arn: &str) -> Result<(), Error> {
+        let _changing = self.0.changing();
+        let hosted = self.0.find(name_or_arn, None)?;
+        hosted.log.end();
+        kept::remove(&hosted.folder)?;
+        self.0.functions_mut().remove(&hosted.name);
+        hosted.close(&InvokeError::NotFound(hosted.info().arn.clone()));
+        Ok(())
+    }
+
+    pub fn function(&self, name_or_arn: &str) -> Option<FunctionInfo> {
+        self.0.find(name_or_arn, None).ok().map(|hosted| FunctionInfo::clone(&hosted.info()))
+    }
+
+    /// All functions, by name.
+    pub fn functions(&self) -> Vec<FunctionInfo> {
+        let functions = self.0.functions.read().unwrap_or_else(PoisonError::into_inner);
+        functions.values().map(|hosted| FunctionInfo::clone(&hosted.info())).collect()
+    }
+
+    /// Invokes a function and waits for its end.
+    ///
+    /// Dropping the future abandons the invocation: if it waits for a process it never runs, if it runs it runs to its
+    /// end and nobody is told.
+    pub async fn invoke(
+        &self,
+        name_or_arn: &str,
+        payload: Bytes,
+        options: InvokeOptions,
+    ) -> Result<Invoked, InvokeError> {
+        let limit = self.0.config.limits.request_bytes_max;
+        if payload.len() > limit {
+            let text = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
+            return Err(InvokeError::PayloadTooLarge(text));
+        }
+        self.0.invoke(name_or_arn, checked(payload)?, checked_options(options)?).await
+    }
+
+    /// Invokes a function and returns at once, with the request id. As on AWS, a function that fails is tried twice
+    /// more, after one minute and then two. Kept in memory only: an event does not survive the host.
+    pub async fn invoke_event(&self, name_or_arn: &str, payload: Bytes) -> Result<String, InvokeError> {
+        let limits = &self.0.config.limits;
+        let (size, limit) = (payload.len(), limits.event_bytes_max);
+        if size > limit {
+            let text = format!("{size} byte payload is too large for the Event invocation type (limit {limit} bytes)");
+            return Err(InvokeError::PayloadTooLarge(text));
+        }
+        let payload = checked(payload)?;
+        let name = self.0.find(name_or_arn, None).map_err(unknown)?.name.clone();
+        let place = EventPlace::take(&self.0).ok_or(InvokeError::TooManyRequests(Throttle::QueueFull))?;
+        let request_id = ids::uuid();
+        tokio::spawn(run_event(place, name, payload, request_id.clone()));
+        Ok(request_id)
+    }
+
+    /// Answers a request of an AWS client. Never fails: an error is an answer.
+    pub async fn handle(&self, request: Request) -> Response {
+        let mut answer = door::handle(self, request).await;
+        let id = HeaderValue::from_str(&ids::uuid()).expect("hexadecimal digits make a header");
+        answer.headers_mut().entry("x-amzn-requestid").or_insert(id);
+        answer
+    }
+
+    /// The recent lines of a function's log; empty if there is no such function.
+    pub fn logs(&self, name_or_arn: &str) -> Vec<LogLine> {
+        self.0.find(name_or_arn, None).map(|hosted| hosted.log.recent()).unwrap_or_default()
+    }
+
+    /// Accepts nothing more, gives running invocations a moment ([`crate::Limits::drain_timeout`]), ends every process,
+    /// writes the logs, lets the guard go. Whoever still waits is told [`InvokeError::ShutDown`].
+    pub async fn shut_down(&self) {
+        self.0.closing.send_replace(true);
+        let all: Vec<Arc<Hosted>> =
+            self.0.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        all.iter().for_each(|hosted| hosted.close(&InvokeError::ShutDown));
+        if !self.0.all_ended_within(self.0.config.limits.drain_timeout).await {
+            all.iter().flat_map(|hosted| hosted.processes()).for_each(|process| process.interrupt());
+            // What is left after this is the guard's.
+            self.0.all_ended_within(KILL_BOUND).await;
+        }
+        self.0.log_writer.written().await;
+        let inner = self.0.clone();
+        let finish = tokio::task::spawn_blocking(move || inner.guard.as_ref().map(Watch::finish));
+        // Only a runtime that is itself ending cancels it, and then the guard goes its own way.
+        let _ = finish.await;
+    }
+
+    /// With a qualifier beside the name, as the door has it. `Err` is Lambda's.
+    pub(crate) fn find(&self, name: &str, qualifier: Option<&str>) -> Result<Arc<FunctionInfo>, AwsError> {
+        self.0.find(name, qualifier).map(|hosted| hosted.info())
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    fn create_locked(&self, function: Function, code: Code) -> Result<FunctionInfo, Error> {
+        let inner = &self.0;
+        let home = &inner.config.home;
+        if name::resolve(&function.name, None, home).ok().as_ref() != Some(&function.name) {
+            return Err(name::bad_name(&function.name).into());
+        }
+        function.validate()?;
+        if inner.function(&function.name).is_some() {
+            return Err(conflict(format!("Function already exist: {}", function.name)).into());
+        }
+        let folder = inner.folder_of(&function.name);
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        let installed = code::install(&code, &folder, &inner.config.limits)?;
+        let info = FunctionInfo {
+            arn: name::arn(&function.name, home),
+            function,
+            code_sha256: String::new(),
+            code_size: 0,
+            code_folder: PathBuf::new(),
+            last_modified: time::last_modified(SystemTime::now()),
+            revision_id: ids::uuid(),
+        };
+        let info = info.with_code(&installed);
+        kept::save(&info, &folder)?;
+        inner.functions_mut().insert(info.function.name.clone(), Hosted::new(inner, info.clone()));
+        Ok(info)
+    }
+
+    fn change_locked(
+        &self,
+        hosted: &Hosted,
+        revision_id: Option<&str>,
+        code: Option<Code>,
+        edit: impl FnOnce(&mut Function) -> Result<(), AwsError>,
+    ) -> Result<FunctionInfo, Error> {
+        let old = hosted.info();
+        if revision_id.is_some_and(|id| id != old.revision_id) {
+            return Err(stale_revision().into());
+        }
+        let mut info = FunctionInfo::clone(&old);
+        edit(&mut info.function)?;
+        info.function.validate()?;
+        assert_eq!(info.function.name, hosted.name, "a change keeps the function's name");
+        if let Some(code) = code {
+            info = info.with_code(&code::install(&code, &hosted.folder, &self.0.config.limits)?);
+        }
+        if info != *old {
+            info.last_modified = time::last_modified(SystemTime::now());
+            info.revision_id = ids::uuid();
+            kept::save(&info, &hosted.folder)?;
+            hosted.replace(info.clone());
+        }
+        Ok(info)
+    }
+}
+
+fn stale_revision() -> AwsError {
+    let text = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
+                retrieve the latest Revision Id";
+    AwsError::with_status(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", text)
+}
+
+/// 16 hexadecimal digits that stay the same as long as the folder is in its place.
+fn instance_of(folder: &Path) -> String {
+    code::folder_name(&Sha256::digest(folder.as_os_str().as_encoded_bytes())[..8])
+}
+
+/// JSON, as Lambda demands; nothing at all is an empty object.
+fn checked(payload: Bytes) -> Result<Bytes, InvokeError> {
+    if payload.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    match serde_json::from_slice::<IgnoredAny>(&payload) {
+        Ok(_) => Ok(payload),
+        Err(error) => Err(InvokeError::InvalidJson(error.to_string())),
+    }
+}
+
+/// What will be a header of the Runtime API must be able to be one.
+fn checked_options(options: InvokeOptions) -> Result<InvokeOptions, InvokeError> {
+    let texts = [
+        ("client context", &options.client_context),
+        ("trace id", &options.trace_id),
+        ("request id", &options.request_id),
+    ];
+    for (what, text) in texts {
+        if text.as_ref().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
+            return Err(InvokeError::InvalidJson(format!("the {what} has characters that no header can have")));
+        }
+    }
+    Ok(options)
+}
+
+fn unknown(error: AwsError) -> InvokeError {
+    match error.message.strip_prefix("Function not found: ") {
+        Some(arn) => InvokeError::NotFound(arn.into()),
+        None => InvokeError::InvalidName(error),
+    }
+}
+
+impl Inner {
+    pub fn folder_of(&self, function: &str) -> PathBuf {
+        self.config.folder.join(function)
+    }
+
+    pub fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    pub fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A place for one more process. The first of a function always has one: see [`crate::Limits::processes_total`].
+    pub fn admit(&self, first: bool) -> bool {
+        let total = self.config.limits.processes_total;
+        let closing = self.is_closing();
+        self.processes.send_if_modified(|count| {
+            let admitted = !closing && (first || *count < total);
+            *count += usize::from(admitted);
+            admitted
+        })
+    }
+
+    pub fn dismiss(&self) {
+        self.processes.send_modify(|count| *count -= 1);
+    }
+
+    async fn all_ended_within(&self, bound: Duration) -> bool {
+        let mut processes = self.processes.subscribe();
+        tokio::time::timeout(bound, processes.wait_for(|count| *count == 0)).await.is_ok()
+    }
+
+    /// Ends an idle process of another function, if there is one.
+    pub fn reclaim(&self, for_whom: &Arc<Hosted>) {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let others = functions.values().filter(|other| !Arc::ptr_eq(other, for_whom));
+        let idle = others.into_iter().find_map(|other| other.pool().withdraw_oldest());
+        if let Some(process) = idle {
+            process.retire();
+        }
+    }
+
+    async fn invoke(
+        self: &Arc<Inner>,
+        name: &str,
+        payload: Bytes,
+        options: InvokeOptions,
+    ) -> Result<Invoked, InvokeError> {
+        let hosted = self.find(name, None).map_err(unknown)?;
+        let answer = hosted.submit(self, payload, options)?;
+        answer.await.unwrap_or(Err(InvokeError::ShutDown))
+    }
+
+    fn function(&self, name: &str) -> Option<Arc<Hosted>> {
+        self.functions.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn functions_mut(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, Arc<Hosted>>> {
+        self.functions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, text: &str, qualifier: Option<&str>) -> Result<Arc<Hosted>, AwsError> {
+        // A plain name, the usual case, needs no parsing.
+        if let (Some(hosted), None) = (self.function(text), qualifier) {
+            return Ok(hosted);
+        }
+        let name = name::resolve(text, qualifier, &self.config.home)?;
+        let arn = || name::arn(&name, &self.config.home);
+        self.function(&name).ok_or_else(|| not_found(format!("Function not found: {}", arn())))
+    }
+}
+
+/// One of a bounded number of events.
+struct EventPlace(Arc<Inner>);
+
+impl EventPlace {
+    fn take(host: &Arc<Inner>) -> Option<EventPlace> {
+        let max = host.config.limits.events_max;
+        let taken =
+            host.events.try_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < max).then_some(count + 1));
+        taken.ok().map(|_| EventPlace(host.clone()))
+    }
+}
+
+impl Drop for EventPlace {
+    fn drop(&mut self) {
+        self.0.events.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn run_event(place: EventPlace, name: String, payload: Bytes, request_id: String) {
+    let host = &place.0;
+    let mut closing = host.closing.subscribe();
+    let mut pauses = host.config.limits.event_retries.iter();
+    loop {
+        let options = InvokeOptions { request_id: Some(request_id.clone()), ..InvokeOptions::default() };
+        match host.invoke(&name, payload.clone(), options).await {
+            Ok(Invoked { outcome: Outcome::Succeeded(_), .. }) => return,
+            Ok(Invoked { outcome: Outcome::FunctionError { .. }, .. }) => {}
+            Err(InvokeError::TooManyRequests(_) | InvokeError::CannotStart(_)) => {}
+            Err(_) => return,
+        }
+        let Some(pause) = pauses.next() else { return note_lost_event(host, &name, &request_id) };
+        tokio::select! {
+            () = tokio::time::sleep(*pause) => {}
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+    }
+}
+
+fn note_lost_event(host: &Inner, name: &str, request_id: &str) {
+    if let Some(hosted) = host.function(name) {
+        hosted.note(format!("RequestId: {request_id} The event failed for the last time and is dropped"));
+    }
+}

@@ -1,0 +1,195 @@
+//! One function while the host is open: its settings, its pool, its log. And how its pool gets processes.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use tokio::sync::oneshot;
+
+use crate::code::Installed;
+use crate::error::{InvokeError, Throttle};
+use crate::function::FunctionInfo;
+use crate::host::Inner;
+use crate::job::{InFlight, InvokeOptions, Job, Reply};
+use crate::log::{Log, Source};
+use crate::pool::{Offer, Pool, PoolLimits, ProcessId};
+use crate::process::{self, Process};
+use crate::{ids, kept};
+
+pub(crate) struct Hosted {
+    pub name: String,
+    pub arn: HeaderValue,
+    pub folder: PathBuf,
+    pub log: Arc<Log>,
+    info: RwLock<Arc<FunctionInfo>>,
+    /// Held for one call at a time, never across IO or an await.
+    pool: Mutex<Pool<Job, Arc<Process>>>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Hosted {
+    pub fn new(host: &Inner, info: FunctionInfo) -> Arc<Hosted> {
+        let limits = &host.config.limits;
+        let folder = host.folder_of(&info.function.name);
+        let sink = host.config.log_sink.clone();
+        let pool_limits = PoolLimits {
+            processes_max: limits.processes_per_function,
+            queue_max: limits.queue_max,
+            patience: limits.patience,
+            start_patience: limits.start_patience,
+        };
+        Arc::new(Hosted {
+            name: info.function.name.clone(),
+            arn: HeaderValue::from_str(&info.arn).expect("an ARN of a checked name is visible ASCII"),
+            log: Log::new(&info.function.name, &folder, limits, sink, host.log_writer.clone()),
+            folder,
+            info: RwLock::new(Arc::new(info)),
+            pool: Mutex::new(Pool::new(pool_limits)),
+            in_flight: Arc::default(),
+        })
+    }
+
+    pub fn info(&self) -> Arc<FunctionInfo> {
+        self.info.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn pool(&self) -> MutexGuard<'_, Pool<Job, Arc<Process>>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Running invocations end on the code they began with; later ones get new processes if they could tell.
+    pub fn replace(&self, info: FunctionInfo) {
+        let old = self.info();
+        let same = old.function.same_process(&info.function) && old.code_folder == info.code_folder;
+        // INVARIANT: settings first, then the generation: a process reads them in the opposite order, so it never
+        // counts as current with settings that are not.
+        *self.info.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(info);
+        if !same {
+            let idle = self.pool().renew();
+            idle.iter().for_each(|process| process.retire());
+        }
+    }
+
+    /// No more invocations, and no process longer than its current one. Jobs that waited are told `why`.
+    pub fn close(&self, why: &InvokeError) {
+        let (_, jobs) = self.pool().close();
+        for job in jobs {
+            // Nobody listens if the caller has gone.
+            let _ = job.reply.send(Err(why.clone()));
+        }
+        self.processes().iter().for_each(|process| process.retire());
+    }
+
+    pub fn processes(&self) -> Vec<Arc<Process>> {
+        self.pool().members()
+    }
+
+    /// The answer comes over the channel; it is closed without one if the host goes.
+    pub fn submit(
+        self: &Arc<Hosted>,
+        host: &Arc<Inner>,
+        payload: Bytes,
+        mut options: InvokeOptions,
+    ) -> Result<oneshot::Receiver<Reply>, InvokeError> {
+        let limit = self.info().function.reserved_concurrency.map(|limit| limit as usize);
+        let request_id = options.request_id.take().unwrap_or_else(ids::uuid);
+        let (reply, answer) = oneshot::channel();
+        let queued_at = Instant::now();
+        let offer = {
+            let mut pool = self.pool();
+            let in_flight = InFlight::begin(&self.in_flight, limit);
+            let _in_flight = in_flight.ok_or(InvokeError::TooManyRequests(Throttle::Reserved))?;
+            pool.offer(Job { request_id, payload, options, queued_at, reply, _in_flight })
+        };
+        match self.settle(host, offer) {
+            None => Ok(answer),
+            Some((_, error)) => Err(error),
+        }
+    }
+
+    /// A job that a process was given and could not take goes back to the front.
+    pub fn give_back(self: &Arc<Hosted>, host: &Arc<Inner>, job: Job) {
+        let offer = self.pool().give_back(job);
+        if let Some((job, error)) = self.settle(host, offer) {
+            let _ = job.reply.send(Err(error));
+        }
+    }
+
+    fn settle(self: &Arc<Hosted>, host: &Arc<Inner>, offer: Offer<Job>) -> Option<(Job, InvokeError)> {
+        match offer {
+            Offer::Handed | Offer::Queued { watch: false } => None,
+            Offer::Queued { watch: true } => {
+                tokio::spawn(watch(self.clone(), host.clone()));
+                None
+            }
+            Offer::Full(job) => Some((job, InvokeError::TooManyRequests(Throttle::QueueFull))),
+            Offer::Closed(job) if host.is_closing() => Some((job, InvokeError::ShutDown)),
+            Offer::Closed(job) => Some((job, InvokeError::NotFound(self.info().arn.clone()))),
+        }
+    }
+
+    /// False if the host has no room for another process.
+    fn start_process(self: &Arc<Hosted>, host: &Arc<Inner>) -> bool {
+        let mut pool = self.pool();
+        if !host.admit(pool.is_without_process()) {
+            return false;
+        }
+        // See the invariant in `replace`: first the generation, then the settings.
+        let generation = pool.generation();
+        let id = ProcessId(host.next_number());
+        let process = Process::new(id, host.clone(), self.clone(), self.info());
+        pool.join(id, process.clone(), generation, Instant::now());
+        drop(pool);
+        tokio::spawn(process::run(process));
+        true
+    }
+
+    /// A process is gone: its place is free, and with the last of an old generation its code can go too.
+    pub fn gone(self: &Arc<Hosted>, host: &Arc<Inner>, process: ProcessId) {
+        let was_last_of_old = self.pool().leave(process);
+        host.dismiss();
+        if was_last_of_old && !host.is_closing() {
+            let (hosted, host) = (self.clone(), host.clone());
+            tokio::task::spawn_blocking(move || hosted.remove_old_code(&host));
+        }
+    }
+
+    fn remove_old_code(&self, host: &Inner) {
+        let _changing = host.changing();
+        let without_old = self.processes().iter().all(|process| process.info.code_folder == self.info().code_folder);
+        if without_old {
+            kept::sweep(&self.folder, &self.info().code_folder);
+        }
+    }
+
+    pub fn note(&self, text: impl Into<String>) {
+        self.log.push(Source::Platform, text);
+    }
+}
+
+impl FunctionInfo {
+    /// The same function with other code.
+    pub(crate) fn with_code(mut self, installed: &Installed) -> FunctionInfo {
+        use base64::Engine;
+        self.code_sha256 = base64::prelude::BASE64_STANDARD.encode(installed.sha256);
+        self.code_size = installed.size;
+        self.code_folder = installed.folder.clone();
+        self
+    }
+}
+
+/// Runs as long as something waits, and starts processes when the pool says so.
+async fn watch(hosted: Arc<Hosted>, host: Arc<Inner>) {
+    loop {
+        let Some(wanted) = hosted.pool().look(Instant::now()) else { return };
+        let started = (0..wanted).take_while(|_| hosted.start_process(&host)).count();
+        if started < wanted {
+            // The place of an idle process of another function is free when that process has ended: at a later look.
+            host.reclaim(&hosted);
+        }
+        tokio::time::sleep(host.config.limits.patience).await;
+    }
+}

@@ -1,0 +1,236 @@
+//! The four routes of the Runtime API, version 2018-06-01, as one process sees them.
+//!
+//! Who is asking is known from the port, so a request is a state change of that one [`Process`]. The long poll for
+//! work is a channel that the pool holds the other end of: no timer, no polling.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::job::Job;
+use crate::outcome::Outcome;
+use crate::pool::Ticket;
+use crate::process::{Asked, Process};
+use crate::{ids, time};
+
+type Answer = Response<Full<Bytes>>;
+
+const RUNTIME: &str = "/2018-06-01/runtime/";
+
+/// How much of an answer that is too large is read and thrown away, so that the runtime gets to read ours.
+const DRAIN_BYTES_MAX: usize = 64 << 20;
+
+pub(crate) async fn serve(process: Arc<Process>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    let (parts, body) = request.into_parts();
+    let route: Vec<&str> = parts.uri.path().strip_prefix(RUNTIME).unwrap_or_default().split('/').collect();
+    Ok(match (&parts.method, route.as_slice()) {
+        (&Method::GET, ["invocation", "next"]) => next(&process).await,
+        (&Method::POST, ["invocation", id, "response"]) => response(&process, id, body).await,
+        (&Method::POST, ["invocation", id, "error"]) => error(&process, id, &parts.headers, body).await,
+        (&Method::POST, ["init", "error"]) => init_error(&process, &parts.headers, body).await,
+        (method, _) => {
+            let text = format!("{method} {} is not part of the Runtime API", parts.uri.path());
+            refuse(StatusCode::NOT_FOUND, "NotFound", &text)
+        }
+    })
+}
+
+async fn next(process: &Arc<Process>) -> Answer {
+    let job = match process.ask() {
+        Asked::Work(job) => job,
+        Asked::Wait(ticket, hand) => match Waiting::new(process, ticket, hand).job().await {
+            Some(job) => job,
+            // Asked again elsewhere, or about to be killed: there is nothing to say.
+            None => return std::future::pending().await,
+        },
+        Asked::Busy => {
+            let text = "The process asked for work while it has an invocation to answer";
+            return refuse(StatusCode::FORBIDDEN, "InvalidStateTransition", text);
+        }
+        Asked::Never => return std::future::pending().await,
+    };
+    begin(process, job).await
+}
+
+async fn begin(process: &Arc<Process>, job: Job) -> Answer {
+    let (payload, headers) = (job.payload.clone(), invocation_headers(process, &job));
+    match process.begin(job) {
+        Ok(deadline) => {
+            let mut answer = Response::new(Full::new(payload));
+            *answer.headers_mut() = headers;
+            let deadline = HeaderValue::from(time::epoch_ms(deadline));
+            answer.headers_mut().insert("lambda-runtime-deadline-ms", deadline);
+            answer
+        }
+        Err(job) => {
+            process.hosted.give_back(&process.host, job);
+            std::future::pending().await
+        }
+    }
+}
+
+fn invocation_headers(process: &Process, job: &Job) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("lambda-runtime-invoked-function-arn", process.hosted.arn.clone());
+    let made_up;
+    let trace = match &job.options.trace_id {
+        Some(trace) => trace,
+        None => {
+            made_up = ids::trace(time::epoch_ms(std::time::SystemTime::now()));
+            &made_up
+        }
+    };
+    let texts = [
+        ("lambda-runtime-aws-request-id", Some(job.request_id.as_str())),
+        ("lambda-runtime-trace-id", Some(trace)),
+        ("lambda-runtime-client-context", job.options.client_context.as_deref()),
+    ];
+    for (name, text) in texts {
+        // What cannot be a header was refused when the invocation was accepted.
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(text).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+async fn response(process: &Process, id: &str, body: Incoming) -> Answer {
+    if !process.is_running(id) {
+        return invalid_id(id);
+    }
+    let limit = process.host.config.limits.response_bytes_max;
+    match read(body, limit).await {
+        Ok(Some(body)) => finished(process.finish(id, Outcome::Succeeded(body)), id),
+        Ok(None) => {
+            process.finish(id, Outcome::response_too_large(limit));
+            let text = format!("Exceeded maximum allowed payload size ({limit} bytes).");
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &text)
+        }
+        Err(error) => refuse(StatusCode::BAD_REQUEST, "InvalidRequest", &error.to_string()),
+    }
+}
+
+async fn error(process: &Process, id: &str, headers: &HeaderMap, body: Incoming) -> Answer {
+    if !process.is_running(id) {
+        return invalid_id(id);
+    }
+    match read_error(process, headers, body).await {
+        Ok(outcome) => finished(process.finish(id, outcome), id),
+        Err(answer) => answer,
+    }
+}
+
+async fn init_error(process: &Process, headers: &HeaderMap, body: Incoming) -> Answer {
+    let outcome = match read_error(process, headers, body).await {
+        Ok(outcome) => outcome,
+        Err(answer) => return answer,
+    };
+    match process.fail_init(outcome) {
+        true => accepted(),
+        false => {
+            let text = "The process has finished its initialisation";
+            refuse(StatusCode::FORBIDDEN, "InvalidStateTransition", text)
+        }
+    }
+}
+
+async fn read_error(process: &Process, headers: &HeaderMap, body: Incoming) -> Result<Outcome, Answer> {
+    let limit = process.host.config.limits.response_bytes_max;
+    let header = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    match read(body, limit).await {
+        Ok(Some(body)) => Ok(Outcome::posted(body, header)),
+        Ok(None) => Ok(Outcome::response_too_large(limit)),
+        Err(error) => Err(refuse(StatusCode::BAD_REQUEST, "InvalidRequest", &error.to_string())),
+    }
+}
+
+/// `None` if it is larger than `limit`. A body in one piece is not copied.
+async fn read(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        match length {
+            n if n > limit + DRAIN_BYTES_MAX => return Ok(None),
+            n if n > limit => (whole, pieces) = (Bytes::new(), BytesMut::new()),
+            n if n == data.len() => whole = data,
+            _ => {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+                pieces.extend_from_slice(&data);
+            }
+        }
+    }
+    match length {
+        n if n > limit => Ok(None),
+        _ if pieces.is_empty() => Ok(Some(whole)),
+        _ => Ok(Some(pieces.freeze())),
+    }
+}
+
+fn finished(done: bool, id: &str) -> Answer {
+    if done { accepted() } else { invalid_id(id) }
+}
+
+fn accepted() -> Answer {
+    const BODY: &[u8] = br#"{"status":"OK"}"#;
+    let mut answer = Response::new(Full::new(Bytes::from_static(BODY)));
+    *answer.status_mut() = StatusCode::ACCEPTED;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(BODY.len()));
+    answer
+}
+
+fn invalid_id(id: &str) -> Answer {
+    refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", &format!("{id} is not the invocation of this process"))
+}
+
+fn refuse(status: StatusCode, error_type: &str, message: &str) -> Answer {
+    let body = json!({"errorMessage": message, "errorType": error_type}).to_string();
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// A long poll. If its connection goes, so does its place in the pool; a job that had just been put in it goes back.
+struct Waiting<'a> {
+    process: &'a Arc<Process>,
+    ticket: Ticket,
+    hand: oneshot::Receiver<Job>,
+    taken: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(process: &'a Arc<Process>, ticket: Ticket, hand: oneshot::Receiver<Job>) -> Waiting<'a> {
+        Waiting { process, ticket, hand, taken: false }
+    }
+
+    async fn job(mut self) -> Option<Job> {
+        let job = (&mut self.hand).await.ok();
+        self.taken = job.is_some();
+        job
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        self.hand.close();
+        match self.hand.try_recv() {
+            Ok(job) => self.process.hosted.give_back(&self.process.host, job),
+            Err(_) => drop(self.process.hosted.pool().withdraw_ticket(self.ticket)),
+        }
+    }
+}

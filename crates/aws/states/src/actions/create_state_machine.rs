@@ -1,0 +1,124 @@
+//! CreateStateMachine. Idempotent on name, definition and settings; another role or other tags are ignored then.
+
+use std::collections::BTreeMap;
+
+use aws_protocol::Error;
+use engine::{Created, NewMachine};
+use interpreter::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::blocking;
+use super::tag_resource::{Tag, checked_tags};
+use crate::check;
+use crate::wire::{date, required};
+use crate::{States, errors};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    name: Option<String>,
+    definition: Option<String>,
+    role_arn: Option<String>,
+    #[serde(rename = "type")]
+    machine_type: Option<String>,
+    tags: Option<Vec<Tag>>,
+    publish: Option<bool>,
+    #[serde(flatten)]
+    settings: Settings,
+}
+
+/// Members that are kept and shown as they came.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    pub logging_configuration: Option<Value>,
+    pub tracing_configuration: Option<Value>,
+    pub encryption_configuration: Option<Value>,
+}
+
+impl Settings {
+    pub fn into_map(self) -> Result<Map<String, Value>, Error> {
+        check_logging(self.logging_configuration.as_ref())?;
+        check_encryption(self.encryption_configuration.as_ref())?;
+        let all = [
+            ("loggingConfiguration", self.logging_configuration),
+            ("tracingConfiguration", self.tracing_configuration),
+            ("encryptionConfiguration", self.encryption_configuration),
+        ];
+        Ok(all.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect())
+    }
+}
+
+/// A level other than OFF would promise logs that are not written yet.
+fn check_logging(logging: Option<&Value>) -> Result<(), Error> {
+    match logging.and_then(|logging| logging["level"].as_str()) {
+        None | Some("OFF") => Ok(()),
+        Some(level) => Err(Error::client(
+            "InvalidLoggingConfiguration",
+            format!("Invalid Logging Configuration: Ithaca does not write execution logs yet, so the level must be OFF, not {level}"),
+        )),
+    }
+}
+
+/// A customer's key would promise an encryption that is not done.
+fn check_encryption(encryption: Option<&Value>) -> Result<(), Error> {
+    match encryption.and_then(|encryption| encryption["type"].as_str()) {
+        None | Some("AWS_OWNED_KEY") => Ok(()),
+        Some(kind) => Err(Error::client(
+            "InvalidEncryptionConfiguration",
+            format!("Invalid Encryption Configuration: Ithaca has no customer managed keys, so the type must be AWS_OWNED_KEY, not {kind}"),
+        )),
+    }
+}
+
+pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
+    let name = required(request.name, "name")?;
+    let definition = required(request.definition, "definition")?;
+    let role_arn = required(request.role_arn, "roleArn")?;
+    check::name(&name)?;
+    check_type(request.machine_type.as_deref())?;
+    check_definition(&definition)?;
+    if request.publish == Some(true) {
+        return Err(errors::validation("Ithaca does not serve versions of state machines yet: leave 'publish' out"));
+    }
+    let arn = states.home.arn("states", &format!("stateMachine:{name}"));
+    let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
+    let settings = request.settings.into_map()?;
+    let new = NewMachine { arn: arn.clone(), name, role_arn, definition, tags, settings };
+    let handle = states.handle.clone();
+    match blocking(move || handle.machines().create(new, now())).await? {
+        Created::New(machine) | Created::Same(machine) => {
+            Ok(json!({ "stateMachineArn": &*machine.arn, "creationDate": date(machine.created_at) }))
+        }
+        Created::Conflict(machine) => Err(errors::machine_exists(&machine.arn)),
+        Created::Deleting => Err(errors::machine_deleting(&arn)),
+        Created::TooMany => Err(errors::machine_limit()),
+    }
+}
+
+pub fn check_type(machine_type: Option<&str>) -> Result<(), Error> {
+    match machine_type {
+        None | Some("STANDARD") => Ok(()),
+        Some("EXPRESS") => {
+            Err(errors::type_not_supported("Ithaca does not serve EXPRESS state machines yet: create a STANDARD one"))
+        }
+        Some(other) => Err(errors::constraint(
+            &format!("'{other}'"),
+            "type",
+            "Member must satisfy enum value set: [STANDARD, EXPRESS]",
+        )),
+    }
+}
+
+pub fn check_definition(definition: &str) -> Result<(), Error> {
+    check::definition_size(definition)?;
+    match asl::parse::parse(definition) {
+        Ok(_) => Ok(()),
+        Err(diagnostics) => Err(errors::invalid_definition(asl::aws_message::aws_message(&diagnostics))),
+    }
+}
+
+pub fn now() -> Timestamp {
+    engine::now()
+}

@@ -1,0 +1,39 @@
+//! DescribeStateMachineForExecution: the definition as this execution runs it, whatever became of the machine.
+
+use aws_protocol::Error;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::blocking;
+use super::describe_state_machine::{common, with_data};
+use crate::check::{self, Kind};
+use crate::wire::{date, required};
+use crate::{States, errors};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    execution_arn: Option<String>,
+    included_data: Option<String>,
+}
+
+pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
+    let arn = required(request.execution_arn, "executionArn")?;
+    check::arn(&arn, Kind::Execution)?;
+    let with_data = with_data(request.included_data.as_deref())?;
+    let (reader, of) = (states.reader.clone(), arn.clone());
+    let found = blocking(move || {
+        let Some(id) = reader.find(&of)? else { return Ok(None) };
+        let row = reader.row(id)?;
+        let revision = reader.revision(&row)?;
+        let settings = reader.machines().get(&row.machine_arn)?.map(|machine| machine.settings.clone());
+        Ok(Some((revision, settings.unwrap_or_default())))
+    });
+    let (revision, settings) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
+    let mut answer = Map::new();
+    answer.insert("stateMachineArn".into(), (*revision.machine_arn).into());
+    answer.insert("name".into(), (*revision.machine_name).into());
+    answer.insert("updateDate".into(), date(revision.created_at));
+    common(&mut answer, &revision, &settings, with_data);
+    Ok(Value::Object(answer))
+}

@@ -1,0 +1,42 @@
+//! ListStateMachines, in the order of names.
+
+use aws_protocol::Error;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::States;
+use crate::page;
+use crate::wire::date;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+const LIST: &str = "state machines";
+
+pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
+    let limit = page::limit(request.max_results)?;
+    let after = request.next_token.map(|token| page::place(&token, LIST)).transpose()?;
+    let machines = states.handle.machines().list();
+    let mut rest = machines.iter().filter(|machine| after.as_deref().is_none_or(|after| &*machine.arn > after));
+    let shown: Vec<_> = rest.by_ref().take(limit).collect();
+    let entries: Vec<Value> = shown
+        .iter()
+        .map(|machine| {
+            json!({
+                "stateMachineArn": &*machine.arn,
+                "name": &*machine.name,
+                "type": "STANDARD",
+                "creationDate": date(machine.created_at),
+            })
+        })
+        .collect();
+    let mut answer = json!({ "stateMachines": entries });
+    if let (Some(last), Some(_)) = (shown.last(), rest.next()) {
+        answer["nextToken"] = page::token(LIST, &last.arn).into();
+    }
+    Ok(answer)
+}

@@ -1,0 +1,67 @@
+//! One file per action, and the table that finds it.
+//!
+//! An action takes the request's body and gives the answer's. Members it does not know are ignored, as AWS
+//! does; a member it knows and cannot honour is refused by name.
+
+mod create_state_machine;
+mod delete_state_machine;
+mod describe_execution;
+mod describe_state_machine;
+mod describe_state_machine_for_execution;
+mod get_execution_history;
+mod list_executions;
+mod list_state_machines;
+mod list_tags_for_resource;
+mod start_execution;
+mod stop_execution;
+mod tag_resource;
+mod untag_resource;
+mod update_state_machine;
+mod validate_state_machine_definition;
+
+use aws_protocol::Error;
+use serde_json::Value;
+
+use crate::States;
+use crate::errors;
+use crate::wire::members;
+
+/// Makes the dispatcher and the list of what it serves from one table.
+macro_rules! actions {
+    ($($operation:literal => $module:ident,)*) => {
+        pub async fn dispatch(states: &States, operation: &str, body: Value) -> Result<Value, Error> {
+            match operation {
+                $($operation => $module::run(states, members(body)?).await,)*
+                other => Err(errors::unknown_operation(other, concat!($($operation, " "),*).trim_end())),
+            }
+        }
+    };
+}
+
+actions! {
+    "CreateStateMachine" => create_state_machine,
+    "DeleteStateMachine" => delete_state_machine,
+    "DescribeExecution" => describe_execution,
+    "DescribeStateMachine" => describe_state_machine,
+    "DescribeStateMachineForExecution" => describe_state_machine_for_execution,
+    "GetExecutionHistory" => get_execution_history,
+    "ListExecutions" => list_executions,
+    "ListStateMachines" => list_state_machines,
+    "ListTagsForResource" => list_tags_for_resource,
+    "StartExecution" => start_execution,
+    "StopExecution" => stop_execution,
+    "TagResource" => tag_resource,
+    "UntagResource" => untag_resource,
+    "UpdateStateMachine" => update_state_machine,
+    "ValidateStateMachineDefinition" => validate_state_machine_definition,
+}
+
+/// Runs what waits for the disk where it may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, engine::Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| errors::from_engine(&error)),
+        Err(error) => Err(Error::internal(format!("the request was given up: {error}"))),
+    }
+}

@@ -1,0 +1,49 @@
+//! StartExecution: answered when the execution is durable; idempotent by name while it runs.
+
+use aws_protocol::Error;
+use interpreter::Payload;
+use interpreter::limits::PAYLOAD_BYTES_MAX;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::check::{self, Kind};
+use crate::wire::{date, required};
+use crate::{States, errors};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    state_machine_arn: Option<String>,
+    name: Option<String>,
+    input: Option<String>,
+    trace_header: Option<String>,
+}
+
+pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
+    let arn = required(request.state_machine_arn, "stateMachineArn")?;
+    check::arn(&arn, Kind::StateMachine)?;
+    if let Some(name) = &request.name {
+        check::name(name)?;
+    }
+    let input = input(request.input.as_deref().unwrap_or("{}"))?;
+    let started = states
+        .handle
+        .start(&arn, request.name.as_deref(), input, request.trace_header.as_deref())
+        .await
+        .map_err(|error| errors::from_start(error, &arn))?;
+    Ok(json!({ "executionArn": &*started.execution_arn, "startDate": date(started.started_at) }))
+}
+
+fn input(text: &str) -> Result<Payload, Error> {
+    if text.len() > PAYLOAD_BYTES_MAX {
+        return Err(errors::constraint(
+            &format!("of {} bytes", text.len()),
+            "input",
+            &format!("Member must have length less than or equal to {PAYLOAD_BYTES_MAX}"),
+        ));
+    }
+    if text.trim().is_empty() {
+        return Err(errors::invalid_execution_input("Invalid execution input."));
+    }
+    Payload::parse(text).map_err(|error| errors::invalid_execution_input(&asl::parse::json_error(text, &error)))
+}

@@ -1,0 +1,95 @@
+//! ValidateStateMachineDefinition: every diagnostic at once, and whether the definition could be created.
+
+use asl::aws_message::aws_location;
+use asl::parse::MachineType;
+use asl::{Diagnostic, Severity};
+use aws_protocol::Error;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::check;
+use crate::wire::{put, required};
+use crate::{States, errors};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    definition: Option<String>,
+    #[serde(rename = "type")]
+    machine_type: Option<String>,
+    severity: Option<String>,
+    max_results: Option<i64>,
+}
+
+/// "The default value is 100"; the service model allows no more.
+const RESULTS_MAX: usize = 100;
+
+pub async fn run(_: &States, request: Request) -> Result<Value, Error> {
+    let definition = required(request.definition, "definition")?;
+    check::definition_size(&definition)?;
+    let machine_type = machine_type(request.machine_type.as_deref())?;
+    let with_warnings = with_warnings(request.severity.as_deref())?;
+    let limit = limit(request.max_results)?;
+    let (is_ok, diagnostics) = match asl::parse::parse_as(&definition, machine_type) {
+        Ok(parsed) => (true, parsed.warnings),
+        Err(diagnostics) => (false, diagnostics),
+    };
+    let shown: Vec<Value> = diagnostics
+        .iter()
+        .filter(|diagnostic| with_warnings || diagnostic.severity == Severity::Error)
+        .map(entry)
+        .collect();
+    Ok(json!({
+        "result": if is_ok { "OK" } else { "FAIL" },
+        "truncated": shown.len() > limit,
+        "diagnostics": shown.into_iter().take(limit).collect::<Vec<_>>(),
+    }))
+}
+
+fn machine_type(name: Option<&str>) -> Result<MachineType, Error> {
+    match name {
+        None | Some("STANDARD") => Ok(MachineType::Standard),
+        Some("EXPRESS") => Ok(MachineType::Express),
+        Some(other) => Err(errors::constraint(
+            &format!("'{other}'"),
+            "type",
+            "Member must satisfy enum value set: [STANDARD, EXPRESS]",
+        )),
+    }
+}
+
+fn with_warnings(severity: Option<&str>) -> Result<bool, Error> {
+    match severity {
+        None | Some("ERROR") => Ok(false),
+        Some("WARNING") => Ok(true),
+        Some(other) => Err(errors::constraint(
+            &format!("'{other}'"),
+            "severity",
+            "Member must satisfy enum value set: [ERROR, WARNING]",
+        )),
+    }
+}
+
+fn limit(max_results: Option<i64>) -> Result<usize, Error> {
+    match max_results {
+        None | Some(0) => Ok(RESULTS_MAX),
+        Some(count) => match usize::try_from(count) {
+            Ok(count) if count <= RESULTS_MAX => Ok(count),
+            _ => Err(errors::constraint(
+                &format!("'{count}'"),
+                "maxResults",
+                "Member must have value between 0 and 100",
+            )),
+        },
+    }
+}
+
+fn entry(diagnostic: &Diagnostic) -> Value {
+    let mut entry = Map::new();
+    let severity = if diagnostic.severity == Severity::Error { "ERROR" } else { "WARNING" };
+    entry.insert("severity".into(), severity.into());
+    entry.insert("code".into(), diagnostic.code.into());
+    entry.insert("message".into(), diagnostic.message.as_str().into());
+    put(&mut entry, "location", aws_location(diagnostic));
+    Value::Object(entry)
+}

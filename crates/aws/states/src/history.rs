@@ -1,0 +1,231 @@
+//! History events as `GetExecutionHistory` shows them.
+//!
+//! Every type has its own details member, named after a family of types. One flat match, in the order of
+//! [`EventKind`].
+
+use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskResource};
+use serde_json::{Map, Value, json};
+
+use crate::wire::{date, put};
+
+/// What the stored events do not repeat.
+pub struct Surroundings<'a> {
+    pub role_arn: &'a str,
+    pub region: &'a str,
+    /// `includeExecutionData`: without it inputs and outputs are left out.
+    pub with_data: bool,
+}
+
+pub fn render(event: &HistoryEvent, around: &Surroundings<'_>) -> Value {
+    let (type_name, details) = body(&event.kind, around);
+    let mut object = Map::new();
+    object.insert("timestamp".into(), date(event.at));
+    object.insert("type".into(), type_name.into());
+    object.insert("id".into(), event.id.into());
+    object.insert("previousEventId".into(), event.previous.into());
+    if let Some((member, details)) = details {
+        object.insert(member.into(), Value::Object(details));
+    }
+    Value::Object(object)
+}
+
+/// The type's name alone, for timelines.
+pub fn type_name(kind: &EventKind) -> String {
+    body(kind, &Surroundings { role_arn: "", region: "", with_data: false }).0
+}
+
+type Details = Option<(&'static str, Map<String, Value>)>;
+
+fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
+    let fixed = |name: &str, details: Details| (name.to_owned(), details);
+    match kind {
+        EventKind::ExecutionStarted { input } => {
+            let mut details = data(around, "input", input);
+            details.insert("roleArn".into(), around.role_arn.into());
+            fixed("ExecutionStarted", Some(("executionStartedEventDetails", details)))
+        }
+        EventKind::ExecutionSucceeded { output } => {
+            fixed("ExecutionSucceeded", Some(("executionSucceededEventDetails", data(around, "output", output))))
+        }
+        EventKind::ExecutionFailed(it) => fixed("ExecutionFailed", Some(("executionFailedEventDetails", failure(it)))),
+        EventKind::ExecutionAborted(it) => {
+            fixed("ExecutionAborted", Some(("executionAbortedEventDetails", failure(it))))
+        }
+        EventKind::ExecutionTimedOut(it) => {
+            fixed("ExecutionTimedOut", Some(("executionTimedOutEventDetails", failure(it))))
+        }
+        EventKind::StateEntered { state, name, input } => {
+            let mut details = named(name);
+            details.extend(data(around, "input", input));
+            (format!("{}StateEntered", state.name()), Some(("stateEnteredEventDetails", details)))
+        }
+        EventKind::StateExited { state, name, output } => {
+            let mut details = named(name);
+            details.extend(data(around, "output", output));
+            (format!("{}StateExited", state.name()), Some(("stateExitedEventDetails", details)))
+        }
+        EventKind::StateAborted { state } => (format!("{}StateAborted", state.name()), None),
+        EventKind::TaskScheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
+            scheduled(resource, input, *timeout_seconds, *heartbeat_seconds, around)
+        }
+        EventKind::TaskStarted { resource } => match resource {
+            TaskResource::Function { .. } => fixed("LambdaFunctionStarted", None),
+            TaskResource::Service { .. } => fixed("TaskStarted", Some(("taskStartedEventDetails", of(resource)))),
+        },
+        EventKind::TaskSucceeded { resource, output } => match resource {
+            TaskResource::Function { .. } => fixed(
+                "LambdaFunctionSucceeded",
+                Some(("lambdaFunctionSucceededEventDetails", data(around, "output", output))),
+            ),
+            TaskResource::Service { .. } => {
+                let mut details = data(around, "output", output);
+                details.extend(of(resource));
+                fixed("TaskSucceeded", Some(("taskSucceededEventDetails", details)))
+            }
+        },
+        EventKind::TaskFailed { resource, failure } => {
+            ended(resource, failure, ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails"), ("TaskFailed", "taskFailedEventDetails"))
+        }
+        EventKind::TaskTimedOut { resource, failure } => ended(
+            resource,
+            failure,
+            ("LambdaFunctionTimedOut", "lambdaFunctionTimedOutEventDetails"),
+            ("TaskTimedOut", "taskTimedOutEventDetails"),
+        ),
+        EventKind::ParallelStarted => fixed("ParallelStateStarted", None),
+        EventKind::ParallelSucceeded => fixed("ParallelStateSucceeded", None),
+        EventKind::ParallelFailed => fixed("ParallelStateFailed", None),
+        EventKind::MapStarted { length } => {
+            let details = Map::from_iter([("length".to_owned(), Value::from(*length))]);
+            fixed("MapStateStarted", Some(("mapStateStartedEventDetails", details)))
+        }
+        EventKind::MapSucceeded => fixed("MapStateSucceeded", None),
+        EventKind::MapFailed => fixed("MapStateFailed", None),
+        EventKind::IterationStarted { name, index } => {
+            fixed("MapIterationStarted", Some(("mapIterationStartedEventDetails", iteration(name, *index))))
+        }
+        EventKind::IterationSucceeded { name, index } => {
+            fixed("MapIterationSucceeded", Some(("mapIterationSucceededEventDetails", iteration(name, *index))))
+        }
+        EventKind::IterationFailed { name, index } => {
+            fixed("MapIterationFailed", Some(("mapIterationFailedEventDetails", iteration(name, *index))))
+        }
+        EventKind::IterationAborted { name, index } => {
+            fixed("MapIterationAborted", Some(("mapIterationAbortedEventDetails", iteration(name, *index))))
+        }
+    }
+}
+
+fn scheduled(
+    resource: &TaskResource,
+    input: &Payload,
+    timeout_seconds: Option<u64>,
+    heartbeat_seconds: Option<u64>,
+    around: &Surroundings<'_>,
+) -> (String, Details) {
+    match resource {
+        TaskResource::Function { arn } => {
+            let mut details = data(around, "input", input);
+            details.insert("resource".into(), arn.as_ref().into());
+            put(&mut details, "timeoutInSeconds", timeout_seconds);
+            ("LambdaFunctionScheduled".into(), Some(("lambdaFunctionScheduledEventDetails", details)))
+        }
+        TaskResource::Service { .. } => {
+            let mut details = of(resource);
+            details.insert("region".into(), around.region.into());
+            if around.with_data {
+                details.insert("parameters".into(), input.text().into());
+            }
+            put(&mut details, "timeoutInSeconds", timeout_seconds);
+            put(&mut details, "heartbeatInSeconds", heartbeat_seconds);
+            ("TaskScheduled".into(), Some(("taskScheduledEventDetails", details)))
+        }
+    }
+}
+
+fn ended(
+    resource: &TaskResource,
+    it: &Failure,
+    function: (&str, &'static str),
+    service: (&str, &'static str),
+) -> (String, Details) {
+    let mut details = failure(it);
+    let (name, member) = match resource {
+        TaskResource::Function { .. } => function,
+        TaskResource::Service { .. } => {
+            details.extend(of(resource));
+            service
+        }
+    };
+    (name.to_owned(), Some((member, details)))
+}
+
+fn data(around: &Surroundings<'_>, member: &str, payload: &Payload) -> Map<String, Value> {
+    let mut details = Map::new();
+    if around.with_data {
+        details.insert(member.to_owned(), payload.text().into());
+        details.insert(format!("{member}Details"), json!({ "truncated": false }));
+    }
+    details
+}
+
+fn failure(failure: &Failure) -> Map<String, Value> {
+    let mut details = Map::new();
+    put(&mut details, "error", failure.error.as_deref());
+    put(&mut details, "cause", failure.cause.as_deref());
+    details
+}
+
+fn named(name: &str) -> Map<String, Value> {
+    Map::from_iter([("name".to_owned(), Value::from(name))])
+}
+
+fn iteration(name: &str, index: u32) -> Map<String, Value> {
+    Map::from_iter([("name".to_owned(), Value::from(name)), ("index".to_owned(), Value::from(index))])
+}
+
+/// `resourceType` and `resource` of a service task.
+fn of(resource: &TaskResource) -> Map<String, Value> {
+    match resource {
+        TaskResource::Service { service, action } => Map::from_iter([
+            ("resourceType".to_owned(), Value::from(&**service)),
+            ("resource".to_owned(), Value::from(&**action)),
+        ]),
+        TaskResource::Function { .. } => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interpreter::{StateType, Timestamp};
+
+    #[test]
+    fn types_and_details() {
+        let around = Surroundings { role_arn: "role", region: "us-east-1", with_data: true };
+        let service = TaskResource::Service { service: "lambda".into(), action: "invoke".into() };
+        let function = TaskResource::Function { arn: "arn:f".into() };
+        let payload = Payload::from_checked_text("{}");
+        let check = |kind: EventKind, expect: &str| {
+            let event = HistoryEvent { id: 2, previous: 1, at: Timestamp(1500), kind };
+            let shown = render(&event, &around).to_string();
+            assert_eq!(shown, format!(r#"{{"timestamp":1.5,{expect}}}"#));
+        };
+        check(
+            EventKind::StateEntered { state: StateType::Pass, name: "A".into(), input: payload.clone() },
+            r#""type":"PassStateEntered","id":2,"previousEventId":1,"stateEnteredEventDetails":{"name":"A","input":"{}","inputDetails":{"truncated":false}}"#,
+        );
+        check(
+            EventKind::TaskFailed { resource: service, failure: Failure::named("E") },
+            r#""type":"TaskFailed","id":2,"previousEventId":1,"taskFailedEventDetails":{"error":"E","resourceType":"lambda","resource":"invoke"}"#,
+        );
+        check(
+            EventKind::TaskStarted { resource: function },
+            r#""type":"LambdaFunctionStarted","id":2,"previousEventId":1"#,
+        );
+        check(
+            EventKind::StateAborted { state: StateType::Wait },
+            r#""type":"WaitStateAborted","id":2,"previousEventId":1"#,
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! Bodies in, members out.
+
+use aws_protocol::Error;
+use interpreter::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::errors;
+
+/// A request's body: a JSON object, and an empty body is an empty one.
+pub fn parse(body: &[u8]) -> Result<Value, Error> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(Map::new()));
+    }
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(errors::serialization("The request body must be a JSON object")),
+        Err(error) => Err(errors::serialization(format!("The request body is not JSON: {error}"))),
+    }
+}
+
+/// The members an action knows; others are ignored, as AWS does.
+pub fn members<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
+    serde_json::from_value(body).map_err(|error| errors::serialization(format!("A member has the wrong type: {error}")))
+}
+
+/// A member that must be there.
+pub fn required<T>(member: Option<T>, name: &str) -> Result<T, Error> {
+    member.ok_or_else(|| errors::constraint("null", name, "Member must not be null"))
+}
+
+/// Seconds since 1970 with milliseconds, as the protocol wants it.
+pub fn date(at: Timestamp) -> Value {
+    Value::from(at.0 as f64 / 1000.0)
+}
+
+/// Puts a member in if there is something to put.
+pub fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value.into());
+    }
+}

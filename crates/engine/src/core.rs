@@ -1,0 +1,599 @@
+//! One shard without thread or clock: takes inputs, steps executions, seals batches, hands back acts.
+//!
+//! The caller (a thread, a simulator) owes this order: feed inputs; [`Core::seal`] a batch and commit it; when
+//! the store has it, perform the acts of that batch with [`Core::committed`]. While a commit is on its way
+//! inputs may be fed already; their acts belong to the next batch.
+//!
+//! A failed commit ends the term: the caller drops the core and recovers a new one from the store. There is no
+//! other error path.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use asl::scope::Entropy;
+use interpreter::{
+    About, Command, Execution, Failure, HistoryEvent, Input, InputKind, Payload, Rejected, RunTask, Setting, Status,
+    TaskId, Timestamp, step,
+};
+use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
+
+use crate::error::{Error, StartError, StopError};
+use crate::keys::{self, ExecutionId};
+use crate::limits::BATCH_BYTES_MAX;
+use crate::machines::{Machines, Revision};
+use crate::record::{self, ExecutionStatus, Row, unreadable};
+use crate::task::lost;
+use crate::timers::Timers;
+use crate::watch::StatusChange;
+
+/// What a start request asks for.
+pub struct Start {
+    pub revision: Arc<Revision>,
+    /// None: a name is made up.
+    pub name: Option<Arc<str>>,
+    pub input: Payload,
+    pub trace_header: Option<Arc<str>>,
+}
+
+/// The answer to a start, once durable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartReply {
+    pub execution_arn: Arc<str>,
+    pub started_at: Timestamp,
+}
+
+/// Done after the commit that holds it.
+pub enum Act {
+    /// Calls the closure that answers a request.
+    Reply(Box<dyn FnOnce() + Send>),
+    Run { id: ExecutionId, execution_arn: Arc<str>, task: RunTask },
+    Changed(StatusChange),
+}
+
+/// How much of everything the shard holds, for people and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    pub open_executions: usize,
+    pub running_tasks: usize,
+    pub waiting_tasks: usize,
+    pub timers: usize,
+}
+
+pub struct Limits {
+    /// Tasks this shard hands out at the same time.
+    pub running_tasks_max: usize,
+    pub open_executions_max: usize,
+    /// How many shards there are: open executions of a shard that is no more go to the others.
+    pub shards: u16,
+}
+
+pub struct Core {
+    shard: ShardId,
+    epoch: Epoch,
+    limits: Limits,
+    store: Arc<dyn Store>,
+    machines: Arc<Machines>,
+    active: HashMap<ExecutionId, Active>,
+    /// Executions that have no durable end yet, by machine and name: what makes a start idempotent.
+    names: HashMap<(u32, Arc<str>), ExecutionId>,
+    /// Machines whose executions end at their next transition.
+    deleting: HashSet<u32>,
+    timers: Timers,
+    waiting_tasks: VecDeque<(ExecutionId, RunTask)>,
+    running_tasks: usize,
+    /// Executions with something to write, in the order in which they got it.
+    dirty: Vec<ExecutionId>,
+    dirty_bytes: usize,
+    acts: Vec<Act>,
+    /// Names whose end is in the sealed batch: free once that is durable.
+    ending: Vec<(u32, Arc<str>)>,
+    sealed_ending: Vec<(u32, Arc<str>)>,
+    last_id: ExecutionId,
+    now: Timestamp,
+    entropy: Entropy,
+}
+
+struct Active {
+    about: About,
+    row: Row,
+    revision: Arc<Revision>,
+    execution: Execution,
+    /// Number of the next record.
+    seq: u32,
+    /// Events since the last record.
+    events: Vec<HistoryEvent>,
+    is_dirty: bool,
+    /// Its row has not been written yet.
+    is_new: bool,
+}
+
+impl Core {
+    /// Takes the shard over and loads what is open in it. Timers that are due fire at the first
+    /// [`Core::fire_due`]; outcomes that were lost are fed here already.
+    pub fn recover(
+        shard: ShardId,
+        store: Arc<dyn Store>,
+        machines: Arc<Machines>,
+        limits: Limits,
+        now: Timestamp,
+        seed: u64,
+    ) -> Result<Core, Error> {
+        let epoch = store.take(shard)?;
+        let mut core = Core {
+            shard,
+            epoch,
+            limits,
+            store,
+            machines,
+            active: HashMap::new(),
+            names: HashMap::new(),
+            deleting: HashSet::new(),
+            timers: Timers::default(),
+            waiting_tasks: VecDeque::new(),
+            running_tasks: 0,
+            dirty: Vec::new(),
+            dirty_bytes: 0,
+            acts: Vec::new(),
+            ending: Vec::new(),
+            sealed_ending: Vec::new(),
+            last_id: ExecutionId(0),
+            now,
+            entropy: Entropy::new(seed),
+        };
+        for machine in core.machines.all() {
+            if machine.is_deleting {
+                core.deleting.insert(machine.number);
+            }
+            core.load_open(machine.number)?;
+        }
+        core.last_id = core.newest_id()?;
+        core.take_up();
+        Ok(core)
+    }
+
+    fn load_open(&mut self, machine: u32) -> Result<(), Error> {
+        const PAGE: usize = 1000;
+        let prefix = keys::listing_prefix(machine, ExecutionStatus::Running);
+        let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        loop {
+            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, PAGE)?;
+            for (key, _) in &page {
+                let id = keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))?;
+                if id.shard() % self.limits.shards == self.shard.0 {
+                    let active = load(&*self.store, &self.machines, id)?;
+                    self.names.insert((active.row.machine, active.row.name.clone()), id);
+                    self.active.insert(id, active);
+                }
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Where this shard's ids go on, even if the clock has been set back since.
+    fn newest_id(&self) -> Result<ExecutionId, Error> {
+        let newest = self.store.scan(Space::Executions, &[]..&prefix_end(&[]), Order::Descending, 1)?;
+        match newest.first() {
+            None => Ok(ExecutionId(0)),
+            Some((key, _)) => Ok(ExecutionId::after(decode_id(key)?, self.shard.0)),
+        }
+    }
+
+    /// Takes up what was open: timers are set again, tasks that were never handed over wait for a slot, and
+    /// tasks that were handed over without an outcome are failed as lost.
+    fn take_up(&mut self) {
+        let mut ids: Vec<ExecutionId> = self.active.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            let active = &self.active[&id];
+            for (timer, at) in active.execution.timers() {
+                self.timers.set(id, timer, at);
+            }
+            let is_ready = active.execution.is_ready();
+            let mut lost_tasks = Vec::new();
+            for (task, frame, wait) in active.execution.tasks() {
+                match &wait.unstarted {
+                    None => lost_tasks.push(task),
+                    Some(input) => self.waiting_tasks.push_back((id, run_task(active, task, frame.state, input))),
+                }
+            }
+            for task in lost_tasks {
+                let failure = lost("Ithaca stopped while this task was running; whether it took effect is not known.");
+                self.apply(id, InputKind::TaskFailed(task, failure));
+            }
+            if is_ready {
+                self.apply(id, InputKind::Continue);
+            }
+        }
+        self.start_waiting_tasks();
+    }
+
+    /// Moves the shard's time on. It never goes back, whatever the clock does.
+    pub fn set_time(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            open_executions: self.active.len(),
+            running_tasks: self.running_tasks,
+            waiting_tasks: self.waiting_tasks.len(),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// Starts an execution, or finds the one that the same request has started before.
+    pub fn start(
+        &mut self,
+        start: Start,
+        reply: impl FnOnce(Result<StartReply, StartError>) + Send + 'static,
+    ) {
+        match self.try_start(start) {
+            Ok(started) => self.acts.push(Act::Reply(Box::new(move || reply(Ok(started))))),
+            Err(error) => reply(Err(error)),
+        }
+    }
+
+    fn try_start(&mut self, start: Start) -> Result<StartReply, StartError> {
+        let revision = start.revision;
+        if self.deleting.contains(&revision.machine) {
+            return Err(StartError::MachineDeleting);
+        }
+        // INVARIANT: an execution is accepted only with a definition that can be run.
+        revision.definition()?;
+        if let Some(name) = &start.name
+            && let Some(existing) = self.existing(&revision, name, &start.input)?
+        {
+            return existing;
+        }
+        if self.active.len() >= self.limits.open_executions_max {
+            return Err(StartError::TooManyOpen);
+        }
+        let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
+        self.last_id = id;
+        let name = start.name.unwrap_or_else(|| self.make_name());
+        let execution_arn: Arc<str> = keys::execution_arn(&revision.machine_arn, &name).into();
+        self.names.insert((revision.machine, name.clone()), id);
+        let row = Row {
+            machine: revision.machine,
+            revision: revision.number,
+            machine_arn: revision.machine_arn.clone(),
+            name: name.clone(),
+            status: ExecutionStatus::Running,
+            started_at: self.now,
+            stopped_at: None,
+            trace_header: start.trace_header,
+        };
+        let active = Active {
+            about: about(&revision, &row, execution_arn.clone(), start.input),
+            row,
+            revision,
+            execution: Execution::new(),
+            seq: 0,
+            events: Vec::new(),
+            is_dirty: false,
+            is_new: true,
+        };
+        self.active.insert(id, active);
+        self.changed(id);
+        self.apply(id, InputKind::Start);
+        Ok(StartReply { execution_arn, started_at: self.now })
+    }
+
+    /// What a start with the name of an earlier execution is answered; none if the name is free.
+    fn existing(
+        &self,
+        revision: &Revision,
+        name: &Arc<str>,
+        input: &Payload,
+    ) -> Result<Option<Result<StartReply, StartError>>, Error> {
+        let execution_arn = keys::execution_arn(&revision.machine_arn, name);
+        if let Some(id) = self.names.get(&(revision.machine, name.clone())) {
+            return Ok(Some(match self.active.get(id) {
+                Some(active) if active.about.input == *input && !active.execution.status.is_terminal() => {
+                    Ok(StartReply { execution_arn: execution_arn.into(), started_at: active.row.started_at })
+                }
+                _ => Err(StartError::AlreadyExists { execution_arn }),
+            }));
+        }
+        let taken = self.store.get(Space::Names, &keys::name(revision.machine, name))?.is_some();
+        Ok(taken.then_some(Err(StartError::AlreadyExists { execution_arn })))
+    }
+
+    /// A UUID whose first digits grow with time, so that the index of names grows at its end.
+    fn make_name(&self) -> Arc<str> {
+        let (ms, high, low) = (self.now.0 as u64, self.entropy.next(), self.entropy.next());
+        format!(
+            "{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}",
+            (ms >> 16) & 0xffff_ffff,
+            ms & 0xffff,
+            high & 0xfff,
+            0x8000 | ((high >> 12) & 0x3fff),
+            low & 0xffff_ffff_ffff
+        )
+        .into()
+    }
+
+    /// Stops an execution; one that has ended answers when it did.
+    pub fn stop(
+        &mut self,
+        machine: u32,
+        name: &str,
+        failure: Failure,
+        reply: impl FnOnce(Result<Timestamp, StopError>) + Send + 'static,
+    ) {
+        match self.try_stop(machine, name, failure) {
+            Ok(stopped_at) => self.acts.push(Act::Reply(Box::new(move || reply(Ok(stopped_at))))),
+            Err(error) => reply(Err(error)),
+        }
+    }
+
+    fn try_stop(&mut self, machine: u32, name: &str, failure: Failure) -> Result<Timestamp, StopError> {
+        let known = self.names.get(&(machine, name.into())).copied();
+        if let Some(id) = known
+            && self.active.contains_key(&id)
+        {
+            self.apply(id, InputKind::Stop(failure));
+            return Ok(self.active[&id].row.stopped_at.unwrap_or(self.now));
+        }
+        let stored = self.store.get(Space::Names, &keys::name(machine, name)).map_err(Error::from)?;
+        let id = match (known, stored) {
+            // Ended in the batch that is being written: its row is not to be read yet, its end is now.
+            (Some(_), None) => return Ok(self.now),
+            (_, Some(value)) => decode_id(&value)?,
+            (None, None) => return Err(StopError::DoesNotExist),
+        };
+        let row = self.store.get(Space::Executions, &keys::execution(id)).map_err(Error::from)?;
+        let row = record::decode_row(&row.ok_or(StopError::DoesNotExist)?)?;
+        // One that runs and is not known here is another shard's.
+        row.stopped_at.ok_or(StopError::DoesNotExist)
+    }
+
+    /// The outcome of a task that was handed over. A stale one frees its slot all the same.
+    pub fn outcome(&mut self, id: ExecutionId, task: TaskId, outcome: Result<Payload, Failure>) {
+        self.running_tasks = self.running_tasks.saturating_sub(1);
+        let kind = match outcome {
+            Ok(output) => InputKind::TaskSucceeded(task, output),
+            Err(failure) => InputKind::TaskFailed(task, failure),
+        };
+        self.apply(id, kind);
+        self.start_waiting_tasks();
+    }
+
+    /// Fires every timer that is due, at most `limit`; returns how many.
+    pub fn fire_due(&mut self, limit: usize) -> usize {
+        for fired in 0..limit {
+            let Some((id, timer)) = self.timers.pop_due(self.now) else { return fired };
+            self.apply(id, InputKind::TimerFired(timer));
+        }
+        limit
+    }
+
+    /// The machine's executions end at their next transition.
+    pub fn machine_deleted(&mut self, machine: u32) {
+        self.deleting.insert(machine);
+    }
+
+    /// Feeds one input, and what the engine itself owes in reply to its commands.
+    fn apply(&mut self, id: ExecutionId, kind: InputKind) {
+        let mut next = Some(kind);
+        while let Some(kind) = next.take() {
+            let Ok(commands) = self.step(id, kind) else { return };
+            for command in commands {
+                match command {
+                    Command::RunTask(task) => self.waiting_tasks.push_back((id, task)),
+                    Command::SetTimer(timer, at) => self.timers.set(id, timer, at),
+                    Command::ClearTimer(_) => self.timers.clear(),
+                    Command::Continue => next = Some(InputKind::Continue),
+                    // A runner is not interrupted: its outcome will be stale, and frees its slot.
+                    Command::CancelTask(_) => {}
+                    Command::Finish => self.finish(id),
+                }
+            }
+        }
+        if self.timers.is_littered() {
+            self.sweep_timers();
+        }
+        let active = &self.active[&id];
+        if self.deleting.contains(&active.row.machine) && !active.execution.status.is_terminal() {
+            self.apply(id, InputKind::Stop(Failure::named("States.StateMachineDeleted")));
+            return;
+        }
+        self.start_waiting_tasks();
+    }
+
+    fn step(&mut self, id: ExecutionId, kind: InputKind) -> Result<Vec<Command>, Rejected> {
+        let active = self.active.get_mut(&id).ok_or(Rejected::Terminal)?;
+        let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+        let setting = Setting { definition, about: &active.about };
+        let input = Input { at: self.now, entropy: self.entropy.next(), kind };
+        let transition = step(&setting, &mut active.execution, &input)?;
+        active.events.extend(transition.history);
+        if !active.is_dirty {
+            active.is_dirty = true;
+            self.dirty.push(id);
+        }
+        self.dirty_bytes += active.events.len() * 64 + active.about.input.size();
+        Ok(transition.commands)
+    }
+
+    /// Hands over as many scheduled tasks as there are slots: their Started is in the batch that is open now.
+    fn start_waiting_tasks(&mut self) {
+        while self.running_tasks < self.limits.running_tasks_max {
+            let Some((id, task)) = self.waiting_tasks.pop_front() else { return };
+            match self.step(id, InputKind::TaskStarted(task.task)) {
+                Ok(commands) => {
+                    self.running_tasks += 1;
+                    for command in commands {
+                        if let Command::SetTimer(timer, at) = command {
+                            self.timers.set(id, timer, at);
+                        }
+                    }
+                    let execution_arn = self.active[&id].about.execution_arn.clone();
+                    self.acts.push(Act::Run { id, execution_arn, task });
+                }
+                // Given up while it waited for its slot.
+                Err(_) => continue,
+            }
+        }
+    }
+
+    fn finish(&mut self, id: ExecutionId) {
+        let now = self.now;
+        let Some(active) = self.active.get_mut(&id) else { return };
+        active.row.status = ExecutionStatus::from(&active.execution.status);
+        active.row.stopped_at = Some(now);
+        self.ending.push((active.row.machine, active.row.name.clone()));
+        self.changed(id);
+    }
+
+    fn changed(&mut self, id: ExecutionId) {
+        let Some(active) = self.active.get(&id) else { return };
+        self.acts.push(Act::Changed(StatusChange {
+            execution_arn: active.about.execution_arn.clone(),
+            machine_arn: active.row.machine_arn.clone(),
+            status: active.row.status,
+            started_at: active.row.started_at,
+            stopped_at: active.row.stopped_at,
+            failure: match &active.execution.status {
+                Status::Failed(failure) | Status::Aborted(failure) => Some(failure.clone()),
+                _ => None,
+            },
+        }));
+    }
+
+    fn sweep_timers(&mut self) {
+        let active = &self.active;
+        self.timers.sweep(|id, timer, at| {
+            active.get(&id).is_some_and(|active| active.execution.timers().contains(&(timer, at)))
+        });
+    }
+
+    /// Is there anything to commit or to answer?
+    pub fn has_work(&self) -> bool {
+        !self.dirty.is_empty() || !self.acts.is_empty()
+    }
+
+    /// Has the open batch reached its byte limit?
+    pub fn is_full(&self) -> bool {
+        self.dirty_bytes >= BATCH_BYTES_MAX
+    }
+
+    /// Closes the open batch: the writes to commit, and the acts to perform once that is done.
+    pub fn seal(&mut self) -> (Batch, Vec<Act>) {
+        let mut writes = Vec::with_capacity(self.dirty.len() + 8);
+        for id in std::mem::take(&mut self.dirty) {
+            if let Some(active) = self.active.get_mut(&id) {
+                write(id, active, &mut writes);
+                if active.execution.status.is_terminal() {
+                    self.active.remove(&id);
+                }
+            }
+        }
+        self.dirty_bytes = 0;
+        self.sealed_ending = std::mem::take(&mut self.ending);
+        (Batch { shard: self.shard, epoch: self.epoch, writes }, std::mem::take(&mut self.acts))
+    }
+
+    /// The sealed batch is durable: the names of what it ended are found in the store from now on.
+    pub fn committed(&mut self) {
+        for name in std::mem::take(&mut self.sealed_ending) {
+            self.names.remove(&name);
+        }
+    }
+}
+
+/// The writes of one execution: its record, and its row and list entry when it starts or ends.
+fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
+    let is_over = active.execution.status.is_terminal();
+    let (row, machine) = (&active.row, active.row.machine);
+    if active.is_new {
+        let value = keys::execution(id);
+        writes.push(Write::Put { space: Space::Names, key: keys::name(machine, &row.name), value });
+    }
+    if active.is_new || is_over {
+        let value = record::encode_row(row);
+        writes.push(Write::Put { space: Space::Executions, key: keys::execution(id), value });
+        writes.push(Write::Put { space: Space::Listing, key: keys::listing(machine, row.status, id), value: Vec::new() });
+    }
+    if is_over && !active.is_new {
+        let key = keys::listing(machine, ExecutionStatus::Running, id);
+        writes.push(Write::Delete { space: Space::Listing, key });
+    }
+    let snapshot = (!is_over).then_some(&active.execution);
+    let value = record::encode_record(&active.events, snapshot);
+    writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
+    active.seq += 1;
+    active.events = Vec::new();
+    active.is_dirty = false;
+    active.is_new = false;
+    active.execution.settle();
+}
+
+fn about(revision: &Revision, row: &Row, execution_arn: Arc<str>, input: Payload) -> About {
+    About {
+        execution_arn,
+        execution_name: row.name.clone(),
+        machine_arn: revision.machine_arn.clone(),
+        machine_name: revision.machine_name.clone(),
+        role_arn: revision.role_arn.clone(),
+        started_at: row.started_at,
+        input,
+    }
+}
+
+fn run_task(active: &Active, task: TaskId, state: asl::definition::StateId, input: &Payload) -> RunTask {
+    let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+    let state = definition.state(state);
+    let asl::definition::Kind::Task(definition) = &state.kind else {
+        unreachable!("INVARIANT: only a Task state waits for a task");
+    };
+    RunTask { task, state: state.name.clone(), resource: definition.resource.clone(), input: input.clone() }
+}
+
+/// Reads an open execution: its row, its first record for the input, its last for the snapshot.
+fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Active, Error> {
+    let what = || format!("execution {}", id.0);
+    let row = store.get(Space::Executions, &keys::execution(id))?;
+    let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
+    let (from, to) = (keys::record(id, 0), keys::record(id, u32::MAX));
+    let first = store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?;
+    let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
+    let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
+    let execution =
+        record::decode_snapshot(&last)?.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
+    let seq = keys::record_seq(&key).ok_or_else(|| unreadable(&what(), &"a record's key is too short"))? + 1;
+    let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
+    let revision = machines.revision(row.machine, row.revision)?;
+    revision.definition()?;
+    let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
+    Ok(Active {
+        about: about(&revision, &row, execution_arn, input),
+        row,
+        revision,
+        execution,
+        seq,
+        events: Vec::new(),
+        is_dirty: false,
+        is_new: false,
+    })
+}
+
+/// The input in an execution's first record.
+pub(crate) fn started_input(first_record: &[u8]) -> Result<Option<Payload>, Error> {
+    Ok(record::decode_events(first_record)?.into_iter().find_map(|event| match event.kind {
+        interpreter::EventKind::ExecutionStarted { input } => Some(input),
+        _ => None,
+    }))
+}
+
+pub(crate) fn decode_id(value: &[u8]) -> Result<ExecutionId, Error> {
+    let bytes = value.try_into().map_err(|_| unreadable("a name's entry", &"it is not an execution id"))?;
+    Ok(ExecutionId(u64::from_be_bytes(bytes)))
+}

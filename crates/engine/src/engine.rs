@@ -1,0 +1,110 @@
+//! Puts the parts together: the registry, the shards and their threads.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use interpreter::Timestamp;
+use store::{ShardId, Store};
+use tokio::sync::broadcast;
+
+use crate::core::{Core, Limits};
+use crate::error::Error;
+use crate::handle::{Handle, ShardDoor};
+use crate::keys::ExecutionId;
+use crate::limits::{OPEN_EXECUTIONS_MAX, RUNNING_TASKS_MAX, WATCH_BUFFER};
+use crate::machines::Machines;
+use crate::reader::Reader;
+use crate::shard::{Message, Shard, now};
+use crate::task::TaskRunner;
+
+pub struct Config {
+    /// 1 to 64. It may differ from run to run.
+    pub shards: u16,
+    pub running_tasks_max: usize,
+    pub open_executions_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { shards: 1, running_tasks_max: RUNNING_TASKS_MAX, open_executions_max: OPEN_EXECUTIONS_MAX }
+    }
+}
+
+pub struct Engine {
+    handle: Handle,
+    reader: Reader,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Opens the engine over a store: takes the shards over, recovers what is open, and starts.
+    pub fn open(store: Arc<dyn Store>, runner: Arc<dyn TaskRunner>, config: &Config) -> Result<Engine, Error> {
+        assert!((1..=ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 64 shards");
+        let machines = Arc::new(Machines::open(store.clone())?);
+        let (changes, _) = broadcast::channel(WATCH_BUFFER);
+        let mut doors = Vec::new();
+        let mut threads = Vec::new();
+        for shard in 0..config.shards {
+            let (sender, inbox) = mpsc::channel();
+            let queued = Arc::new(AtomicUsize::new(0));
+            let recover = recovery(shard, config, &store, &machines);
+            let shard_loop = Shard {
+                core: recover(now())?,
+                recover,
+                store: store.clone(),
+                runner: runner.clone(),
+                inbox,
+                sender: sender.clone(),
+                queued: queued.clone(),
+                changes: changes.clone(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{shard}"))
+                .spawn(move || shard_loop.run())
+                .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
+            threads.push(thread);
+            doors.push(ShardDoor { sender, queued });
+        }
+        let handle = Handle { machines: machines.clone(), shards: doors.into(), changes };
+        Ok(Engine { handle, reader: Reader { store, machines }, threads })
+    }
+
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// Ends every shard after its last commit. Requests that come later are told that the engine is not there.
+    pub fn shut_down(self) {
+        for shard in self.handle.shards.iter() {
+            shard.tell(Message::ShutDown);
+        }
+        for thread in self.threads {
+            // A shard that panicked has said why on standard error; the others still end well.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn recovery(
+    shard: u16,
+    config: &Config,
+    store: &Arc<dyn Store>,
+    machines: &Arc<Machines>,
+) -> Box<dyn Fn(Timestamp) -> Result<Core, Error> + Send> {
+    let (store, machines) = (store.clone(), machines.clone());
+    let running_tasks_max = (config.running_tasks_max / usize::from(config.shards)).max(1);
+    let shards = config.shards;
+    let open_executions_max = (config.open_executions_max / usize::from(config.shards)).max(1);
+    Box::new(move |now| {
+        let limits = Limits { running_tasks_max, open_executions_max, shards };
+        // Randomness enters here and only here; from the seed on everything is a function of its inputs.
+        let seed = RandomState::new().hash_one(now.0);
+        Core::recover(ShardId(shard), store.clone(), machines.clone(), limits, now, seed)
+    })
+}

@@ -1,0 +1,40 @@
+//! What the engine's callers are told. Doors turn these into AWS's names and texts.
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A row or record that this version cannot read, or that contradicts another.
+    #[error("{what} in the store cannot be read: {why}. Was it written by a newer Ithaca, or is the file damaged?")]
+    Unreadable { what: String, why: String },
+    /// The shard is ending its term; the request may be sent again.
+    #[error("the engine is not taking requests: {0}")]
+    Unavailable(String),
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the state machine does not exist")]
+    MachineDoesNotExist,
+    #[error("the state machine is being deleted")]
+    MachineDeleting,
+    /// Same name, and closed or with another input.
+    #[error("an execution of this name exists: {execution_arn}")]
+    AlreadyExists { execution_arn: String },
+    #[error("the engine has more requests waiting than it takes")]
+    Throttled,
+    #[error("the quota of open executions is reached")]
+    TooManyOpen,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StopError {
+    #[error("the execution does not exist")]
+    DoesNotExist,
+    #[error("the engine has more requests waiting than it takes")]
+    Throttled,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}

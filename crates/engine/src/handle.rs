@@ -1,0 +1,154 @@
+//! The engine's front: requests go in, answers come back when they are durable.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+
+use interpreter::{Failure, Payload, Timestamp};
+use tokio::sync::{broadcast, oneshot};
+
+use crate::core::{Gauges, Start};
+use crate::error::{Error, StartError, StopError};
+use crate::keys;
+use crate::limits::INBOX_MAX;
+use crate::machines::{Machine, Machines};
+use crate::shard::Message;
+use crate::watch::StatusChange;
+
+/// Cheap to clone; lives as long as anybody holds it.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) machines: Arc<Machines>,
+    pub(crate) shards: Arc<[ShardDoor]>,
+    pub(crate) changes: broadcast::Sender<StatusChange>,
+}
+
+pub struct ShardDoor {
+    pub sender: Sender<Message>,
+    pub queued: Arc<AtomicUsize>,
+}
+
+pub type Started = crate::core::StartReply;
+
+impl Handle {
+    pub fn machines(&self) -> &Arc<Machines> {
+        &self.machines
+    }
+
+    /// Starts an execution. The answer comes when it is durable; a name that was used is handled as AWS does:
+    /// the same input while it runs gives the first answer, anything else is refused.
+    pub async fn start(
+        &self,
+        machine_arn: &str,
+        name: Option<&str>,
+        input: Payload,
+        trace_header: Option<&str>,
+    ) -> Result<Started, StartError> {
+        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
+        if machine.is_deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        let shard = match name {
+            Some(name) => self.shard_of(machine.number, name),
+            // A made-up name can be nobody's, so any shard will do: the one with the least to do.
+            None => self.least_busy(),
+        };
+        let start = Start {
+            revision: machine.revision.clone(),
+            name: name.map(Arc::from),
+            input,
+            trace_header: trace_header.map(Arc::from),
+        };
+        let (reply, answer) = oneshot::channel();
+        if !shard.request(Message::Start(start, reply)) {
+            return Err(StartError::Throttled);
+        }
+        answer.await.unwrap_or_else(|_| Err(unavailable().into()))
+    }
+
+    /// Stops an execution; answers when it ended, also if that was before.
+    pub async fn stop(&self, execution_arn: &str, failure: Failure) -> Result<Timestamp, StopError> {
+        let (machine_arn, name) = keys::split_execution_arn(execution_arn).ok_or(StopError::DoesNotExist)?;
+        let machine = self.machines.get(&machine_arn)?.ok_or(StopError::DoesNotExist)?;
+        // A made-up name may live in any shard, so each is asked until one knows it.
+        let mut outcome = Err(StopError::DoesNotExist);
+        for shard in self.shards.iter() {
+            let (reply, answer) = oneshot::channel();
+            let message =
+                Message::Stop { machine: machine.number, name: name.to_owned(), failure: failure.clone(), reply };
+            if !shard.request(message) {
+                return Err(StopError::Throttled);
+            }
+            outcome = answer.await.unwrap_or_else(|_| Err(unavailable().into()));
+            if !matches!(outcome, Err(StopError::DoesNotExist)) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Deletes a state machine: its executions end at their next transition.
+    pub fn delete_machine(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
+        let deleted = self.machines.delete(arn)?;
+        if let Some(machine) = &deleted {
+            for shard in self.shards.iter() {
+                shard.tell(Message::MachineDeleted(machine.number));
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Every start and end of an execution from now on.
+    pub fn watch(&self) -> broadcast::Receiver<StatusChange> {
+        self.changes.subscribe()
+    }
+
+    pub async fn gauges(&self) -> Gauges {
+        let mut sum = Gauges::default();
+        for shard in self.shards.iter() {
+            let (reply, answer) = oneshot::channel();
+            shard.tell(Message::Gauges(reply));
+            if let Ok(gauges) = answer.await {
+                sum.open_executions += gauges.open_executions;
+                sum.running_tasks += gauges.running_tasks;
+                sum.waiting_tasks += gauges.waiting_tasks;
+                sum.timers += gauges.timers;
+            }
+        }
+        sum
+    }
+
+    fn shard_of(&self, machine: u32, name: &str) -> &ShardDoor {
+        let mut hasher = DefaultHasher::new();
+        (machine, name).hash(&mut hasher);
+        &self.shards[(hasher.finish() % self.shards.len() as u64) as usize]
+    }
+
+    fn least_busy(&self) -> &ShardDoor {
+        self.shards
+            .iter()
+            .min_by_key(|shard| shard.queued.load(Ordering::Relaxed))
+            .expect("INVARIANT: an engine has at least one shard")
+    }
+}
+
+impl ShardDoor {
+    /// Queues a request; false when the inbox is full or the shard is gone.
+    fn request(&self, message: Message) -> bool {
+        if self.queued.fetch_add(1, Ordering::Relaxed) < INBOX_MAX && self.sender.send(message).is_ok() {
+            return true;
+        }
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        false
+    }
+
+    pub(crate) fn tell(&self, message: Message) {
+        // A shard that is gone has nothing to be told.
+        let _ = self.sender.send(message);
+    }
+}
+
+fn unavailable() -> Error {
+    Error::Unavailable("the shard ended its term before the request was durable".into())
+}

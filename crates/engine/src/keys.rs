@@ -1,0 +1,123 @@
+//! Keys of the store and names of executions.
+//!
+//! Numbers are big-endian, so that the store's byte order is their order. An execution's id grows with its
+//! start time, so the newest executions share pages, and "newest first" is a backward scan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::ExecutionStatus;
+
+/// 42 bits of milliseconds since 1970, 6 bits of shard, 16 bits of counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ExecutionId(pub u64);
+
+impl ExecutionId {
+    pub const SHARDS_MAX: u16 = 64;
+    const COUNTER_BITS: u32 = 16;
+    const SHARD_BITS: u32 = 6;
+
+    /// The next id of a shard: never one at or before `last`, however the clock jumps.
+    pub fn next(last: ExecutionId, now_ms: i64, shard: u16) -> ExecutionId {
+        let fresh = ExecutionId::new(u64::try_from(now_ms).unwrap_or(0), shard, 0);
+        if fresh > last {
+            return fresh;
+        }
+        let counter = last.0 & ((1 << Self::COUNTER_BITS) - 1);
+        if counter + 1 < 1 << Self::COUNTER_BITS {
+            ExecutionId(last.0 + 1)
+        } else {
+            ExecutionId::new((last.0 >> (Self::COUNTER_BITS + Self::SHARD_BITS)) + 1, shard, 0)
+        }
+    }
+
+    fn new(ms: u64, shard: u16, counter: u64) -> ExecutionId {
+        debug_assert!(shard < Self::SHARDS_MAX);
+        ExecutionId((ms << (Self::COUNTER_BITS + Self::SHARD_BITS)) | (u64::from(shard) << Self::COUNTER_BITS) | counter)
+    }
+
+    /// The last id of this shard in the millisecond of `newest`, which may be another shard's: what comes next is
+    /// after both.
+    pub fn after(newest: ExecutionId, shard: u16) -> ExecutionId {
+        let ms = newest.0 >> (Self::COUNTER_BITS + Self::SHARD_BITS);
+        ExecutionId::new(ms, shard, (1 << Self::COUNTER_BITS) - 1)
+    }
+
+    pub fn shard(self) -> u16 {
+        ((self.0 >> Self::COUNTER_BITS) & ((1 << Self::SHARD_BITS) - 1)) as u16
+    }
+}
+
+pub fn execution(id: ExecutionId) -> Vec<u8> {
+    id.0.to_be_bytes().to_vec()
+}
+
+pub fn record(id: ExecutionId, seq: u32) -> Vec<u8> {
+    [&id.0.to_be_bytes()[..], &seq.to_be_bytes()].concat()
+}
+
+pub fn record_seq(key: &[u8]) -> Option<u32> {
+    key.get(8..12)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// The execution of this name: machine number, name.
+pub fn name(machine: u32, name: &str) -> Vec<u8> {
+    [&machine.to_be_bytes()[..], name.as_bytes()].concat()
+}
+
+/// The lists: machine number, status, id.
+pub fn listing(machine: u32, status: ExecutionStatus, id: ExecutionId) -> Vec<u8> {
+    [&listing_prefix(machine, status)[..], &id.0.to_be_bytes()].concat()
+}
+
+pub fn listing_prefix(machine: u32, status: ExecutionStatus) -> Vec<u8> {
+    [&machine.to_be_bytes()[..], &[status.code()]].concat()
+}
+
+pub fn listing_id(key: &[u8]) -> Option<ExecutionId> {
+    key.get(5..13)?.try_into().ok().map(|bytes| ExecutionId(u64::from_be_bytes(bytes)))
+}
+
+/// A machine's definition as of one revision.
+pub fn definition(machine: u32, revision: u32) -> Vec<u8> {
+    [machine.to_be_bytes(), revision.to_be_bytes()].concat()
+}
+
+/// `…:stateMachine:NAME` and an execution's name make `…:execution:NAME:EXECUTION`.
+pub fn execution_arn(machine_arn: &str, execution_name: &str) -> String {
+    format!("{}:{execution_name}", machine_arn.replacen(":stateMachine:", ":execution:", 1))
+}
+
+/// The machine's ARN and the execution's name in an execution's ARN.
+pub fn split_execution_arn(arn: &str) -> Option<(String, &str)> {
+    let (machine, name) = arn.rsplit_once(':')?;
+    if !machine.contains(":execution:") || name.is_empty() {
+        return None;
+    }
+    Some((machine.replacen(":execution:", ":stateMachine:", 1), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_only_grow() {
+        let first = ExecutionId::next(ExecutionId(0), 1_000, 3);
+        assert_eq!(first.shard(), 3);
+        let mut last = first;
+        for _ in 0..70_000 {
+            let next = ExecutionId::next(last, 500, 3);
+            assert!(next > last && next.shard() == 3);
+            last = next;
+        }
+    }
+
+    #[test]
+    fn execution_arns_there_and_back() {
+        let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:travel";
+        let arn = execution_arn(machine, "trip-1");
+        assert_eq!(arn, "arn:aws:states:us-east-1:000000000000:execution:travel:trip-1");
+        assert_eq!(split_execution_arn(&arn), Some((machine.to_owned(), "trip-1")));
+        assert_eq!(split_execution_arn(machine), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! Every bound of the engine, with its reason.
+
+/// Inputs one batch gathers at most: enough that a sync is shared by hundreds, few enough that a commit stays
+/// well under a tenth of a second.
+pub const BATCH_INPUTS_MAX: usize = 1024;
+
+/// Bytes of payload one batch gathers at most before it is sealed.
+pub const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Requests that wait for a shard; one more is refused with a throttling error. Answers of tasks do not
+/// count: there are never more of them than tasks handed over.
+pub const INBOX_MAX: usize = 10_000;
+
+/// Tasks handed to runners at the same time, over all shards. More stay scheduled until one has its outcome.
+pub const RUNNING_TASKS_MAX: usize = 10_000;
+
+/// "Maximum number of open executions": 1,000,000.
+/// Source: "Step Functions service quotas", AWS Step Functions Developer Guide.
+pub const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
+
+/// "Maximum number of state machines": 100,000. Source: the same page.
+pub const MACHINES_MAX: usize = 100_000;
+
+/// Status changes a slow watcher may lag behind before it misses some.
+pub const WATCH_BUFFER: usize = 4096;

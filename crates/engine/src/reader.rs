@@ -1,0 +1,204 @@
+//! The read side: what is durable, straight from the store, never through a shard.
+//!
+//! Replies follow commits, so everyone reads what they were told has happened.
+
+use std::sync::Arc;
+
+use interpreter::{EventKind, Failure, HistoryEvent, Payload};
+use store::{Order, Space, Store, prefix_end};
+
+use crate::core::{decode_id, started_input};
+use crate::error::Error;
+use crate::keys::{self, ExecutionId};
+use crate::machines::{Machines, Revision};
+use crate::record::{self, ExecutionStatus, Row, unreadable};
+
+#[derive(Clone)]
+pub struct Reader {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) machines: Arc<Machines>,
+}
+
+/// One execution as `DescribeExecution` shows it.
+#[derive(Clone, Debug)]
+pub struct Description {
+    pub execution_arn: String,
+    pub row: Row,
+    pub input: Payload,
+    pub output: Option<Payload>,
+    pub failure: Option<Failure>,
+}
+
+/// One entry of a list.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub id: ExecutionId,
+    pub execution_arn: String,
+    pub row: Row,
+}
+
+pub struct ListPage {
+    /// Newest first.
+    pub executions: Vec<Summary>,
+    /// Give it to the next call; none at the end.
+    pub next: Option<ExecutionId>,
+}
+
+/// A place in a history: the record to go on in, and the event to go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub seq: u32,
+    pub event: u64,
+}
+
+pub struct HistoryPage {
+    pub events: Vec<HistoryEvent>,
+    pub next: Option<Cursor>,
+}
+
+/// Records read at once while a page is put together.
+const RECORDS_PER_SCAN: usize = 64;
+
+impl Reader {
+    pub fn machines(&self) -> &Arc<Machines> {
+        &self.machines
+    }
+
+    /// The execution of this ARN, if there is one.
+    pub fn find(&self, execution_arn: &str) -> Result<Option<ExecutionId>, Error> {
+        let Some((machine_arn, name)) = keys::split_execution_arn(execution_arn) else { return Ok(None) };
+        let Some(machine) = self.machines.get(&machine_arn)? else { return Ok(None) };
+        match self.store.get(Space::Names, &keys::name(machine.number, name))? {
+            None => Ok(None),
+            Some(id) => decode_id(&id).map(Some),
+        }
+    }
+
+    pub fn row(&self, id: ExecutionId) -> Result<Row, Error> {
+        let row = self.store.get(Space::Executions, &keys::execution(id))?;
+        record::decode_row(&row.ok_or_else(|| missing(id, "its row"))?)
+    }
+
+    pub fn describe(&self, execution_arn: &str) -> Result<Option<Description>, Error> {
+        let Some(id) = self.find(execution_arn)? else { return Ok(None) };
+        let row = self.row(id)?;
+        let first = self.store.get(Space::Records, &keys::record(id, 0))?.ok_or_else(|| missing(id, "its first record"))?;
+        let input = started_input(&first)?.ok_or_else(|| missing(id, "its start"))?;
+        let (output, failure) = match row.status {
+            ExecutionStatus::Running => (None, None),
+            _ => self.outcome(id)?,
+        };
+        Ok(Some(Description { execution_arn: execution_arn.to_owned(), row, input, output, failure }))
+    }
+
+    fn outcome(&self, id: ExecutionId) -> Result<(Option<Payload>, Option<Failure>), Error> {
+        let last = self.history(id, None, Order::Descending, 1)?.events.pop();
+        Ok(match last.map(|event| event.kind) {
+            Some(EventKind::ExecutionSucceeded { output }) => (Some(output), None),
+            Some(
+                EventKind::ExecutionFailed(failure)
+                | EventKind::ExecutionAborted(failure)
+                | EventKind::ExecutionTimedOut(failure),
+            ) => (None, Some(failure)),
+            _ => (None, None),
+        })
+    }
+
+    /// The definition an execution runs.
+    pub fn revision(&self, row: &Row) -> Result<Arc<Revision>, Error> {
+        self.machines.revision(row.machine, row.revision)
+    }
+
+    /// A page of a history, from `from` on or from its beginning (its end, when descending).
+    pub fn history(
+        &self,
+        id: ExecutionId,
+        from: Option<Cursor>,
+        order: Order,
+        limit: usize,
+    ) -> Result<HistoryPage, Error> {
+        let (mut low, mut high) = (keys::record(id, 0), keys::record(id, u32::MAX));
+        let mut event_from = from.map(|cursor| cursor.event);
+        match (from, order) {
+            (Some(cursor), Order::Ascending) => low = keys::record(id, cursor.seq),
+            (Some(cursor), Order::Descending) => high = keys::record(id, cursor.seq.saturating_add(1)),
+            (None, _) => {}
+        }
+        let mut events = Vec::new();
+        loop {
+            let rows = self.store.scan(Space::Records, &low..&high, order, RECORDS_PER_SCAN)?;
+            for (key, value) in &rows {
+                let seq = keys::record_seq(key).ok_or_else(|| missing(id, "a record's number"))?;
+                for event in in_order(record::decode_events(value)?, order, event_from) {
+                    if events.len() == limit {
+                        return Ok(HistoryPage { events, next: Some(Cursor { seq, event: event.id }) });
+                    }
+                    events.push(event);
+                }
+                event_from = None;
+            }
+            match rows.last() {
+                Some((key, _)) if rows.len() == RECORDS_PER_SCAN => match order {
+                    Order::Ascending => low = [&key[..], &[0]].concat(),
+                    Order::Descending => high = key.clone(),
+                },
+                _ => return Ok(HistoryPage { events, next: None }),
+            }
+        }
+    }
+
+    /// A page of a machine's executions, newest first, optionally of one status, from `from` on.
+    pub fn list(
+        &self,
+        machine: u32,
+        status: Option<ExecutionStatus>,
+        from: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<ListPage, Error> {
+        let statuses: &[ExecutionStatus] = match &status {
+            Some(status) => std::slice::from_ref(status),
+            None => &ExecutionStatus::ALL,
+        };
+        let mut ids = Vec::new();
+        for status in statuses {
+            let prefix = keys::listing_prefix(machine, *status);
+            let high = match from {
+                Some(id) => [keys::listing(machine, *status, id), vec![0]].concat(),
+                None => prefix_end(&prefix),
+            };
+            let rows = self.store.scan(Space::Listing, &prefix..&high, Order::Descending, limit + 1)?;
+            ids.extend(rows.iter().filter_map(|(key, _)| keys::listing_id(key)));
+        }
+        // The lists are read one after another, so an execution that ends meanwhile may stand in two.
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.dedup();
+        let next = ids.get(limit).copied();
+        ids.truncate(limit);
+        let executions = ids.into_iter().map(|id| self.summary(id)).collect::<Result<_, _>>()?;
+        Ok(ListPage { executions, next })
+    }
+
+    fn summary(&self, id: ExecutionId) -> Result<Summary, Error> {
+        let row = self.row(id)?;
+        Ok(Summary { id, execution_arn: keys::execution_arn(&row.machine_arn, &row.name), row })
+    }
+
+    pub fn figures(&self) -> store::Figures {
+        self.store.figures()
+    }
+}
+
+fn in_order(mut events: Vec<HistoryEvent>, order: Order, from: Option<u64>) -> Vec<HistoryEvent> {
+    match order {
+        Order::Ascending => events.retain(|event| from.is_none_or(|from| event.id >= from)),
+        Order::Descending => {
+            events.retain(|event| from.is_none_or(|from| event.id <= from));
+            events.reverse();
+        }
+    }
+    events
+}
+
+fn missing(id: ExecutionId, what: &str) -> Error {
+    unreadable(&format!("execution {}", id.0), &format!("{what} is missing"))
+}

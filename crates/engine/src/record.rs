@@ -1,0 +1,203 @@
+//! What is written: the row of an execution, and the records of its transitions.
+//!
+//! A record is one batch's worth of one execution: its new history events and, unless it has ended, its new
+//! snapshot, both pointing at payloads that the record holds once. Recovery needs the last record of an open
+//! execution; a history is all its records in order.
+//!
+//! Every form begins with the number of the format that wrote it. A form that is not known is refused, never
+//! guessed at. INVARIANT: a number that was released is never given another meaning.
+
+use std::sync::Arc;
+
+use interpreter::{Execution, HistoryEvent, Payload, Status, Table, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+const ROW_FORMAT: u8 = 1;
+const RECORD_FORMAT: u8 = 1;
+
+/// The list entry of an execution: written at its start, updated at its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub machine: u32,
+    pub revision: u32,
+    pub machine_arn: Arc<str>,
+    pub name: Arc<str>,
+    pub status: ExecutionStatus,
+    pub started_at: Timestamp,
+    pub stopped_at: Option<Timestamp>,
+    pub trace_header: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExecutionStatus {
+    Running,
+    Succeeded,
+    Failed,
+    TimedOut,
+    Aborted,
+}
+
+impl ExecutionStatus {
+    pub const ALL: [ExecutionStatus; 5] = [
+        ExecutionStatus::Running,
+        ExecutionStatus::Succeeded,
+        ExecutionStatus::Failed,
+        ExecutionStatus::TimedOut,
+        ExecutionStatus::Aborted,
+    ];
+
+    /// AWS's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExecutionStatus::Running => "RUNNING",
+            ExecutionStatus::Succeeded => "SUCCEEDED",
+            ExecutionStatus::Failed => "FAILED",
+            ExecutionStatus::TimedOut => "TIMED_OUT",
+            ExecutionStatus::Aborted => "ABORTED",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<ExecutionStatus> {
+        ExecutionStatus::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Its byte in the keys of the lists.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            ExecutionStatus::Running => b'R',
+            ExecutionStatus::Succeeded => b'S',
+            ExecutionStatus::Failed => b'F',
+            ExecutionStatus::TimedOut => b'T',
+            ExecutionStatus::Aborted => b'A',
+        }
+    }
+}
+
+impl From<&Status> for ExecutionStatus {
+    fn from(status: &Status) -> ExecutionStatus {
+        match status {
+            Status::Fresh | Status::Running => ExecutionStatus::Running,
+            Status::Succeeded(_) => ExecutionStatus::Succeeded,
+            Status::Failed(_) => ExecutionStatus::Failed,
+            Status::TimedOut => ExecutionStatus::TimedOut,
+            Status::Aborted(_) => ExecutionStatus::Aborted,
+        }
+    }
+}
+
+pub fn encode_row(row: &Row) -> Vec<u8> {
+    postcard::to_extend(row, vec![ROW_FORMAT]).expect("a row is plain data, which always serialises")
+}
+
+pub fn decode_row(bytes: &[u8]) -> Result<Row, Error> {
+    let body = body(bytes, ROW_FORMAT, "the row of an execution")?;
+    postcard::from_bytes(body).map_err(|error| unreadable("the row of an execution", &error))
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    #[serde(borrow)]
+    payloads: Vec<&'a str>,
+    #[serde(borrow)]
+    events: &'a [u8],
+    #[serde(borrow)]
+    snapshot: Option<&'a [u8]>,
+}
+
+/// One record: the events, and the snapshot of an execution that goes on.
+pub fn encode_record(events: &[HistoryEvent], snapshot: Option<&Execution>) -> Vec<u8> {
+    let (table, (events, snapshot)) = Table::default().encode(|| (plain(events), snapshot.map(plain)));
+    let payloads = table.payloads().iter().map(Payload::text).collect();
+    let record = Record { payloads, events: &events, snapshot: snapshot.as_deref() };
+    postcard::to_extend(&record, vec![RECORD_FORMAT]).expect("a record is plain data, which always serialises")
+}
+
+fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    postcard::to_allocvec(value).expect("events and snapshots are plain data, which always serialises")
+}
+
+pub fn decode_events(bytes: &[u8]) -> Result<Vec<HistoryEvent>, Error> {
+    let record = record(bytes)?;
+    table(&record)
+        .decode(|| postcard::from_bytes(record.events))
+        .map_err(|error| unreadable("a record's history events", &error))
+}
+
+pub fn decode_snapshot(bytes: &[u8]) -> Result<Option<Execution>, Error> {
+    let record = record(bytes)?;
+    let Some(snapshot) = record.snapshot else { return Ok(None) };
+    table(&record)
+        .decode(|| postcard::from_bytes(snapshot))
+        .map(Some)
+        .map_err(|error| unreadable("a record's snapshot", &error))
+}
+
+fn record(bytes: &[u8]) -> Result<Record<'_>, Error> {
+    let body = body(bytes, RECORD_FORMAT, "a record")?;
+    postcard::from_bytes(body).map_err(|error| unreadable("a record", &error))
+}
+
+fn table(record: &Record<'_>) -> Table {
+    Table::of(record.payloads.iter().map(|text| Payload::from_checked_text(*text)).collect())
+}
+
+fn body<'b>(bytes: &'b [u8], format: u8, what: &str) -> Result<&'b [u8], Error> {
+    match bytes.split_first() {
+        Some((found, body)) if *found == format => Ok(body),
+        Some((found, _)) => Err(unreadable(what, &format!("its format is {found}, this version knows {format}"))),
+        None => Err(unreadable(what, &"it is empty")),
+    }
+}
+
+pub fn unreadable(what: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::Unreadable { what: what.to_owned(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interpreter::{EventKind, StateType};
+
+    fn events() -> Vec<HistoryEvent> {
+        let payload = Payload::from_checked_text(r#"{"trip":1}"#);
+        let at = Timestamp(1_795_000_000_000);
+        vec![
+            HistoryEvent { id: 1, previous: 0, at, kind: EventKind::ExecutionStarted { input: payload.clone() } },
+            HistoryEvent {
+                id: 2,
+                previous: 0,
+                at,
+                kind: EventKind::StateEntered { state: StateType::Pass, name: "A".into(), input: payload },
+            },
+        ]
+    }
+
+    #[test]
+    fn a_record_holds_a_shared_payload_once() {
+        let bytes = encode_record(&events(), Some(&Execution::new()));
+        let text = String::from_utf8_lossy(&bytes);
+        assert_eq!(text.matches("trip").count(), 1);
+        assert_eq!(decode_events(&bytes).unwrap(), events());
+        assert_eq!(decode_snapshot(&bytes).unwrap(), Some(Execution::new()));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let mut bytes = encode_record(&events(), None);
+        assert_eq!(decode_snapshot(&bytes).unwrap(), None);
+        bytes[0] = 99;
+        assert!(matches!(decode_events(&bytes), Err(Error::Unreadable { .. })));
+        assert!(matches!(decode_events(&[]), Err(Error::Unreadable { .. })));
+        assert!(matches!(decode_row(&[ROW_FORMAT, 0xff]), Err(Error::Unreadable { .. })));
+    }
+
+    /// The first format, byte for byte: what an earlier version wrote must be read for ever.
+    #[test]
+    fn the_first_format_is_still_read() {
+        let written = include_bytes!("../tests/formats/record-1.bin");
+        assert_eq!(decode_events(written).unwrap(), events());
+        assert_eq!(decode_snapshot(written).unwrap(), Some(Execution::new()));
+    }
+}

@@ -1,0 +1,189 @@
+//! The thread around a shard's [`Core`]: take, step, commit, act; and gather while a commit is on its way.
+//!
+//! One inbox carries everything, the store's answers included, so the thread waits in one place. The inbox is
+//! bounded by its senders: [`crate::Handle`] refuses a request when too many wait, runners can only answer
+//! what they were handed, and there is one commit on its way at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use interpreter::{Failure, Payload, TaskId, Timestamp};
+use tokio::sync::{broadcast, oneshot};
+
+use crate::core::{Act, Core, Gauges, Start, StartReply};
+use crate::error::{Error, StartError, StopError};
+use crate::keys::ExecutionId;
+use crate::limits::BATCH_INPUTS_MAX;
+use crate::task::{Completion, Task, TaskRunner};
+use crate::watch::StatusChange;
+
+pub enum Message {
+    Start(Start, oneshot::Sender<Result<StartReply, StartError>>),
+    Stop { machine: u32, name: String, failure: Failure, reply: oneshot::Sender<Result<Timestamp, StopError>> },
+    Outcome { id: ExecutionId, task: TaskId, outcome: Result<Payload, Failure> },
+    MachineDeleted(u32),
+    Gauges(oneshot::Sender<Gauges>),
+    /// From the store: what became of the batch.
+    Committed(Result<(), store::Error>),
+    /// Stop taking; end when the last commit is done.
+    ShutDown,
+}
+
+impl Message {
+    /// Does it count against the inbox's bound?
+    fn is_request(&self) -> bool {
+        matches!(self, Message::Start(..) | Message::Stop { .. })
+    }
+}
+
+/// Makes a core from what the store holds; called at the start and after a failed commit.
+pub type Recover = Box<dyn Fn(Timestamp) -> Result<Core, Error> + Send>;
+
+pub struct Shard {
+    pub core: Core,
+    pub recover: Recover,
+    pub store: Arc<dyn store::Store>,
+    pub runner: Arc<dyn TaskRunner>,
+    pub inbox: Receiver<Message>,
+    /// To hand to completions and to the store.
+    pub sender: Sender<Message>,
+    pub queued: Arc<AtomicUsize>,
+    pub changes: broadcast::Sender<StatusChange>,
+}
+
+/// Milliseconds since 1970 by the system's clock.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Shard {
+    /// Runs until it is told to shut down, or its store fails for good.
+    pub fn run(mut self) {
+        // The acts of the batch that is on its way to the disk.
+        let mut flying: Option<Vec<Act>> = None;
+        let mut is_open = true;
+        while is_open || flying.is_some() || self.core.has_work() {
+            if flying.is_none() && self.core.has_work() {
+                flying = Some(self.submit());
+            }
+            let Some(message) = self.wait(flying.is_some()) else {
+                self.tick();
+                continue;
+            };
+            let mut next = Some(message);
+            let mut taken = 0;
+            while let Some(message) = next {
+                match message {
+                    Message::Committed(Ok(())) => {
+                        self.core.committed();
+                        self.act(flying.take().unwrap_or_default());
+                    }
+                    Message::Committed(Err(error)) => {
+                        // Dropped replies tell their callers that the engine is not available.
+                        flying = None;
+                        match (self.recover)(now()) {
+                            Ok(core) => self.core = core,
+                            Err(second) => return self.refuse_all(&error, &second),
+                        }
+                    }
+                    Message::ShutDown => is_open = false,
+                    message => self.take(message),
+                }
+                taken += 1;
+                let goes_on = taken < BATCH_INPUTS_MAX && !self.core.is_full();
+                next = if goes_on { self.inbox.try_recv().ok() } else { None };
+            }
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.core.set_time(now());
+        self.core.fire_due(BATCH_INPUTS_MAX);
+    }
+
+    /// The next message; none when a timer is due or there is something to commit.
+    fn wait(&mut self, is_flying: bool) -> Option<Message> {
+        if self.core.is_full() && is_flying {
+            // The open batch takes no more: only the answer of the store helps, and it is in this inbox too.
+            return self.inbox.recv().ok();
+        }
+        let Some(at) = self.core.next_timer() else {
+            return self.inbox.recv().ok();
+        };
+        let wait_ms = u64::try_from(at.0 - now().0).unwrap_or(0);
+        if wait_ms == 0 {
+            return self.inbox.try_recv().ok();
+        }
+        match self.inbox.recv_timeout(Duration::from_millis(wait_ms)) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        if message.is_request() {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.core.set_time(now());
+        match message {
+            // A caller that is gone needs no answer.
+            Message::Start(start, reply) => self.core.start(start, move |answer| drop(reply.send(answer))),
+            Message::Stop { machine, name, failure, reply } => {
+                self.core.stop(machine, &name, failure, move |answer| drop(reply.send(answer)));
+            }
+            Message::Outcome { id, task, outcome } => self.core.outcome(id, task, outcome),
+            Message::MachineDeleted(machine) => self.core.machine_deleted(machine),
+            Message::Gauges(reply) => drop(reply.send(self.core.gauges())),
+            Message::Committed(_) | Message::ShutDown => unreachable!("handled by the loop"),
+        }
+    }
+
+    /// Hands the open batch to the store.
+    fn submit(&mut self) -> Vec<Act> {
+        let (batch, acts) = self.core.seal();
+        let sender = self.sender.clone();
+        let done = move |outcome| drop(sender.send(Message::Committed(outcome)));
+        if batch.writes.is_empty() {
+            done(Ok(()));
+        } else {
+            self.store.commit(batch, Box::new(done));
+        }
+        acts
+    }
+
+    fn act(&self, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Reply(reply) => reply(),
+                Act::Run { id, execution_arn, task } => {
+                    let completion =
+                        Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
+                    let task = Task { execution_arn, state: task.state, resource: task.resource, input: task.input };
+                    self.runner.run(task, completion);
+                }
+                // Nobody watching is no error.
+                Act::Changed(change) => drop(self.changes.send(change)),
+            }
+        }
+    }
+
+    /// The store has failed and cannot be taken up again: every request is told so until the process ends.
+    fn refuse_all(self, first: &store::Error, second: &Error) {
+        let why = || Error::Unavailable(format!("a commit failed ({first}) and so did the recovery ({second})"));
+        while let Ok(message) = self.inbox.recv() {
+            if message.is_request() {
+                self.queued.fetch_sub(1, Ordering::Relaxed);
+            }
+            match message {
+                Message::Start(_, reply) => drop(reply.send(Err(why().into()))),
+                Message::Stop { reply, .. } => drop(reply.send(Err(why().into()))),
+                Message::ShutDown => return,
+                Message::Outcome { .. } | Message::MachineDeleted(_) | Message::Gauges(_) | Message::Committed(_) => {}
+            }
+        }
+    }
+}

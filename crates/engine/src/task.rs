@@ -1,0 +1,67 @@
+//! Tasks on their way out, and their outcomes on the way back.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use asl::definition::Resource;
+use interpreter::{Failure, Payload, TaskId};
+
+use crate::keys::ExecutionId;
+use crate::shard::Message;
+
+/// One attempt, handed over once: its Started event is durable.
+pub struct Task {
+    pub execution_arn: Arc<str>,
+    pub state: Arc<str>,
+    pub resource: Resource,
+    pub input: Payload,
+}
+
+/// Does what tasks ask for. Implemented where functions, services and workers are known.
+pub trait TaskRunner: Send + Sync {
+    /// Takes a task and answers later through `completion`, from any thread. Called on a shard's thread, so it
+    /// must not block or wait.
+    fn run(&self, task: Task, completion: Completion);
+}
+
+/// The right to answer one attempt, once. Dropping it fails the task, so that a lost one cannot hang its saga.
+pub struct Completion {
+    pub(crate) shard: Sender<Message>,
+    pub(crate) execution: ExecutionId,
+    pub(crate) task: TaskId,
+    pub(crate) answered: bool,
+}
+
+impl Completion {
+    pub fn succeed(self, output: Payload) {
+        self.answer(Ok(output));
+    }
+
+    pub fn fail(self, failure: Failure) {
+        self.answer(Err(failure));
+    }
+
+    fn answer(mut self, outcome: Result<Payload, Failure>) {
+        self.answered = true;
+        self.send(outcome);
+    }
+
+    fn send(&self, outcome: Result<Payload, Failure>) {
+        // A shard that is gone has nobody to tell: the next one finds the task started without an outcome.
+        let _ = self.shard.send(Message::Outcome { id: self.execution, task: self.task, outcome });
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.send(Err(lost("The worker gave the task up without an outcome.")));
+        }
+    }
+}
+
+/// The failure of an attempt whose effect is unknown: the name that the usual Retry of AWS definitions names,
+/// so that the author's Retry repeats it or Catch compensates.
+pub fn lost(cause: &str) -> Failure {
+    Failure::new("Lambda.SdkClientException", cause)
+}

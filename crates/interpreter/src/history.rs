@@ -1,0 +1,146 @@
+//! What AWS shows of an execution, in the compact form that is stored.
+//!
+//! One variant per event type we emit; payloads are shared, names are the state's own. The wire form
+//! (`GetExecutionHistory`) is rendered from this where it is asked for. States are named by name, not by index,
+//! so a history can be read without its definition.
+//!
+//! This is written to disk: variants and fields are only ever added at the end.
+
+use std::sync::Arc;
+
+use asl::definition::Resource;
+use serde::{Deserialize, Serialize};
+
+use crate::execution::Timestamp;
+use crate::payload::Payload;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEvent {
+    pub id: u64,
+    pub previous: u64,
+    pub at: Timestamp,
+    pub kind: EventKind,
+}
+
+/// An error name or a cause; AWS leaves the member out when it is absent.
+pub type ErrorText = Option<Arc<str>>;
+
+/// How something failed: an error name for Retry and Catch to match, and a cause for people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    pub error: ErrorText,
+    pub cause: ErrorText,
+}
+
+impl Failure {
+    pub fn new(error: impl Into<Arc<str>>, cause: impl Into<Arc<str>>) -> Failure {
+        Failure { error: Some(error.into()), cause: Some(cause.into()) }
+    }
+
+    pub fn named(error: impl Into<Arc<str>>) -> Failure {
+        Failure { error: Some(error.into()), cause: None }
+    }
+
+    /// The name that Retry and Catch compare: an error without a name has the empty one.
+    pub fn name(&self) -> &str {
+        self.error.as_deref().unwrap_or_default()
+    }
+}
+
+/// The word in `…StateEntered`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StateType {
+    Task,
+    Pass,
+    Choice,
+    Wait,
+    Succeed,
+    Fail,
+    Parallel,
+    Map,
+}
+
+impl StateType {
+    pub fn of(kind: &asl::definition::Kind) -> StateType {
+        use asl::definition::Kind;
+        match kind {
+            Kind::Task(_) => StateType::Task,
+            Kind::Pass(_) => StateType::Pass,
+            Kind::Choice(_) => StateType::Choice,
+            Kind::Wait(_) => StateType::Wait,
+            Kind::Succeed(_) => StateType::Succeed,
+            Kind::Fail(_) => StateType::Fail,
+            Kind::Parallel(_) => StateType::Parallel,
+            Kind::Map(_) => StateType::Map,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            StateType::Task => "Task",
+            StateType::Pass => "Pass",
+            StateType::Choice => "Choice",
+            StateType::Wait => "Wait",
+            StateType::Succeed => "Succeed",
+            StateType::Fail => "Fail",
+            StateType::Parallel => "Parallel",
+            StateType::Map => "Map",
+        }
+    }
+}
+
+/// What a task's events say of its resource, and so which family of events it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskResource {
+    /// `LambdaFunction…`
+    Function { arn: Arc<str> },
+    /// `Task…`
+    Service { service: Arc<str>, action: Arc<str> },
+}
+
+impl From<&Resource> for TaskResource {
+    fn from(resource: &Resource) -> TaskResource {
+        match resource {
+            Resource::Function { arn } => TaskResource::Function { arn: arn.clone() },
+            Resource::Service { service, action, .. } => {
+                TaskResource::Service { service: service.clone(), action: action.clone() }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum EventKind {
+    ExecutionStarted { input: Payload },
+    ExecutionSucceeded { output: Payload },
+    ExecutionFailed(Failure),
+    ExecutionAborted(Failure),
+    ExecutionTimedOut(Failure),
+    StateEntered { state: StateType, name: Arc<str>, input: Payload },
+    StateExited { state: StateType, name: Arc<str>, output: Payload },
+    /// Only Task, Wait, Parallel and Map have such an event on AWS.
+    StateAborted { state: StateType },
+    TaskScheduled { resource: TaskResource, input: Payload, timeout_seconds: Option<u64>, heartbeat_seconds: Option<u64> },
+    TaskStarted { resource: TaskResource },
+    TaskSucceeded { resource: TaskResource, output: Payload },
+    TaskFailed { resource: TaskResource, failure: Failure },
+    TaskTimedOut { resource: TaskResource, failure: Failure },
+    ParallelStarted,
+    ParallelSucceeded,
+    ParallelFailed,
+    MapStarted { length: u32 },
+    MapSucceeded,
+    MapFailed,
+    IterationStarted { name: Arc<str>, index: u32 },
+    IterationSucceeded { name: Arc<str>, index: u32 },
+    IterationFailed { name: Arc<str>, index: u32 },
+    IterationAborted { name: Arc<str>, index: u32 },
+}
+
+impl EventKind {
+    /// Does this event end the execution?
+    pub fn is_terminal(&self) -> bool {
+        use EventKind::*;
+        matches!(self, ExecutionSucceeded { .. } | ExecutionFailed(_) | ExecutionAborted(_) | ExecutionTimedOut(_))
+    }
+}

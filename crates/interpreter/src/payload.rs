@@ -1,0 +1,205 @@
+//! JSON that travels: shared bytes, looked into only when somebody needs to.
+//!
+//! A payload is made either from text (an input, a task's answer) or from a value (what an expression built);
+//! the other form is made once, on demand. A clone shares both. The output of a state *is* the input of the
+//! next, so most payloads of a transition are the same allocation, and a record stores them once: while a
+//! [`Table`] is in use (see [`Table::encode`]), serialising a payload writes its index in that table.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+#[derive(Clone)]
+pub struct Payload(Arc<Inner>);
+
+struct Inner {
+    text: OnceLock<Box<str>>,
+    value: OnceLock<Value>,
+}
+
+impl Payload {
+    /// From text that is known to be JSON, or none.
+    pub fn parse(text: &str) -> Result<Payload, serde_json::Error> {
+        let value: Value = serde_json::from_str(text)?;
+        Ok(Payload(Arc::new(Inner { text: OnceLock::from(Box::from(text)), value: OnceLock::from(value) })))
+    }
+
+    /// From text that was checked before, for instance because we wrote it. [`Payload::value`] panics on what is
+    /// not JSON.
+    pub fn from_checked_text(text: impl Into<Box<str>>) -> Payload {
+        Payload(Arc::new(Inner { text: OnceLock::from(text.into()), value: OnceLock::new() }))
+    }
+
+    pub fn from_value(value: Value) -> Payload {
+        Payload(Arc::new(Inner { text: OnceLock::new(), value: OnceLock::from(value) }))
+    }
+
+    /// A JSON array of these, their texts unchanged.
+    pub fn array<'p>(items: impl Iterator<Item = &'p Payload>) -> Payload {
+        let mut text = String::from("[");
+        for (index, item) in items.enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(item.text());
+        }
+        text.push(']');
+        Payload::from_checked_text(text)
+    }
+
+    pub fn text(&self) -> &str {
+        self.0.text.get_or_init(|| {
+            let value = self.0.value.get().expect("a payload has a text or a value");
+            value.to_string().into_boxed_str()
+        })
+    }
+
+    pub fn value(&self) -> &Value {
+        self.0.value.get_or_init(|| {
+            let text = self.0.text.get().expect("a payload has a text or a value");
+            serde_json::from_str(text).expect("payload text is checked to be JSON where it enters")
+        })
+    }
+
+    /// Length of the text in UTF-8 bytes: what AWS's payload quota counts.
+    pub fn size(&self) -> usize {
+        self.text().len()
+    }
+
+    /// Are these the same allocation? (Equal payloads need not be.)
+    pub fn is(&self, other: &Payload) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Drops the parsed form when nobody else holds this payload: a waiting execution costs its bytes only.
+    pub fn settle(&mut self) {
+        self.text();
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.value.take();
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Payload) -> bool {
+        self.is(other) || self.text() == other.text()
+    }
+}
+
+/// The payloads of one record, each once.
+#[derive(Default)]
+pub struct Table {
+    index: HashMap<*const Inner, u32>,
+    payloads: Vec<Payload>,
+}
+
+thread_local! {
+    static IN_USE: RefCell<Option<Table>> = const { RefCell::new(None) };
+}
+
+impl Table {
+    pub fn of(payloads: Vec<Payload>) -> Table {
+        Table { index: HashMap::new(), payloads }
+    }
+
+    /// Runs `write`; every payload that is serialised meanwhile is entered here and written as its index.
+    pub fn encode<R>(self, write: impl FnOnce() -> R) -> (Table, R) {
+        self.in_use(write)
+    }
+
+    /// Runs `read`; every payload that is deserialised meanwhile is an index into this table.
+    pub fn decode<R>(self, read: impl FnOnce() -> R) -> R {
+        self.in_use(read).1
+    }
+
+    pub fn payloads(&self) -> &[Payload] {
+        &self.payloads
+    }
+
+    fn in_use<R>(self, work: impl FnOnce() -> R) -> (Table, R) {
+        /// Takes the table away even when `work` panics, so that the thread's next record starts clean.
+        struct Guard;
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                IN_USE.take();
+            }
+        }
+        assert!(IN_USE.replace(Some(self)).is_none(), "payload tables do not nest");
+        let guard = Guard;
+        let result = work();
+        let table = IN_USE.take().expect("the table stays in use until its work is done");
+        drop(guard);
+        (table, result)
+    }
+
+    fn enter(&mut self, payload: &Payload) -> u32 {
+        *self.index.entry(Arc::as_ptr(&payload.0)).or_insert_with(|| {
+            self.payloads.push(payload.clone());
+            self.payloads.len() as u32 - 1
+        })
+    }
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let index = IN_USE.with_borrow_mut(|table| table.as_mut().map(|table| table.enter(self)));
+        match index {
+            Some(index) => serializer.serialize_u32(index),
+            None => serializer.serialize_str(self.text()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
+        if !IN_USE.with_borrow(Option::is_some) {
+            return Ok(Payload::from_checked_text(String::deserialize(deserializer)?));
+        }
+        let index = u32::deserialize(deserializer)? as usize;
+        IN_USE
+            .with_borrow(|table| table.as_ref().and_then(|table| table.payloads.get(index).cloned()))
+            .ok_or_else(|| serde::de::Error::custom(format!("payload {index} is not in the record's table")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_keep_the_texts_of_their_items() {
+        let item = Payload::parse("[1, 2]").unwrap();
+        assert_eq!(Payload::array([&item, &item].into_iter()).text(), "[[1, 2],[1, 2]]");
+        assert_eq!(Payload::array([].into_iter()).text(), "[]");
+    }
+
+    #[test]
+    fn a_table_holds_each_payload_once() {
+        let one = Payload::from_value(Value::from(1));
+        let other = Payload::from_value(Value::from(1));
+        let both = vec![one.clone(), other.clone(), one.clone()];
+        let (table, text) = Table::default().encode(|| serde_json::to_string(&both).unwrap());
+        assert_eq!(text, "[0,1,0]");
+        assert_eq!(table.payloads().len(), 2);
+        let read: Vec<Payload> = table.decode(|| serde_json::from_str(&text).unwrap());
+        assert_eq!(read, both);
+        assert!(read[0].is(&read[2]) && !read[0].is(&read[1]));
+    }
+
+    #[test]
+    fn an_unknown_index_is_an_error_and_leaves_no_table_behind() {
+        let read = Table::of(vec![]).decode(|| serde_json::from_str::<Payload>("7"));
+        assert!(read.is_err());
+        assert_eq!(serde_json::to_string(&Payload::from_value(Value::Null)).unwrap(), "\"null\"");
+    }
+}

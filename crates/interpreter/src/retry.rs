@@ -1,0 +1,82 @@
+//! Retry and Catch: what becomes of a failed state before its thread is given up.
+//!
+//! Source: "Handling errors in Step Functions workflows", AWS Step Functions Developer Guide.
+
+use asl::definition::{Catcher, Jitter, Kind, Retrier, StateId, error_matches};
+use serde_json::{Map, Value};
+
+use crate::execution::FrameId;
+use crate::history::Failure;
+use crate::payload::Payload;
+use crate::stepper::Stepper;
+
+impl Stepper<'_> {
+    /// The pause before the next attempt, if a retrier grants one. Each retrier counts for itself over one visit
+    /// of the state; the first that matches decides.
+    pub fn retry_delay_ms(&mut self, id: FrameId, failure: &Failure) -> Option<u64> {
+        let retriers = retriers(&self.state_of(id).kind);
+        let index = retriers.iter().position(|retrier| error_matches(&retrier.error_equals, failure.name()))?;
+        let retrier = &retriers[index];
+        let frame = self.frame_mut(id);
+        frame.retries.resize(retriers.len(), 0);
+        let used = frame.retries[index];
+        if u64::from(used) >= retrier.max_attempts {
+            return None;
+        }
+        frame.retries[index] = used + 1;
+        let delay = delay_ms(retrier, used);
+        Some(match retrier.jitter {
+            Jitter::None => delay,
+            Jitter::Full => (self.entropy.unit() * (delay + 1) as f64) as u64,
+        })
+    }
+
+    /// The output and target of the first catcher that matches.
+    pub fn catch(&self, id: FrameId, failure: &Failure) -> Result<Option<(Payload, StateId)>, Failure> {
+        let catchers = catchers(&self.state_of(id).kind);
+        let Some(catcher) = catchers.iter().find(|catcher| error_matches(&catcher.error_equals, failure.name())) else {
+            return Ok(None);
+        };
+        let output = self.insert(id, &catcher.result_path, error_output(failure))?;
+        self.within_limit(id, &output)?;
+        Ok(Some((output, catcher.next)))
+    }
+}
+
+/// `{"Error": …, "Cause": …}`
+pub fn error_output(failure: &Failure) -> Payload {
+    let mut object = Map::new();
+    for (name, text) in [("Error", &failure.error), ("Cause", &failure.cause)] {
+        if let Some(text) = text {
+            object.insert(name.into(), Value::from(&**text));
+        }
+    }
+    Payload::from_value(Value::Object(object))
+}
+
+/// IntervalSeconds × BackoffRate^used, at most MaxDelaySeconds.
+fn delay_ms(retrier: &Retrier, used: u32) -> u64 {
+    let exponent = i32::try_from(used).unwrap_or(i32::MAX);
+    let seconds = retrier.interval_seconds as f64 * retrier.backoff_rate.powi(exponent);
+    let capped = retrier.max_delay_seconds.map_or(seconds, |max| seconds.min(max as f64));
+    // A cast from f64 saturates, so an enormous backoff is merely the end of time.
+    (capped * 1000.0) as u64
+}
+
+fn retriers(kind: &Kind) -> &[Retrier] {
+    match kind {
+        Kind::Task(task) => &task.retry,
+        Kind::Parallel(parallel) => &parallel.retry,
+        Kind::Map(map) => &map.retry,
+        _ => &[],
+    }
+}
+
+fn catchers(kind: &Kind) -> &[Catcher] {
+    match kind {
+        Kind::Task(task) => &task.catch,
+        Kind::Parallel(parallel) => &parallel.catch,
+        Kind::Map(map) => &map.catch,
+        _ => &[],
+    }
+}

@@ -1,0 +1,116 @@
+//! Map, inline: the processor runs once for each item, so many at a time; the outputs become one array in the
+//! items' order.
+
+use std::collections::VecDeque;
+
+use asl::definition::{Concurrency, Map};
+use serde_json::Value;
+
+use crate::execution::{FrameId, MapWait, Wait};
+use crate::history::{EventKind, Failure};
+use crate::limits::INLINE_MAP_CONCURRENCY_MAX;
+use crate::payload::Payload;
+use crate::stepper::{Flow, Stepper};
+
+pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
+    let input = step.effective_input(id, &map.io)?;
+    let items = items(step, id, map, &input)?;
+    let length = items.len();
+    step.emit_on(id, EventKind::MapStarted { length: length as u32 });
+    let concurrency = concurrency(step, id, map, &input)?;
+    step.frame_mut(id).wait =
+        Wait::Map(MapWait { pending: items, running: Vec::new(), results: vec![None; length], concurrency });
+    start_iterations(step, id, map)?;
+    finish_if_done(step, id, map)
+}
+
+/// One iteration is done; its frame is gone already.
+pub fn completed(
+    step: &mut Stepper<'_>,
+    id: FrameId,
+    map: &Map,
+    (child, index): (FrameId, u32),
+    output: Payload,
+) -> Result<Flow, Failure> {
+    let name = step.state_of(id).name.clone();
+    step.emit(step.frame(id).last_event, EventKind::IterationSucceeded { name, index });
+    let open = wait(step, id);
+    open.running.retain(|running| *running != child);
+    open.results[index as usize] = Some(output);
+    start_iterations(step, id, map)?;
+    finish_if_done(step, id, map)
+}
+
+fn start_iterations(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<(), Failure> {
+    let start = step.setting.definition.block(map.processor).start;
+    loop {
+        let open = wait(step, id);
+        if open.running.len() >= open.concurrency as usize {
+            return Ok(());
+        }
+        let index = (open.results.len() - open.pending.len()) as u32;
+        let Some(item) = open.pending.pop_front() else { return Ok(()) };
+        let input = select(step, id, map, index, &item)?;
+        let name = step.state_of(id).name.clone();
+        let started = step.emit(step.frame(id).last_event, EventKind::IterationStarted { name, index });
+        let child = step.spawn(Some((id, index)), Some(item), start, input, started);
+        wait(step, id).running.push(child);
+    }
+}
+
+/// ItemSelector makes the iteration's input; it may look at the Map's input and at the item in the context.
+fn select(step: &Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
+    let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
+    let input = step.effective_input(id, &map.io)?;
+    step.evaluate_item(id, &input, Some((index, item)), |scope| selector.evaluate(scope)).map(Payload::from_value)
+}
+
+fn finish_if_done(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
+    let outputs: Option<Vec<&Payload>> = wait(step, id).results.iter().map(Option::as_ref).collect();
+    let Some(outputs) = outputs else { return Ok(Flow::Waits) };
+    let result = Payload::array(outputs.into_iter());
+    step.emit(step.frame(id).last_event, EventKind::MapSucceeded);
+    step.frame_mut(id).wait = Wait::Ready;
+    let output = step.result_to_output(id, &map.io, map.result_selector.as_ref(), &map.result_path, result)?;
+    Ok(Flow::Done(output, map.next))
+}
+
+fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
+    match &mut step.frame_mut(id).wait {
+        Wait::Map(wait) => wait,
+        _ => unreachable!("INVARIANT: a Map with iterations waits for them"),
+    }
+}
+
+fn items(step: &Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
+    let found = match &map.items_path {
+        None => input.value().clone(),
+        Some(path) => step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?,
+    };
+    match found {
+        Value::Array(items) => Ok(items.into_iter().map(Payload::from_value).collect()),
+        other => {
+            let cause = format!("Map state input must be an array but was: {other}");
+            Err(Failure::new("States.Runtime", step.runtime_cause(id, &cause)))
+        }
+    }
+}
+
+fn concurrency(step: &Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
+    let asked = match &map.max_concurrency {
+        Concurrency::Fixed(count) => *count,
+        Concurrency::Path(path) => {
+            let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
+            value.as_u64().ok_or_else(|| {
+                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let cause = format!(
+                    "The MaxConcurrencyPath field refers to value \"{shown}\" which is not a valid integer: {}",
+                    path.text()
+                );
+                Failure::new("States.Runtime", step.runtime_cause(id, &cause))
+            })?
+        }
+    };
+    let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;
+    Ok(if asked == 0 { ceiling } else { asked.min(ceiling) } as u32)
+}

@@ -1,0 +1,18 @@
+//! Pass: gives on its input, a fixed result, or what its Parameters make of the input.
+
+use asl::definition::Pass;
+
+use crate::execution::FrameId;
+use crate::history::Failure;
+use crate::payload::Payload;
+use crate::stepper::{Flow, Stepper};
+
+pub fn enter(step: &mut Stepper<'_>, id: FrameId, pass: &Pass) -> Result<Flow, Failure> {
+    let input = step.effective_input(id, &pass.io)?;
+    let result = match &pass.result {
+        Some(value) => Payload::from_value(value.clone()),
+        None => step.template(id, pass.parameters.as_ref(), &input)?,
+    };
+    let output = step.result_to_output(id, &pass.io, None, &pass.result_path, result)?;
+    Ok(Flow::Done(output, pass.next))
+}

@@ -1,0 +1,13 @@
+//! Succeed: ends its thread well.
+
+use asl::definition::{Next, Succeed};
+
+use crate::execution::FrameId;
+use crate::history::Failure;
+use crate::stepper::{Flow, Stepper};
+
+pub fn enter(step: &mut Stepper<'_>, id: FrameId, succeed: &Succeed) -> Result<Flow, Failure> {
+    let input = step.effective_input(id, &succeed.io)?;
+    let output = step.output(id, &succeed.io, &input)?;
+    Ok(Flow::Done(output, Next::End))
+}

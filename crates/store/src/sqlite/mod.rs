@@ -1,0 +1,193 @@
+//! The store in one SQLite file, which `sqlite3 -readonly` can open.
+//!
+//! ```text
+//!   commit, take ──► queue ──► writer thread ──► the one connection that writes and checkpoints
+//!   get, scan ─────► readers: a few read-only connections, each call its own snapshot
+//! ```
+//!
+//! **Why one connection does all the writing.** It is what group commit wants anyway: whoever waits shares
+//! one transaction and one fsync. And it is what the linked SQLite needs: versions before 3.51.3 can lose
+//! pages if one connection resets the write-ahead log while *another* starts a checkpoint. Here commits and
+//! checkpoints are steps of one thread on one connection, so the two cannot overlap. Readers are opened
+//! read-only and told to query only, never to checkpoint, not even on closing, and the writer closes last.
+//! `docs/decisions/0002-one-sqlite.md` has the whole story.
+//!
+//! **Durability.** `synchronous=FULL` with a write-ahead log: a commit returns after the log is on disk. After
+//! a failed write or fsync the kernel may have dropped what it could not write, so nothing that follows can be trusted:
+//! the store refuses all further commits until it is opened, and thereby read, again.
+
+mod failure;
+mod open;
+mod queue;
+mod readers;
+mod schema;
+mod statements;
+mod writer;
+
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use rusqlite::{Connection, Params};
+
+use self::{
+    failure::classify,
+    queue::{Job, Queue, Reply},
+    readers::Readers,
+    statements::{SQL, read_row},
+};
+use crate::{
+    Batch, Done, Epoch, Error, Figures, Folder, Order, Row, ShardId, Space, Store, figures::Counters,
+};
+
+pub use schema::FORMAT;
+
+/// The name of the file in the data folder. SQLite adds `-wal` and `-shm` beside it.
+const FILE_NAME: &str = "ithaca.db";
+
+/// What may be set when opening.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Reads at the same time; further ones wait. Each costs a connection with a small cache of its own.
+    pub readers_max: usize,
+    /// Writes fail with [`Error::Full`] when the file would grow beyond; `None` leaves it to the disk.
+    pub file_bytes_max: Option<u64>,
+    /// A file up to this size is checked when it is opened after a crash. A larger one would delay the start
+    /// too much; see [`Sqlite::check`].
+    pub check_bytes_max: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // The check reads 0.4 to 1 GB a second from a warm cache: a quarter of a second at most.
+        Options { readers_max: 4, file_bytes_max: None, check_bytes_max: 128 << 20 }
+    }
+}
+
+/// A [`Store`] in a SQLite file. See the module.
+///
+/// Dropping it commits what is queued, closes the readers, then the writer, then gives up the folder's lock.
+pub struct Sqlite {
+    readers: Readers,
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// What the writer's thread has in common with everyone else.
+struct Shared {
+    queue: Queue,
+    counters: Counters,
+    file: PathBuf,
+}
+
+impl Sqlite {
+    /// Opens or creates the store of a locked data folder. The store holds the lock too, until it is closed.
+    ///
+    /// A file that is newer than this program, damaged, or not ours is refused and left as it is.
+    pub fn open(folder: &Folder, options: Options) -> Result<Sqlite, Error> {
+        let file = folder.path().join(FILE_NAME);
+        let connection = open::writer(&file, &options)?;
+        let shared = Arc::new(Shared { queue: Queue::default(), counters: Counters::default(), file: file.clone() });
+        let (held, for_writer) = (folder.share()?, shared.clone());
+        let writer = thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                writer::run(connection, &for_writer);
+                // Only now may another process open the file.
+                drop(held);
+            })
+            .map_err(|cause| Error::file("start a thread to write", &file, &cause))?;
+        Ok(Sqlite { readers: Readers::new(file, options.readers_max), shared, writer: Some(writer) })
+    }
+
+    /// The file that holds everything.
+    pub fn file(&self) -> &Path {
+        &self.shared.file
+    }
+
+    /// Reads the whole file and reports the first damage. Takes about a second per gigabyte and
+    /// disturbs nobody.
+    pub fn check(&self) -> Result<(), Error> {
+        self.readers.with(|connection| open::quick_check(connection, self.file()))?
+    }
+
+    fn on_writer_thread(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.thread().id() == thread::current().id())
+    }
+
+    fn scan_rows(&self, sql: &str, params: impl Params) -> Result<Vec<Row>, Error> {
+        self.readers.with(|connection| query(connection, sql, params))?.map_err(|cause| self.read_failed(&cause))
+    }
+
+    fn read_failed(&self, cause: &rusqlite::Error) -> Error {
+        classify("read", self.file(), cause)
+    }
+}
+
+fn query(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Row>> {
+    connection.prepare_cached(sql)?.query_map(params, read_row)?.collect()
+}
+
+impl Store for Sqlite {
+    fn take(&self, shard: ShardId) -> Result<Epoch, Error> {
+        assert!(!self.on_writer_thread(), "`take` from within a `Done` would wait for itself");
+        let (reply, taken) = mpsc::channel();
+        self.shared.queue.push(Job::Take { shard, reply }).map_err(|(_, error)| error)?;
+        taken.recv().unwrap_or(Err(Error::Closed))
+    }
+
+    fn commit(&self, batch: Batch, done: Done) {
+        let reply = Reply::new(done);
+        let bytes = match batch.checked_bytes() {
+            Ok(bytes) => bytes,
+            Err(error) => return reply.send(Err(error)),
+        };
+        let job = Job::Commit { batch, bytes, since: Instant::now(), reply };
+        if let Err((job, error)) = self.shared.queue.push(job) {
+            job.fail(&error);
+        }
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let read = |connection: &Connection| -> rusqlite::Result<Option<Vec<u8>>> {
+            let mut statement = connection.prepare_cached(&SQL[space.index()].get)?;
+            let mut rows = statement.query([key])?;
+            rows.next()?.map(|row| row.get(0)).transpose()
+        };
+        self.readers.with(read)?.map_err(|cause| self.read_failed(&cause))
+    }
+
+    fn scan(&self, space: Space, range: Range<&[u8]>, order: Order, limit: usize) -> Result<Vec<Row>, Error> {
+        let sql = match order {
+            Order::Ascending => &SQL[space.index()].ascending,
+            Order::Descending => &SQL[space.index()].descending,
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.scan_rows(sql, (range.start, range.end, limit))
+    }
+
+    fn figures(&self) -> Figures {
+        let files = ["", "-wal", "-shm"].map(|suffix| open::beside(&self.shared.file, suffix));
+        // A log that is not there has no bytes.
+        let file_bytes = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum();
+        Figures { queued: self.shared.queue.waiting() as u64, file_bytes, ..self.shared.counters.snapshot() }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.readers.close();
+        self.shared.queue.close();
+        // The last holder may be a `Done`; the writer then ends by itself once that returns.
+        let on_writer_thread = self.on_writer_thread();
+        if let Some(writer) = self.writer.take().filter(|_| !on_writer_thread) {
+            // A writer that panicked has said so on its way, and has answered everyone.
+            let _ = writer.join();
+        }
+    }
+}

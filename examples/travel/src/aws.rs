@@ -1,0 +1,57 @@
+//! How an AWS client is set up: region, credentials and endpoint, all from the environment.
+//!
+//! These few lines stand for the crate `aws-config`, which also looks in profiles, containers and instance metadata: a
+//! Lambda function needs none of it, and nearly fifty crates fewer are built.
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::Failure;
+use crate::settings::{invalid, optional, required};
+
+/// The configuration of a client; `service` is the service's name as `AWS_ENDPOINT_URL_<service>` spells it.
+pub fn config(service: &str) -> Result<SdkConfig, Failure> {
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(required("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials()?))
+        .http_client(http_client());
+    config.set_endpoint_url(endpoint(service)?);
+    Ok(config.build())
+}
+
+fn credentials() -> Result<Credentials, Failure> {
+    let (id, secret) = (required("AWS_ACCESS_KEY_ID")?, required("AWS_SECRET_ACCESS_KEY")?);
+    let never_expire = None; // Lambda replaces the process before its credentials run out.
+    Ok(Credentials::new(id, secret, optional("AWS_SESSION_TOKEN"), never_expire, "environment"))
+}
+
+/// The service's own endpoint if it has one, else the one for all, else AWS's.
+fn endpoint(service: &str) -> Result<Option<String>, Failure> {
+    let url = optional(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| optional("AWS_ENDPOINT_URL"));
+    match url.as_deref() {
+        Some(plain) if plain.starts_with("http://") => Ok(url),
+        _ if cfg!(feature = "aws") => Ok(url),
+        other => Err(invalid(format!(
+            "the endpoint of {service} is {}, and this build speaks plain http only: set AWS_ENDPOINT_URL to an http:// \
+             address, or build with `--features aws`",
+            other.unwrap_or("AWS's own")
+        ))),
+    }
+}
+
+#[cfg(feature = "aws")]
+fn http_client() -> SharedHttpClient {
+    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+#[cfg(not(feature = "aws"))]
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_http()
+}
