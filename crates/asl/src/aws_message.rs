@@ -34,7 +34,16 @@ pub fn aws_location(diagnostic: &Diagnostic) -> Option<String> {
     if let Some((_, source)) = diagnostic.message.split_once("\n at [Source: ") {
         return Some(format!("[Source: {source}"));
     }
-    Some(location(&diagnostic.pointer))
+    Some(location(place(diagnostic)))
+}
+
+/// Of a member of a template AWS names the object that holds it.
+fn place(diagnostic: &Diagnostic) -> &str {
+    let pointer = diagnostic.pointer.as_str();
+    match diagnostic.message.starts_with("The value for the field '") {
+        true => pointer.rsplit_once('/').map_or(pointer, |(object, _)| object),
+        false => pointer,
+    }
 }
 
 fn location(pointer: &str) -> String {

@@ -40,12 +40,7 @@ pub struct Test {
 impl Condition {
     /// `pointer` is the JSON pointer of the rule. A `nested` rule stands inside `And`, `Or` or `Not` and has no
     /// `Next`; that a top rule has one is the caller's to check. None when there was an error.
-    pub fn parse(
-        value: &Value,
-        pointer: &str,
-        diagnostics: &mut Vec<Diagnostic>,
-        nested: bool,
-    ) -> Option<Condition> {
+    pub fn parse(value: &Value, pointer: &str, diagnostics: &mut Vec<Diagnostic>, nested: bool) -> Option<Condition> {
         let mut reader = Reader { diagnostics, depth: 0 };
         reader.rule(value, pointer, nested)
     }
@@ -206,9 +201,7 @@ impl Kind {
             Kind::String => Some(left.as_str()?.cmp(right.as_str()?)),
             Kind::Numeric => Some(number::compare(left.as_number()?, right.as_number()?)),
             Kind::Boolean => Some(left.as_bool()?.cmp(&right.as_bool()?)),
-            Kind::Timestamp => {
-                Some(timestamp::moment(left.as_str()?)?.cmp(&timestamp::moment(right.as_str()?)?))
-            }
+            Kind::Timestamp => Some(timestamp::moment(left.as_str()?)?.cmp(&timestamp::moment(right.as_str()?)?)),
         }
     }
 
@@ -219,9 +212,7 @@ impl Kind {
                 let text = value.as_str().ok_or("Expected value of type String")?;
                 Ok(Operand::String(text.to_owned()))
             }
-            Kind::Numeric => {
-                value.as_number().cloned().map(Operand::Number).ok_or("Expected value of type Number")
-            }
+            Kind::Numeric => value.as_number().cloned().map(Operand::Number).ok_or("Expected value of type Number"),
             Kind::Boolean => value.as_bool().map(Operand::Boolean).ok_or("Expected value of type Boolean"),
             Kind::Timestamp => {
                 let moment = value.as_str().and_then(timestamp::moment);
@@ -268,8 +259,7 @@ impl Reader<'_> {
         let Value::Object(rule) = value else {
             return self.refuse(pointer, "Expected value of type Object", "a choice rule is an object");
         };
-        let is_operator =
-            |name: &str| !OTHER_MEMBERS.contains(&name) && (nested || name != "Next");
+        let is_operator = |name: &str| !OTHER_MEMBERS.contains(&name) && (nested || name != "Next");
         let operators: Vec<(&String, &Value)> = rule.iter().filter(|(name, _)| is_operator(name)).collect();
         match operators[..] {
             [(name, value)] => self.operator(rule, name, value, pointer),

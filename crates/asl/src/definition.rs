@@ -303,9 +303,7 @@ pub struct Catcher {
 pub fn error_matches(error_equals: &[String], error: &str) -> bool {
     error_equals.iter().any(|name| match name.as_str() {
         "States.ALL" => error != "States.Runtime",
-        "States.TaskFailed" => {
-            !matches!(error, "States.Timeout" | "States.HeartbeatTimeout" | "States.Runtime")
-        }
+        "States.TaskFailed" => !matches!(error, "States.Timeout" | "States.HeartbeatTimeout" | "States.Runtime"),
         "States.Timeout" => matches!(error, "States.Timeout" | "States.HeartbeatTimeout"),
         other => other == error,
     })

@@ -63,44 +63,61 @@ impl Graph {
     }
 }
 
-/// The way through a block when nothing goes wrong: from `StartAt` by `Next`; at a Choice by `Default` or else by
-/// the first rule that leads on without ending in Fail. It stops where it would come to a state again.
+/// The way through a block when nothing goes wrong: from `StartAt` by `Next`, at a Choice by `Default` or else by
+/// the first rule, to an end that is no Fail. Where every way ends in Fail, to that; where none ends, until it
+/// would come to a state again. No state comes twice.
 pub fn happy_path(definition: &Definition, block: BlockId) -> Vec<StateId> {
     let graph = Graph::of(definition);
-    let hopeful = leads_to_success(definition, &graph);
-    let mut seen = vec![false; graph.nodes.len()];
-    let mut path = Vec::new();
-    let mut at = Some(definition.block(block).start);
-    while let Some(state) = at {
-        seen[state.0 as usize] = true;
-        path.push(state);
-        at = happiest(graph.from(state), |to| hopeful[to.0 as usize], |to| seen[to.0 as usize]);
+    let start = definition.block(block).start;
+    let end = |id: StateId| graph.nodes[id.0 as usize].end;
+    let good = |id: StateId| end(id) && !matches!(definition.state(id).kind, Kind::Fail(_));
+    graph.way(start, good).or_else(|| graph.way(start, end)).unwrap_or_else(|| graph.longest(start))
+}
+
+impl Graph {
+    /// The edges that need no error, in the order of preference.
+    fn onward(&self, state: StateId) -> Vec<StateId> {
+        let by = |kinds: fn(&EdgeKind) -> bool| {
+            self.from(state).iter().filter(move |edge| kinds(&edge.kind)).map(|edge| edge.to)
+        };
+        by(|kind| matches!(kind, EdgeKind::Next | EdgeKind::Default))
+            .chain(by(|kind| matches!(kind, EdgeKind::Choice(_))))
+            .collect()
     }
-    path
-}
 
-fn happiest(edges: &[Edge], hopeful: impl Fn(StateId) -> bool, seen: impl Fn(StateId) -> bool) -> Option<StateId> {
-    let preference = |edge: &&Edge| match edge.kind {
-        EdgeKind::Next | EdgeKind::Default => 0,
-        _ => 1,
-    };
-    let mut onward: Vec<&Edge> =
-        edges.iter().filter(|edge| !matches!(edge.kind, EdgeKind::Catch(_)) && !seen(edge.to)).collect();
-    onward.sort_by_key(preference);
-    onward.iter().find(|edge| hopeful(edge.to)).or(onward.first()).map(|edge| edge.to)
-}
+    /// The first way to a goal, depth first; each state is tried once.
+    fn way(&self, start: StateId, goal: impl Fn(StateId) -> bool) -> Option<Vec<StateId>> {
+        let mut tried = vec![false; self.nodes.len()];
+        tried[start.0 as usize] = true;
+        // The way so far, each state with what has not been tried after it.
+        let mut way = vec![(start, self.onward(start).into_iter())];
+        while let Some((state, rest)) = way.last_mut() {
+            if goal(*state) {
+                return Some(way.into_iter().map(|(state, _)| state).collect());
+            }
+            match rest.find(|to| !tried[to.0 as usize]) {
+                Some(to) => {
+                    tried[to.0 as usize] = true;
+                    way.push((to, self.onward(to).into_iter()));
+                }
+                None => drop(way.pop()),
+            }
+        }
+        None
+    }
 
-/// Which states may come to an end that is no Fail, without an error on the way.
-fn leads_to_success(definition: &Definition, graph: &Graph) -> Vec<bool> {
-    let good = |node: &&Node| node.end && !matches!(definition.state(node.id).kind, Kind::Fail(_));
-    let ends: Vec<StateId> = graph.nodes.iter().filter(good).map(|node| node.id).collect();
-    let backwards: Vec<(StateId, StateId)> = graph
-        .edges
-        .iter()
-        .filter(|edge| !matches!(edge.kind, EdgeKind::Catch(_)))
-        .map(|edge| (edge.to, edge.from))
-        .collect();
-    reach(graph.nodes.len(), &backwards, ends)
+    /// On by the best edge, until there is nothing new.
+    fn longest(&self, start: StateId) -> Vec<StateId> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut way = Vec::new();
+        let mut at = Some(start);
+        while let Some(state) = at {
+            seen[state.0 as usize] = true;
+            way.push(state);
+            at = self.onward(state).into_iter().find(|to| !seen[to.0 as usize]);
+        }
+        way
+    }
 }
 
 /// Which of so many states can be reached along the edges, the starts included.
@@ -161,5 +178,70 @@ fn leave(kind: &Kind, mut to: impl FnMut(StateId, EdgeKind)) {
     }
     for catcher in catchers(kind) {
         to(catcher.next, EdgeKind::Catch(catcher.error_equals.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse;
+
+    const TRIP: &str = r#"{"StartAt":"Book","States":{
+        "Book":{"Type":"Parallel","Next":"Paid?","Catch":[{"ErrorEquals":["Full","Late"],"Next":"Undo"}],"Branches":[
+            {"StartAt":"Hotel","States":{"Hotel":{"Type":"Pass","Next":"Room"},"Room":{"Type":"Pass","End":true}}}]},
+        "Paid?":{"Type":"Choice","Default":"Undo","Choices":[
+            {"Variable":"$.paid","BooleanEquals":false,"Next":"Wait"},
+            {"Variable":"$.paid","BooleanEquals":true,"Next":"Done"}]},
+        "Wait":{"Type":"Wait","Seconds":1,"Next":"Paid?"},
+        "Done":{"Type":"Succeed"},
+        "Undo":{"Type":"Pass","Next":"Failed"},
+        "Failed":{"Type":"Fail"}}}"#;
+
+    #[test]
+    fn edges_say_where_and_why() {
+        let definition = parse(TRIP).unwrap().definition;
+        let graph = Graph::of(&definition);
+        let name = |id: StateId| definition.state(id).name.to_string();
+        let edges: Vec<String> =
+            graph.edges.iter().map(|edge| format!("{} {:?} {}", name(edge.from), edge.kind, name(edge.to))).collect();
+        assert_eq!(
+            edges,
+            [
+                "Book Next Paid?",
+                "Book Catch([\"Full\", \"Late\"]) Undo",
+                "Paid? Choice(\"$.paid == false\") Wait",
+                "Paid? Choice(\"$.paid == true\") Done",
+                "Paid? Default Undo",
+                "Wait Next Paid?",
+                "Undo Next Failed",
+                "Hotel Next Room",
+            ]
+        );
+        let marked = |mark: fn(&Node) -> bool| -> Vec<String> {
+            graph.nodes.iter().filter(|node| mark(node)).map(|node| name(node.id)).collect()
+        };
+        assert_eq!(marked(|node| node.start), ["Book", "Hotel"]);
+        assert_eq!(marked(|node| node.end), ["Done", "Failed", "Room"]);
+        assert_eq!(graph.from(StateId(1)).len(), 3);
+    }
+
+    #[test]
+    fn the_happy_path_neither_fails_nor_turns_back() {
+        for (text, block, expected) in [
+            (TRIP, 0, "Book, Paid?, Done"),
+            (TRIP, 1, "Hotel, Room"),
+            (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Fail"}}}"#, 0, "A, B"),
+            (
+                r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{
+                    "A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}}}}}}"#,
+                1,
+                "A, B",
+            ),
+        ] {
+            let parsed = parse(text).unwrap();
+            let path = happy_path(&parsed.definition, BlockId(block));
+            let names: Vec<&str> = path.iter().map(|id| &*parsed.definition.state(*id).name).collect();
+            assert_eq!(names.join(", "), expected, "{text}");
+        }
     }
 }

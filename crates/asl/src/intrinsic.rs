@@ -1,10 +1,9 @@
 //! Intrinsic functions: `States.Format('Hello {}', $.name)` and its seventeen siblings.
 //!
-//! A call is parsed once into a tree of literals, paths and calls. The table [`FUNCTIONS`] says what there is; each
+//! A call is parsed once into a tree of literals, paths and calls. The table `FUNCTIONS` says what there is; each
 //! family has its file. What AWS was observed to do wins over what its guide says: see the single functions.
 //!
-//! Every failure is a `States.Runtime`, because that is what executions on AWS show (the guide lists
-//! `States.IntrinsicFailure`, which no observed execution had).
+//! Every failure is a `States.Runtime`: see `FAILED`.
 
 use std::borrow::Cow;
 
@@ -19,6 +18,10 @@ mod json;
 mod math;
 mod parse;
 mod text;
+
+/// What executions on AWS show. The guide lists `States.IntrinsicFailure`, which no observed execution had; the
+/// difference matters, because `States.ALL` does not catch this one.
+const FAILED: &str = "States.Runtime";
 
 /// AWS's quota: so many intrinsic functions inside one another in one field.
 const NESTING_MAX: usize = 10;
@@ -98,25 +101,21 @@ enum Argument {
     /// A number, `true`, `false`, `null`.
     Literal(Value),
     /// A quoted text: what it stands for, and as it is written, for the escaped braces of a template.
-    Text { value: Value, written: Value },
+    Text {
+        value: Value,
+        written: Value,
+    },
     Path(Path),
     Call(Call),
 }
 
 impl Argument {
-    fn value<'s>(
-        &'s self,
-        scope: &'s Scope<'_>,
-        work: &Work,
-        as_template: bool,
-    ) -> Result<Cow<'s, Value>, Failure> {
+    fn value<'s>(&'s self, scope: &'s Scope<'_>, work: &Work, as_template: bool) -> Result<Cow<'s, Value>, Failure> {
         match self {
             Argument::Literal(value) => Ok(Cow::Borrowed(value)),
             Argument::Text { written, .. } if as_template => Ok(Cow::Borrowed(written)),
             Argument::Text { value, .. } => Ok(Cow::Borrowed(value)),
-            Argument::Path(path) => {
-                path.find(path.root_in(scope), work).map_err(|miss| Failure::argument(path, miss))
-            }
+            Argument::Path(path) => path.find(path.root_in(scope), work).map_err(|miss| Failure::argument(path, miss)),
             Argument::Call(call) => call.run(scope, work).map(Cow::Owned),
         }
     }
@@ -208,7 +207,7 @@ impl Failure {
     }
 
     fn tell(self, outermost: &Call, scope: &Scope<'_>) -> EvalError {
-        EvalError::runtime(match self {
+        let cause = match self {
             Failure::Arguments { call, name, detail } => format!(
                 "There was an error while evaluating the intrinsic function: {call}. Invalid arguments in {name}: \
                  {detail}"
@@ -220,7 +219,8 @@ impl Failure {
             Failure::TooMuch(miss) => {
                 format!("The function '{}' had the following error: {}", outermost.text, miss.reason)
             }
-        })
+        };
+        EvalError::new(FAILED, cause)
     }
 }
 

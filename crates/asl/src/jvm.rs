@@ -118,12 +118,10 @@ fn hash(value: &Value) -> i32 {
         Value::Bool(false) => 1237,
         Value::Number(number) => hash_number(number),
         Value::String(text) => hash_text(text),
-        Value::Array(items) => {
-            items.iter().fold(1, |sum: i32, item| sum.wrapping_mul(31).wrapping_add(hash(item)))
+        Value::Array(items) => items.iter().fold(1, |sum: i32, item| sum.wrapping_mul(31).wrapping_add(hash(item))),
+        Value::Object(members) => {
+            members.iter().fold(0, |sum: i32, (name, member)| sum.wrapping_add(hash_text(name) ^ hash(member)))
         }
-        Value::Object(members) => members
-            .iter()
-            .fold(0, |sum: i32, (name, member)| sum.wrapping_add(hash_text(name) ^ hash(member))),
     }
 }
 

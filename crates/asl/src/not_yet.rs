@@ -3,6 +3,7 @@
 //! A definition that asks for it is refused with a code of our own, never run in part. Serving a feature means
 //! deleting its row here and what mentions it.
 
+use crate::diagnostic::Diagnostic;
 use crate::parse::{At, Problem};
 
 /// The code of every refusal in this file.
@@ -42,11 +43,7 @@ const FEATURES: &[(Feature, &str, &str)] = &[
         "use an inline Map over items in the state's data: ProcessorConfig.Mode INLINE without ItemReader, \
          ItemBatcher, ResultWriter and Label",
     ),
-    (
-        Feature::Activity,
-        "Ithaca does not serve activities yet",
-        "let a Lambda function do the work",
-    ),
+    (Feature::Activity, "Ithaca does not serve activities yet", "let a Lambda function do the work"),
     (
         Feature::Integration,
         "Ithaca does not serve this service integration yet",
@@ -71,9 +68,12 @@ const FIELDS: &[(&str, Feature)] = &[
 
 /// The refusal of a feature at a place.
 pub(crate) fn problem(feature: Feature, at: &At<'_>) -> Problem {
-    let (_, message, help) =
-        FEATURES.iter().find(|(row, ..)| *row == feature).expect("every feature has a row");
+    let (_, message, help) = row(feature);
     Problem::new(NOT_SERVED_YET, at, *message).help(*help)
+}
+
+fn row(feature: Feature) -> &'static (Feature, &'static str, &'static str) {
+    FEATURES.iter().find(|(row, ..)| *row == feature).expect("every feature has a row")
 }
 
 /// The feature that a field belongs to.
@@ -81,7 +81,16 @@ pub(crate) fn field(name: &str) -> Option<Feature> {
     FIELDS.iter().find(|(field, _)| *field == name).map(|(_, feature)| *feature)
 }
 
-/// `$name` reads a variable; `$`, `$.`, `$[` and `$$` read the input and the context.
-pub(crate) fn reads_variable(path: &str) -> bool {
-    path.strip_prefix('$').and_then(|rest| rest.chars().next()).is_some_and(char::is_alphabetic)
+/// How the parser of paths refuses `$name`, also inside templates, conditions and intrinsic functions. Those know
+/// words but no codes: [`recode`] gives theirs.
+pub(crate) const VARIABLES_IN_PATHS: &str =
+    "variables ('$name') are not served yet: pass the value in the state's input and name it '$.name'";
+
+/// A path that reads a variable is a good path to AWS; the refusal is ours.
+pub(crate) fn recode(found: &mut Diagnostic) {
+    if found.help.as_deref().is_some_and(|help| help.contains(VARIABLES_IN_PATHS)) {
+        let (_, message, _) = row(Feature::Variables);
+        found.code = NOT_SERVED_YET;
+        found.message = message.to_string();
+    }
 }

@@ -154,9 +154,7 @@ impl Path {
                 let kind = if is_last { MissKind::PastEnd } else { MissKind::Absent };
                 Miss::new(kind, self.no_results())
             }
-            (_, Value::Null) => {
-                Miss::new(MissKind::Absent, format!("The path {} is null", self.canonical(0..index)))
-            }
+            (_, Value::Null) => Miss::new(MissKind::Absent, format!("The path {} is null", self.canonical(0..index))),
             _ => Miss::new(
                 MissKind::NotAnArray,
                 format!(
@@ -221,7 +219,10 @@ enum Step {
     Index(i64),
     Names(Vec<Box<str>>),
     Indexes(Vec<i64>),
-    Slice { from: Option<i64>, to: Option<i64> },
+    Slice {
+        from: Option<i64>,
+        to: Option<i64>,
+    },
     Wildcard,
     Filter(Filter),
     /// `..` before a step: the step is applied at every depth.

@@ -36,7 +36,10 @@ enum Node {
     Object(Vec<(String, Node)>),
     Array(Vec<Node>),
     /// `field` is the member's name with its `.$`, as error texts show it.
-    Expression { field: String, expression: Expression },
+    Expression {
+        field: String,
+        expression: Expression,
+    },
 }
 
 impl Node {
@@ -66,11 +69,7 @@ impl Node {
     }
 
     fn object(nodes: Vec<(String, Node)>, value: &Value) -> Node {
-        if nodes.iter().all(|(_, node)| node.is_literal()) {
-            Node::Literal(value.clone())
-        } else {
-            Node::Object(nodes)
-        }
+        if nodes.iter().all(|(_, node)| node.is_literal()) { Node::Literal(value.clone()) } else { Node::Object(nodes) }
     }
 
     fn expression(field: &str, value: &Value, pointer: String, diagnostics: &mut Vec<Diagnostic>) -> Node {

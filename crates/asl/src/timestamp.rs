@@ -62,9 +62,7 @@ impl Digits<'_> {
     fn number(&mut self, len: usize) -> Option<i64> {
         let (digits, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
-        digits
-            .iter()
-            .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
+        digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
     }
 
     fn expect(&mut self, byte: u8) -> Option<()> {

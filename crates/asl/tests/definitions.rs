@@ -22,13 +22,16 @@ fn found(text: &str) -> Vec<Diagnostic> {
 fn check(text: &str, expected: &[&str]) {
     let found = describe(&found(text));
     let lines: Vec<&str> = found.lines().collect();
-    let equal = lines.len() == expected.len() && lines.iter().zip(expected).all(|(line, start)| line.starts_with(start));
+    let equal =
+        lines.len() == expected.len() && lines.iter().zip(expected).all(|(line, start)| line.starts_with(start));
     assert!(equal, "{text}\n  found\n{found}\n  expected\n{}", expected.join("\n"));
 }
 
 /// A machine of one state `S`, whose fields are these, and a state `Z` that ends.
 fn check_state(fields: &str, expected: &[&str]) {
-    let to_z = format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{{"Variable":"$.a","IsNull":true,"Next":"Z"}}],"Default":"S"}},"S":{{{fields}}},"Z":{{"Type":"Succeed"}}}}}}"#);
+    let to_z = format!(
+        r#"{{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{{"Variable":"$.a","IsNull":true,"Next":"Z"}}],"Default":"S"}},"S":{{{fields}}},"Z":{{"Type":"Succeed"}}}}}}"#
+    );
     check(&to_z, expected);
 }
 
@@ -39,24 +42,65 @@ fn machines() {
     let z = r#"{"Z":{"Type":"Succeed"}}"#;
     for (text, expected) in [
         (format!(r#"{{"StartAt":"Z","States":{z}}}"#), &[][..]),
-        (format!(r#"{{"StartAt":"Z","States":{z},"Version":"1.0","Comment":"c","TimeoutSeconds":0,"QueryLanguage":"JSONPath"}}"#), &[]),
+        (
+            format!(
+                r#"{{"StartAt":"Z","States":{z},"Version":"1.0","Comment":"c","TimeoutSeconds":0,"QueryLanguage":"JSONPath"}}"#
+            ),
+            &[],
+        ),
         ("".into(), &["SCHEMA_VALIDATION_FAILED  | Definition must be a valid JSON object"]),
         ("[]".into(), &["SCHEMA_VALIDATION_FAILED  | Definition must be a valid JSON object"]),
         ("{\"a\":}".into(), &["INVALID_JSON_DESCRIPTION  | expected value"]),
         ("{}".into(), &["SCHEMA_VALIDATION_FAILED  | These fields are required: [StartAt, States]"]),
         (format!(r#"{{"States":{z}}}"#), &["SCHEMA_VALIDATION_FAILED  | These fields are required: [StartAt]"]),
-        (r#"{"StartAt":"Z"}"#.into(), &["SCHEMA_VALIDATION_FAILED  | These fields are required: [States]", "MISSING_TRANSITION_TARGET /StartAt |"]),
-        (r#"{"StartAt":"Z","States":[]}"#.into(), &["MISSING_TRANSITION_TARGET /StartAt |", "SCHEMA_VALIDATION_FAILED /States | Expected value of type [OBJECT]"]),
-        (r#"{"StartAt":"Z","States":{}}"#.into(), &["MISSING_TRANSITION_TARGET /StartAt |", "SCHEMA_VALIDATION_FAILED /States | Value cannot be empty"]),
-        (format!(r#"{{"StartAt":1,"States":{z}}}"#), &["SCHEMA_VALIDATION_FAILED /StartAt | Expected value of type [STRING]"]),
-        (format!(r#"{{"StartAt":"X","States":{z}}}"#), &["MISSING_TRANSITION_TARGET /StartAt | Missing 'Next' target: X", "MISSING_TRANSITION_TARGET /States/Z | State \"Z\" is not reachable."]),
-        (format!(r#"{{"StartAt":"Z","States":{z},"Version":"2.0"}}"#), &["SCHEMA_VALIDATION_FAILED /Version | Value should be one of the following: [1.0]"]),
-        (format!(r#"{{"StartAt":"Z","States":{z},"startAt":"Z"}}"#), &["SCHEMA_VALIDATION_FAILED  | Field 'startAt' is not supported"]),
-        (format!(r#"{{"StartAt":"Z","States":{z},"TimeoutSeconds":-1}}"#), &["SCHEMA_VALIDATION_FAILED /TimeoutSeconds | Minimum value is 0"]),
-        (format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":"JSONata"}}"#), &["ITHACA_NOT_SERVED_YET /QueryLanguage |"]),
-        (format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":5}}"#), &["SCHEMA_VALIDATION_FAILED /QueryLanguage | Expected value of type [STRING]", "ITHACA_NOT_SERVED_YET /QueryLanguage |"]),
-        (format!(r#"{{"StartAt":"Z","StartAt":"Z","States":{z}}}"#), &["INVALID_JSON_DESCRIPTION /StartAt | Duplicate field 'StartAt'"]),
-        (r#"{"StartAt":"Z","States":{"Z":{"Type":"Pass","End":true},"Z":{"Type":"Succeed"}}}"#.into(), &["DUPLICATE_STATE_NAME /States/Z | Duplicate State name: Z"]),
+        (r#"{"StartAt":"Z"}"#.into(), &["SCHEMA_VALIDATION_FAILED  | These fields are required: [States]"]),
+        (
+            r#"{"StartAt":"Z","States":[]}"#.into(),
+            &["SCHEMA_VALIDATION_FAILED /States | Expected value of type [OBJECT]"],
+        ),
+        (r#"{"StartAt":"Z","States":{}}"#.into(), &["SCHEMA_VALIDATION_FAILED /States | Value cannot be empty"]),
+        (
+            format!(r#"{{"StartAt":1,"States":{z}}}"#),
+            &["SCHEMA_VALIDATION_FAILED /StartAt | Expected value of type [STRING]"],
+        ),
+        (
+            format!(r#"{{"StartAt":"X","States":{z}}}"#),
+            &[
+                "MISSING_TRANSITION_TARGET /StartAt | Missing 'Next' target: X",
+                "MISSING_TRANSITION_TARGET /States/Z | State \"Z\" is not reachable.",
+            ],
+        ),
+        (
+            format!(r#"{{"StartAt":"Z","States":{z},"Version":"2.0"}}"#),
+            &["SCHEMA_VALIDATION_FAILED /Version | Value should be one of the following: [1.0]"],
+        ),
+        (
+            format!(r#"{{"StartAt":"Z","States":{z},"startAt":"Z"}}"#),
+            &["SCHEMA_VALIDATION_FAILED  | Field 'startAt' is not supported"],
+        ),
+        (
+            format!(r#"{{"StartAt":"Z","States":{z},"TimeoutSeconds":-1}}"#),
+            &["SCHEMA_VALIDATION_FAILED /TimeoutSeconds | Minimum value is 0"],
+        ),
+        (
+            format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":"JSONata"}}"#),
+            &["ITHACA_NOT_SERVED_YET /QueryLanguage |"],
+        ),
+        (
+            format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":5}}"#),
+            &[
+                "SCHEMA_VALIDATION_FAILED /QueryLanguage | Expected value of type [STRING]",
+                "ITHACA_NOT_SERVED_YET /QueryLanguage |",
+            ],
+        ),
+        (
+            format!(r#"{{"StartAt":"Z","StartAt":"Z","States":{z}}}"#),
+            &["INVALID_JSON_DESCRIPTION /StartAt | Duplicate field 'StartAt'"],
+        ),
+        (
+            r#"{"StartAt":"Z","States":{"Z":{"Type":"Pass","End":true},"Z":{"Type":"Succeed"}}}"#.into(),
+            &["DUPLICATE_STATE_NAME /States/Z | Duplicate State name: Z"],
+        ),
     ] {
         check(&text, expected);
     }
@@ -65,18 +109,50 @@ fn machines() {
 #[test]
 fn transitions() {
     for (text, expected) in [
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}}}"#, &["MISSING_END_STATE /States | Workflow has no terminal state"][..]),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"},"C":{"Type":"Pass","Next":"A"}}}"#, &["MISSING_END_STATE"]),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"},"C":{"Type":"Pass","End":true}}}"#, &["MISSING_TRANSITION_TARGET /States/C | State \"C\" is not reachable."]),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"X"}}}"#, &["MISSING_TRANSITION_TARGET /States/A/Next | Missing 'Next' target: X", "MISSING_END_STATE"]),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true},"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","Next":"B"}}}"#, &["warning ITHACA_UNREACHABLE_STATE /States/B |", "warning ITHACA_UNREACHABLE_STATE /States/C |"]),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}}}"#,
+            &["MISSING_END_STATE /States | Workflow has no terminal state"][..],
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"},"C":{"Type":"Pass","Next":"A"}}}"#,
+            &["MISSING_END_STATE"],
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"},"C":{"Type":"Pass","End":true}}}"#,
+            &["MISSING_TRANSITION_TARGET /States/C | State \"C\" is not reachable."],
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"X"}}}"#,
+            &["MISSING_TRANSITION_TARGET /States/A/Next | Missing 'Next' target: X", "MISSING_END_STATE"],
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true},"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","Next":"B"}}}"#,
+            &["warning ITHACA_UNREACHABLE_STATE /States/B |", "warning ITHACA_UNREACHABLE_STATE /States/C |"],
+        ),
         // A loop inside a branch is accepted, as AWS does.
-        (r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}}}}}}"#, &[]),
-        (r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"M"}}}}}}"#, &["MISSING_TRANSITION_TARGET /States/M/ItemProcessor/States/A/Next | Missing 'Next' target: M"]),
-        (r#"{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"A","States":{"A":{"Type":"Pass","End":true},"G/h":{"Type":"Pass","End":true}}}]}}}"#, &["MISSING_TRANSITION_TARGET /States/P/Branches/0/States/G~1h | State \"G/h\" is not reachable."]),
-        (r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"M","States":{"M":{"Type":"Pass","End":true}}}}}}"#, &["DUPLICATE_STATE_NAME /States/M/ItemProcessor/States/M | Duplicate State name: M"]),
+        (
+            r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}}}}}}"#,
+            &[],
+        ),
+        (
+            r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"M"}}}}}}"#,
+            &["MISSING_TRANSITION_TARGET /States/M/ItemProcessor/States/A/Next | Missing 'Next' target: M"],
+        ),
+        (
+            r#"{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"A","States":{"A":{"Type":"Pass","End":true},"G/h":{"Type":"Pass","End":true}}}]}}}"#,
+            &["MISSING_TRANSITION_TARGET /States/P/Branches/0/States/G~1h | State \"G/h\" is not reachable."],
+        ),
+        (
+            r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"M","States":{"M":{"Type":"Pass","End":true}}}}}}"#,
+            &["DUPLICATE_STATE_NAME /States/M/ItemProcessor/States/M | Duplicate State name: M"],
+        ),
         // An unknown type might lead anywhere: nothing is said of what it might reach.
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Jump","Next":"B"},"B":{"Type":"Succeed"}}}"#, &["SCHEMA_VALIDATION_FAILED /States/A/Type | The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]"]),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Jump","Next":"B"},"B":{"Type":"Succeed"}}}"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/A/Type | The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]",
+            ],
+        ),
     ] {
         check(text, expected);
     }
@@ -96,20 +172,67 @@ fn what_all_states_share() {
         (r#""Type":"Pass","Next":"Z","End":false"#, &[]),
         (r#""Next":"Z""#, &["SCHEMA_VALIDATION_FAILED /States/S | These fields are required: [Type]"]),
         (r#""Type":7"#, &["SCHEMA_VALIDATION_FAILED /States/S/Type | Expected value of type [STRING]"]),
-        (r#""Type":"Pass""#, &["SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [Next, End]"]),
-        (r#""Type":"Pass","End":false"#, &["SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [Next, End]"]),
-        (r#""Type":"Pass","Next":"Z","End":true"#, &["SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [Next, End]"]),
-        (r#""Type":"Pass","End":"yes""#, &["SCHEMA_VALIDATION_FAILED /States/S/End | Expected value of type [BOOLEAN]"]),
-        (r#""Type":"Pass","End":true,"Comment":1"#, &["SCHEMA_VALIDATION_FAILED /States/S/Comment | Expected value of type [STRING]"]),
-        (r#""Type":"Pass","End":true,"comment":"x""#, &["SCHEMA_VALIDATION_FAILED /States/S | Field 'comment' is not supported"]),
+        (
+            r#""Type":"Pass""#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [Next, End]",
+            ],
+        ),
+        (
+            r#""Type":"Pass","End":false"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [Next, End]",
+            ],
+        ),
+        (
+            r#""Type":"Pass","Next":"Z","End":true"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [Next, End]"],
+        ),
+        (
+            r#""Type":"Pass","End":"yes""#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/End | Expected value of type [BOOLEAN]"],
+        ),
+        (
+            r#""Type":"Pass","End":true,"Comment":1"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Comment | Expected value of type [STRING]"],
+        ),
+        (
+            r#""Type":"Pass","End":true,"comment":"x""#,
+            &["SCHEMA_VALIDATION_FAILED /States/S | Field 'comment' is not supported"],
+        ),
         (r#""Type":"Succeed","Next":"Z""#, &["SCHEMA_VALIDATION_FAILED /States/S | Field 'Next' is not supported"]),
-        (r#""Type":"Pass","End":true,"Retry":[],"TimeoutSeconds":3"#, &["SCHEMA_VALIDATION_FAILED /States/S | Field 'Retry' is not supported", "SCHEMA_VALIDATION_FAILED /States/S | Field 'TimeoutSeconds' is not supported"]),
+        (
+            r#""Type":"Pass","End":true,"Retry":[],"TimeoutSeconds":3"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | Field 'Retry' is not supported",
+                "SCHEMA_VALIDATION_FAILED /States/S | Field 'TimeoutSeconds' is not supported",
+            ],
+        ),
         (r#""Type":"Pass","End":true,"InputPath":null,"OutputPath":null,"ResultPath":null"#, &[]),
-        (r#""Type":"Pass","End":true,"InputPath":"a","OutputPath":1"#, &["SCHEMA_VALIDATION_FAILED /States/S/InputPath | Value must be a valid JSONPath.", "SCHEMA_VALIDATION_FAILED /States/S/OutputPath | Expected value of type [STRING]"]),
-        (r#""Type":"Pass","End":true,"ResultPath":"a""#, &["SCHEMA_VALIDATION_FAILED /States/S/ResultPath | Value is not a Reference Path: Reference path didn't start with '$'"]),
-        (r#""Type":"Pass","End":true,"Output":1"#, &["SCHEMA_VALIDATION_FAILED /States/S | The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage"]),
+        (
+            r#""Type":"Pass","End":true,"InputPath":"a","OutputPath":1"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/InputPath | Value must be a valid JSONPath.",
+                "SCHEMA_VALIDATION_FAILED /States/S/OutputPath | Expected value of type [STRING]",
+            ],
+        ),
+        (
+            r#""Type":"Pass","End":true,"ResultPath":"a""#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/ResultPath | Value is not a Reference Path: Reference path didn't start with '$'",
+            ],
+        ),
+        (
+            r#""Type":"Pass","End":true,"Output":1"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage",
+            ],
+        ),
         (r#""Type":"Pass","End":true,"Comment":"compensates: Z""#, &[]),
-        (r#""Type":"Pass","End":true,"Comment":"compensates: Y""#, &["warning ITHACA_COMPENSATES_NOTHING /States/S/Comment |"]),
+        (
+            r#""Type":"Pass","End":true,"Comment":"compensates: Y""#,
+            &["warning ITHACA_COMPENSATES_NOTHING /States/S/Comment |"],
+        ),
     ] {
         check_state(fields, expected);
     }
@@ -120,22 +243,62 @@ fn tasks() {
     for (fields, expected) in [
         (r#""End":true"#, &[][..]),
         (r#""End":true,"TimeoutSeconds":60,"HeartbeatSeconds":59"#, &[]),
-        (r#""End":true,"TimeoutSeconds":60,"HeartbeatSeconds":60"#, &["SCHEMA_VALIDATION_FAILED /States/S/HeartbeatSeconds | HeartbeatSeconds must be smaller"]),
-        (r#""End":true,"TimeoutSeconds":0"#, &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Minimum value is 1"]),
-        (r#""End":true,"TimeoutSeconds":100000000"#, &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Maximum value is 99999999"]),
-        (r#""End":true,"TimeoutSeconds":1e30"#, &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Maximum value is 99999999"]),
-        (r#""End":true,"TimeoutSeconds":1.5"#, &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Expected value of type Integer"]),
-        (r#""End":true,"TimeoutSeconds":1,"TimeoutSecondsPath":"$.t""#, &["SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [TimeoutSeconds, TimeoutSecondsPath]"]),
-        (r#""End":true,"HeartbeatSecondsPath":"t""#, &["SCHEMA_VALIDATION_FAILED /States/S/HeartbeatSecondsPath | Value must be a valid JSONPath."]),
-        (r#""End":true,"Arguments":{}"#, &["SCHEMA_VALIDATION_FAILED /States/S | The QueryLanguage is set to 'JSONPath', but field 'Arguments'"]),
+        (
+            r#""End":true,"TimeoutSeconds":60,"HeartbeatSeconds":60"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/HeartbeatSeconds | HeartbeatSeconds must be smaller"],
+        ),
+        (
+            r#""End":true,"TimeoutSeconds":0"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Minimum value is 1"],
+        ),
+        (
+            r#""End":true,"TimeoutSeconds":100000000"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Maximum value is 99999999"],
+        ),
+        (
+            r#""End":true,"TimeoutSeconds":1e30"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Maximum value is 99999999"],
+        ),
+        (
+            r#""End":true,"TimeoutSeconds":1.5"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Expected value of type Integer"],
+        ),
+        (
+            r#""End":true,"TimeoutSeconds":1,"TimeoutSecondsPath":"$.t""#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [TimeoutSeconds, TimeoutSecondsPath]",
+            ],
+        ),
+        (
+            r#""End":true,"HeartbeatSecondsPath":"t""#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/HeartbeatSecondsPath | Value must be a valid JSONPath."],
+        ),
+        (
+            r#""End":true,"Arguments":{}"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S | The QueryLanguage is set to 'JSONPath', but field 'Arguments'"],
+        ),
         (r#""End":true,"Credentials":{"RoleArn":"r"}"#, &["ITHACA_NOT_SERVED_YET /States/S/Credentials |"]),
-        (r#""End":true,"Credentials":{}"#, &["SCHEMA_VALIDATION_FAILED /States/S/Credentials | The field 'RoleArn' is required but was missing", "ITHACA_NOT_SERVED_YET /States/S/Credentials |"]),
+        (
+            r#""End":true,"Credentials":{}"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Credentials | The field 'RoleArn' is required but was missing",
+                "ITHACA_NOT_SERVED_YET /States/S/Credentials |",
+            ],
+        ),
         (r#""End":true,"Assign":{"a":1}"#, &["ITHACA_NOT_SERVED_YET /States/S/Assign |"]),
-        (r#""End":true,"InputPath":"$a.b","ResultPath":"$a""#, &["ITHACA_NOT_SERVED_YET /States/S/InputPath |", "ITHACA_NOT_SERVED_YET /States/S/ResultPath |"]),
+        // Variables are found wherever a path may stand.
+        (r#""End":true,"InputPath":"$a.b""#, &["ITHACA_NOT_SERVED_YET /States/S/InputPath |"]),
+        (
+            r#""End":true,"Parameters":{"x":[{"y.$":"States.Format('{}', $a)"}]}"#,
+            &["ITHACA_NOT_SERVED_YET /States/S/Parameters/x/0/y.$ |"],
+        ),
     ] {
         check_state(&format!("{LAMBDA},{fields}"), expected);
     }
-    check_state(r#""Type":"Task","End":true"#, &["SCHEMA_VALIDATION_FAILED /States/S | These fields are required: [Resource]"]);
+    check_state(
+        r#""Type":"Task","End":true"#,
+        &["SCHEMA_VALIDATION_FAILED /States/S | These fields are required: [Resource]"],
+    );
 }
 
 #[test]
@@ -153,7 +316,12 @@ fn resources() {
         ("arn:aws:lambda:eu-west-1:123456789012:layer:f", not_arn),
         ("f", not_arn),
         ("arn:aws:s3:::bucket", not_arn),
-        ("arn:aws:lambda:eu-west-1:123456789012:function:${Name}", &["SCHEMA_VALIDATION_FAILED /States/S/Resource | Value is not a valid resource ARN: the substitution ${Name} was not filled in"]),
+        (
+            "arn:aws:lambda:eu-west-1:123456789012:function:${Name}",
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Resource | Value is not a valid resource ARN: the substitution ${Name} was not filled in",
+            ],
+        ),
         ("arn:aws:states:eu-west-1:123456789012:activity:a", not_yet),
         ("arn:aws:states:::lambda:invoke.waitForTaskToken", not_yet),
         ("arn:aws:states:::states:startExecution.sync:2", not_yet),
@@ -167,35 +335,79 @@ fn resources() {
     }
     let invoke = r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true"#;
     check_state(&format!(r#"{invoke},"Parameters":{{"FunctionName.$":"$.f"}}"#), &[]);
-    check_state(&format!(r#"{invoke},"Parameters":{{}}"#), &["SCHEMA_VALIDATION_FAILED /States/S/Parameters | The field 'FunctionName' is required but was missing"]);
-    check_state(invoke, &["SCHEMA_VALIDATION_FAILED /States/S | Parameters field is required for resource ARN: arn:aws:states:::lambda:invoke"]);
+    check_state(
+        &format!(r#"{invoke},"Parameters":{{}}"#),
+        &["SCHEMA_VALIDATION_FAILED /States/S/Parameters | The field 'FunctionName' is required but was missing"],
+    );
+    check_state(
+        invoke,
+        &[
+            "SCHEMA_VALIDATION_FAILED /States/S | Parameters field is required for resource ARN: arn:aws:states:::lambda:invoke",
+        ],
+    );
 }
 
 #[test]
 fn retry_and_catch() {
     for (fields, expected) in [
         (r#""Retry":[],"Catch":[]"#, &[][..]),
-        (r#""Retry":[{"ErrorEquals":["A"],"IntervalSeconds":0,"MaxAttempts":0,"BackoffRate":1,"MaxDelaySeconds":1,"JitterStrategy":"FULL","Comment":"c"},{"ErrorEquals":["States.ALL"]}]"#, &[]),
+        (
+            r#""Retry":[{"ErrorEquals":["A"],"IntervalSeconds":0,"MaxAttempts":0,"BackoffRate":1,"MaxDelaySeconds":1,"JitterStrategy":"FULL","Comment":"c"},{"ErrorEquals":["States.ALL"]}]"#,
+            &[],
+        ),
         (r#""Retry":{}"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry | Expected value of type [ARRAY]"]),
         (r#""Retry":[7]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0 | Expected value of type [OBJECT]"]),
         (r#""Retry":[{}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0 | These fields are required: [ErrorEquals]"]),
-        (r#""Retry":[{"ErrorEquals":[]}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals | Value cannot be empty"]),
-        (r#""Retry":[{"ErrorEquals":["A",1]}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals/1 | Expected value of type [STRING]"]),
-        (r#""Retry":[{"ErrorEquals":["A","States.ALL"]}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals/1 | States.ALL must appear alone and at end of list"]),
-        (r#""Retry":[{"ErrorEquals":["States.ALL"]},{"ErrorEquals":["A"]}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals/0 | States.ALL must appear alone and at end of list"]),
-        (r#""Retry":[{"ErrorEquals":["A"],"IntervalSeconds":-1,"MaxAttempts":100000000,"BackoffRate":0.5,"MaxDelaySeconds":31622401,"JitterStrategy":"HALF","X":1}]"#, &[
-            "SCHEMA_VALIDATION_FAILED /States/S/Retry/0 | Field 'X' is not supported",
-            "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/IntervalSeconds | Minimum value is 0",
-            "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/MaxAttempts | Maximum value is 99999999",
-            "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/BackoffRate | Minimum value is 1",
-            "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/MaxDelaySeconds | Maximum value is 31622400",
-            "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/JitterStrategy | Value should be one of the following: [NONE, FULL]",
-        ]),
+        (
+            r#""Retry":[{"ErrorEquals":[]}]"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals | Value cannot be empty"],
+        ),
+        (
+            r#""Retry":[{"ErrorEquals":["A",1]}]"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals/1 | Expected value of type [STRING]"],
+        ),
+        (
+            r#""Retry":[{"ErrorEquals":["A","States.ALL"]}]"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals/1 | States.ALL must appear alone and at end of list",
+            ],
+        ),
+        (
+            r#""Retry":[{"ErrorEquals":["States.ALL"]},{"ErrorEquals":["A"]}]"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/ErrorEquals/0 | States.ALL must appear alone and at end of list",
+            ],
+        ),
+        (
+            r#""Retry":[{"ErrorEquals":["A"],"IntervalSeconds":-1,"MaxAttempts":100000000,"BackoffRate":0.5,"MaxDelaySeconds":31622401,"JitterStrategy":"HALF","X":1}]"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0 | Field 'X' is not supported",
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/IntervalSeconds | Minimum value is 0",
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/MaxAttempts | Maximum value is 99999999",
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/BackoffRate | Minimum value is 1",
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/MaxDelaySeconds | Maximum value is 31622400",
+                "SCHEMA_VALIDATION_FAILED /States/S/Retry/0/JitterStrategy | Value should be one of the following: [NONE, FULL]",
+            ],
+        ),
         (r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","ResultPath":"$.e"}]"#, &[]),
-        (r#""Catch":[{"ErrorEquals":["States.ALL"]}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Catch/0 | These fields are required: [Next]"]),
-        (r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Q"}]"#, &["MISSING_TRANSITION_TARGET /States/S/Catch/0/Next | Missing 'Next' target: Q"]),
-        (r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Assign":{}}]"#, &["ITHACA_NOT_SERVED_YET /States/S/Catch/0/Assign |"]),
-        (r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Output":{}}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Catch/0 | The QueryLanguage is set to 'JSONPath', but field 'Output'"]),
+        (
+            r#""Catch":[{"ErrorEquals":["States.ALL"]}]"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Catch/0 | These fields are required: [Next]"],
+        ),
+        (
+            r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Q"}]"#,
+            &["MISSING_TRANSITION_TARGET /States/S/Catch/0/Next | Missing 'Next' target: Q"],
+        ),
+        (
+            r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Assign":{}}]"#,
+            &["ITHACA_NOT_SERVED_YET /States/S/Catch/0/Assign |"],
+        ),
+        (
+            r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Output":{}}]"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Catch/0 | The QueryLanguage is set to 'JSONPath', but field 'Output'",
+            ],
+        ),
     ] {
         check_state(&format!(r#"{LAMBDA},"End":true,{fields}"#), expected);
     }
@@ -207,22 +419,66 @@ fn choice_wait_and_fail() {
         (r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Z","Comment":"c"}]"#, &[][..]),
         (r#""Type":"Choice""#, &["SCHEMA_VALIDATION_FAILED /States/S | These fields are required: [Choices]"]),
         (r#""Type":"Choice","Choices":[]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Choices | Value cannot be empty"]),
-        (r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | These fields are required: [Next]"]),
-        (r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Q"}],"Default":"R""#, &["MISSING_TRANSITION_TARGET /States/S/Choices/0/Next | Missing 'Next' target: Q", "MISSING_TRANSITION_TARGET /States/S/Default | Missing 'Next' target: R"]),
-        (r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Z","Assign":{}}]"#, &["ITHACA_NOT_SERVED_YET /States/S/Choices/0/Assign |"]),
-        (r#""Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"Z"}]"#, &["SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | The QueryLanguage is set to 'JSONPath', but field 'Condition'"]),
-        (r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Z"}],"End":true"#, &["SCHEMA_VALIDATION_FAILED /States/S | Field 'End' is not supported"]),
+        (
+            r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true}]"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | These fields are required: [Next]"],
+        ),
+        (
+            r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Q"}],"Default":"R""#,
+            &[
+                "MISSING_TRANSITION_TARGET /States/S/Choices/0/Next | Missing 'Next' target: Q",
+                "MISSING_TRANSITION_TARGET /States/S/Default | Missing 'Next' target: R",
+            ],
+        ),
+        (
+            r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Z","Assign":{}}]"#,
+            &["ITHACA_NOT_SERVED_YET /States/S/Choices/0/Assign |"],
+        ),
+        (
+            r#""Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"Z"}]"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | The QueryLanguage is set to 'JSONPath', but field 'Condition'",
+            ],
+        ),
+        (
+            r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Z"}],"End":true"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S | Field 'End' is not supported"],
+        ),
         (r#""Type":"Wait","Next":"Z","Seconds":0"#, &[]),
         (r#""Type":"Wait","Next":"Z","TimestampPath":"$.t""#, &[]),
         (r#""Type":"Wait","Next":"Z","Timestamp":"2026-11-21T21:28:00Z""#, &[]),
-        (r#""Type":"Wait","Next":"Z","Timestamp":"2026-11-21 21:28:00Z""#, &["SCHEMA_VALIDATION_FAILED /States/S/Timestamp | String does not match RFC3339 timestamp"]),
-        (r#""Type":"Wait","Next":"Z","Seconds":100000000"#, &["SCHEMA_VALIDATION_FAILED /States/S/Seconds | Maximum value is 99999999"]),
-        (r#""Type":"Wait","Next":"Z""#, &["SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [SecondsPath, Seconds, TimestampPath, Timestamp]"]),
-        (r#""Type":"Wait","Next":"Z","Seconds":1,"SecondsPath":"$.s""#, &["SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [SecondsPath, Seconds, TimestampPath, Timestamp]"]),
+        (
+            r#""Type":"Wait","Next":"Z","Timestamp":"2026-11-21 21:28:00Z""#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Timestamp | String does not match RFC3339 timestamp"],
+        ),
+        (
+            r#""Type":"Wait","Next":"Z","Seconds":100000000"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Seconds | Maximum value is 99999999"],
+        ),
+        (
+            r#""Type":"Wait","Next":"Z""#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [SecondsPath, Seconds, TimestampPath, Timestamp]",
+            ],
+        ),
+        (
+            r#""Type":"Wait","Next":"Z","Seconds":1,"SecondsPath":"$.s""#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [SecondsPath, Seconds, TimestampPath, Timestamp]",
+            ],
+        ),
         (r#""Type":"Fail""#, &[]),
         (r#""Type":"Fail","ErrorPath":"$.e","CausePath":"States.Format('{}', $.c)""#, &[]),
-        (r#""Type":"Fail","Error":"e","ErrorPath":"$.e""#, &["SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [Error, ErrorPath]"]),
-        (r#""Type":"Fail","CausePath":"States.MathRandom(1, 2)""#, &["SCHEMA_VALIDATION_FAILED /States/S/CausePath | Value must be a valid JSONPath."]),
+        (
+            r#""Type":"Fail","Error":"e","ErrorPath":"$.e""#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S | There should only be one of the following fields: [Error, ErrorPath]",
+            ],
+        ),
+        (
+            r#""Type":"Fail","CausePath":"States.MathRandom(1, 2)""#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/CausePath | Value must be a valid JSONPath."],
+        ),
         (r#""Type":"Fail","End":true"#, &["SCHEMA_VALIDATION_FAILED /States/S | Field 'End' is not supported"]),
     ] {
         check_state(fields, expected);
@@ -232,7 +488,11 @@ fn choice_wait_and_fail() {
 #[test]
 fn parallel_and_map() {
     let block = r#"{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#;
-    let processor = |config: &str| format!(r#""Type":"Map","End":true,"ItemProcessor":{{"ProcessorConfig":{config},"StartAt":"B","States":{{"B":{{"Type":"Succeed"}}}}}}"#);
+    let processor = |config: &str| {
+        format!(
+            r#""Type":"Map","End":true,"ItemProcessor":{{"ProcessorConfig":{config},"StartAt":"B","States":{{"B":{{"Type":"Succeed"}}}}}}"#
+        )
+    };
     for (fields, expected) in [
         (format!(r#""Type":"Parallel","End":true,"Branches":[{block}]"#), &[][..]),
         (r#""Type":"Parallel","End":true"#.into(), &["SCHEMA_VALIDATION_FAILED /States/S | These fields are required: [Branches]"]),
@@ -265,11 +525,39 @@ fn parallel_and_map() {
 fn query_languages() {
     for (text, expected) in [
         // The shape of the machine is checked in JSONata too.
-        (r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% 1 %}","Next":"X"},"C":{"Type":"Succeed"}}}"#, &["ITHACA_NOT_SERVED_YET /QueryLanguage |", "MISSING_TRANSITION_TARGET /States/A/Next |", "MISSING_TRANSITION_TARGET /States/C |"][..]),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONata","Output":1,"InputPath":"$","End":true}}}"#, &["SCHEMA_VALIDATION_FAILED /States/A | The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage", "ITHACA_NOT_SERVED_YET /States/A/QueryLanguage |"]),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"jsonata","End":true}}}"#, &["SCHEMA_VALIDATION_FAILED /States/A/QueryLanguage | Value should be one of the following: [JSONPath, JSONata]", "ITHACA_NOT_SERVED_YET /States/A/QueryLanguage |"]),
-        (r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"B"}],"Default":"P"},"B":{"Type":"Fail","Cause":"{% 1 %}"},"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"C","States":{"C":{"Type":"Wait","Seconds":"{% 1 %}","End":true}}}],"Catch":[{"ErrorEquals":["States.ALL"],"Output":1,"Next":"B"}]}}}"#, &["ITHACA_NOT_SERVED_YET /QueryLanguage |"]),
-        (r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONPath","Output":1,"End":true}}}"#, &["ITHACA_NOT_SERVED_YET /QueryLanguage |", "SCHEMA_VALIDATION_FAILED /States/A | 'QueryLanguage' can not be 'JSONPath'"]),
+        (
+            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% 1 %}","Next":"X"},"C":{"Type":"Succeed"}}}"#,
+            &[
+                "ITHACA_NOT_SERVED_YET /QueryLanguage |",
+                "MISSING_TRANSITION_TARGET /States/A/Next |",
+                "MISSING_TRANSITION_TARGET /States/C |",
+            ][..],
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONata","Output":1,"InputPath":"$","End":true}}}"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/A | The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage",
+                "ITHACA_NOT_SERVED_YET /States/A/QueryLanguage |",
+            ],
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"jsonata","End":true}}}"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/A/QueryLanguage | Value should be one of the following: [JSONPath, JSONata]",
+                "ITHACA_NOT_SERVED_YET /States/A/QueryLanguage |",
+            ],
+        ),
+        (
+            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"B"}],"Default":"P"},"B":{"Type":"Fail","Cause":"{% 1 %}"},"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"C","States":{"C":{"Type":"Wait","Seconds":"{% 1 %}","End":true}}}],"Catch":[{"ErrorEquals":["States.ALL"],"Output":1,"Next":"B"}]}}}"#,
+            &["ITHACA_NOT_SERVED_YET /QueryLanguage |"],
+        ),
+        (
+            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONPath","Output":1,"End":true}}}"#,
+            &[
+                "ITHACA_NOT_SERVED_YET /QueryLanguage |",
+                "SCHEMA_VALIDATION_FAILED /States/A | 'QueryLanguage' can not be 'JSONPath'",
+            ],
+        ),
     ] {
         check(text, expected);
     }
@@ -280,8 +568,11 @@ fn messages_are_those_of_aws() {
     let prefix = "Invalid State Machine Definition: ";
     for (text, expected) in [
         ("", "'SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null'"),
-        (r#"{"StartAt":"A"}"#, "'SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /, MISSING_TRANSITION_TARGET: Missing 'Next' target: A at /StartAt'"),
-        (r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}"#, "'MISSING_END_STATE: Workflow has no terminal state at null'"),
+        (r#"{"StartAt":"A"}"#, "'SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /'"),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}"#,
+            "'MISSING_END_STATE: Workflow has no terminal state at null'",
+        ),
         (
             r#"{"StartAt":"pass1","States":{"pass1":{"Type":"Pass","Next":"pass3"},"pass2":{"Type":"Pass","End":true}}}"#,
             "'MISSING_TRANSITION_TARGET: Missing 'Next' target: pass3 at /States/pass1/Next, MISSING_TRANSITION_TARGET: State \"pass2\" is not reachable. at /States/pass2'",
@@ -294,6 +585,10 @@ fn messages_are_those_of_aws() {
         (
             r#"{"StartAt":"0/1","States":{"0/1":{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"0"}],"Default":"B"},"B":{"Type":"Succeed"}}}"#,
             "'MISSING_TRANSITION_TARGET: Missing 'Next' target: 0 at /States/0/1/Choices[0]/Next'",
+        ),
+        (
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"v.$":"Test"},"End":true}}}"#,
+            "'SCHEMA_VALIDATION_FAILED: The value for the field 'v.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters'",
         ),
         // What AWS refuses comes alone; what only Ithaca refuses comes when nothing else is left.
         (

@@ -93,7 +93,7 @@ fn refusals_of_aws() {
         }
     }
     println!("{checked} recorded answers: verdict equal in {verdicts}, every word in {exact}\n{}", others.join("\n"));
-    assert_eq!(verdicts, checked);
+    assert_eq!((verdicts, exact), (checked, checked));
 }
 
 /// Is our verdict the recorded one, and are our words?
@@ -136,6 +136,10 @@ fn consensus(entry: &Value) -> Option<bool> {
     }
 }
 
+/// Where we differ from the others we do so on purpose: they know no JSONata, demand more of paths than AWS does, or
+/// look into the distributed Map, which we refuse as a whole. A smaller number than this is a new difference.
+const AGREED_MIN: usize = 179;
+
 #[test]
 fn definitions_in_the_wild() {
     let Some(root) = shared("asl-corpus") else { return };
@@ -156,7 +160,10 @@ fn definitions_in_the_wild() {
         if first.is_none() == expected {
             agreed += 1;
         } else {
-            others.push(format!("they say {expected}: {file}\n    {}", first.map_or_else(String::new, Diagnostic::to_string)));
+            others.push(format!(
+                "they say {expected}: {file}\n    {}",
+                first.map_or_else(String::new, Diagnostic::to_string)
+            ));
         }
     }
     println!(
@@ -165,4 +172,5 @@ fn definitions_in_the_wild() {
         index.as_array().unwrap().len(),
         others.join("\n")
     );
+    assert!(agreed >= AGREED_MIN, "only {agreed} of {judged} agree");
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::context;
 use crate::execution::FrameId;
 use crate::history::Failure;
-use crate::limits::PAYLOAD_BYTES_MAX;
+use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX};
 use crate::payload::Payload;
 use crate::stepper::Stepper;
 
@@ -108,13 +108,20 @@ impl Stepper<'_> {
     }
 }
 
-/// AWS's error for a result that is too large; `whose` is a state's name or a task's resource.
+/// AWS's error for a result that is too large, ours for one that is too deep; `whose` is a state's name or a task's
+/// resource.
 pub fn check_size(payload: &Payload, whose: &str) -> Result<(), Failure> {
-    if payload.size() <= PAYLOAD_BYTES_MAX {
-        return Ok(());
+    if payload.size() > PAYLOAD_BYTES_MAX {
+        let cause = format!(
+            "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
+        return Err(Failure::new("States.DataLimitExceeded", cause));
     }
-    let cause = format!(
-        "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
-    );
-    Err(Failure::new("States.DataLimitExceeded", cause))
+    if payload.depth() > PAYLOAD_DEPTH_MAX {
+        let cause = format!(
+            "The state/task '{whose}' returned a result with objects and arrays nested more than {PAYLOAD_DEPTH_MAX} levels deep."
+        );
+        return Err(Failure::new("States.DataLimitExceeded", cause));
+    }
+    Ok(())
 }

@@ -4,6 +4,10 @@
 /// Source: "Step Functions service quotas", AWS Step Functions Developer Guide.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 
+/// Objects and arrays inside each other. Ours: AWS names no such limit, but a payload is parsed again after a restart,
+/// and the parser stops at 128 levels so that hostile text cannot exhaust the stack.
+pub const PAYLOAD_DEPTH_MAX: usize = 120;
+
 /// "Maximum execution history size": the event with this number is the last, and it is `ExecutionFailed`.
 /// Source: the same page.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;

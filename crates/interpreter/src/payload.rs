@@ -70,6 +70,31 @@ impl Payload {
         self.text().len()
     }
 
+    /// How deep objects and arrays are nested in the text.
+    pub fn depth(&self) -> usize {
+        let (mut depth, mut deepest) = (0usize, 0);
+        let mut bytes = self.text().bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'[' | b'{' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                // Brackets inside a string are text. The escaped byte is passed over, be it a quote or not.
+                b'"' => while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                },
+                _ => {}
+            }
+        }
+        deepest
+    }
+
     /// Are these the same allocation? (Equal payloads need not be.)
     pub fn is(&self, other: &Payload) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -181,6 +206,16 @@ mod tests {
         let item = Payload::parse("[1, 2]").unwrap();
         assert_eq!(Payload::array([&item, &item].into_iter()).text(), "[[1, 2],[1, 2]]");
         assert_eq!(Payload::array([].into_iter()).text(), "[]");
+    }
+
+    #[test]
+    fn depths() {
+        let check = |text: &str, expect: usize| assert_eq!(Payload::from_checked_text(text).depth(), expect, "{text}");
+        check("1", 0);
+        check("[]", 1);
+        check(r#"{"a":[1,{"b":2}],"c":[]}"#, 3);
+        check(r#""[[[""#, 0);
+        check(r#"["\"[[[", "\\"]"#, 1);
     }
 
     #[test]

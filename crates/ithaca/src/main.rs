@@ -1,1 +1,7 @@
-fn main() {}
+//! The `ithaca` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ithaca::cli::main()
+}

@@ -288,7 +288,10 @@ impl Meter {
         let each = |bytes: u64| bytes as f64 / rows as f64 / 1024.0;
         let (written, disk) = (each(io.written - self.io.written), each(io.disk - self.io.disk));
         let rate = rows as f64 / spent.as_secs_f64();
-        println!("  {name:<36} {rate:>8.0} rows/s {written:>6.2} KiB written {disk:>6.2} KiB disk a row  {}", show(latency));
+        println!(
+            "  {name:<36} {rate:>8.0} rows/s {written:>6.2} KiB written {disk:>6.2} KiB disk a row  {}",
+            show(latency)
+        );
     }
 }
 

@@ -49,7 +49,9 @@ pub enum Error {
     )]
     Damaged { file: PathBuf, found: String },
 
-    #[error("{file} is a SQLite database, but not one of Ithaca ({found}). Nothing was changed. Choose another data folder")]
+    #[error(
+        "{file} is a SQLite database, but not one of Ithaca ({found}). Nothing was changed. Choose another data folder"
+    )]
     Foreign { file: PathBuf, found: String },
 
     #[error(
@@ -86,7 +88,7 @@ impl Error {
 }
 
 pub(crate) const MEND_PERMISSION: &str = "Let this user read and write the folder and the files in it";
-pub(crate) const MEND_READ_ONLY: &str = "Make it writable, or choose another data folder";
+pub(crate) const MEND_READ_ONLY: &str = "Make it and its folder writable, or choose another data folder";
 pub(crate) const MEND_OTHER: &str = "Check the disk and its folder; nothing was deleted";
 
 fn describe_holder(holder: Option<u32>) -> String {

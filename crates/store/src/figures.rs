@@ -12,7 +12,7 @@ use crate::Batch;
 /// Counters since the store was opened, except where a field says otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Transactions made durable; the batches of all shards that waited share one.
+    /// Transactions made durable, one fsync each; the batches of all shards that waited share one.
     pub commits: u64,
     /// Batches that became durable.
     pub batches: u64,
@@ -22,7 +22,7 @@ pub struct Figures {
     pub rows: u64,
     /// Bytes of the values put.
     pub value_bytes: u64,
-    /// Times the write-ahead log was copied into the database file.
+    /// Times the write-ahead log was copied into the database file; each costs another one or two fsyncs.
     pub checkpoints: u64,
     /// From the call of `commit` to just before its `done`, for each durable batch.
     pub commit_latency: Histogram,

@@ -67,16 +67,16 @@ pub trait Store: Send + Sync {
     /// Blocks until durable, so it must not be called from within a [`Done`].
     fn take(&self, shard: ShardId) -> Result<Epoch, Error>;
 
-    /// Queues one batch and returns without waiting for IO. `done` is called exactly once: from the store's
-    /// writing thread after the batch is durable or has failed, or from within this call if the batch is
-    /// refused at the door (too large, queue full, store failed or closed) or the store needs no IO. So `done` should be
-    /// short, must not block and must not hold a lock that the caller of `commit` holds; it may call
-    /// `commit`.
+    /// Queues one batch and returns without waiting for IO. `done` is called exactly once: on the store's
+    /// writing thread, after the batch is durable or has failed; or within this call, if the batch is refused
+    /// at the door (too large, queue full, store failed or closed) or the store needs no IO. So `done`
+    /// should be short, must not block and must not need a lock that the caller of `commit` holds; it may
+    /// call `commit`.
     ///
-    /// After [`Error::Fenced`], [`Error::TooLarge`] and [`Error::Overloaded`] nothing of the batch was written. After any other
-    /// error the outcome is unknown: the batch is there as a whole or not at all once the store was
-    /// reopened. A caller with several batches on the way must expect a later one to succeed after an
-    /// earlier one was overloaded; the engine has one batch of a shard on the way at a time.
+    /// After [`Error::Fenced`], [`Error::TooLarge`] and [`Error::Overloaded`] nothing of the batch was
+    /// written. After any other error the outcome is unknown: the batch is there as a whole or not at all
+    /// once the store was reopened. A caller with several batches on the way must expect a later one to
+    /// succeed after an earlier one was overloaded; the engine has one batch of a shard on the way at a time.
     fn commit(&self, batch: Batch, done: Done);
 
     /// The value of a key, as of the last durable batch.

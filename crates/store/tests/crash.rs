@@ -42,7 +42,10 @@ fn acknowledged_batches_survive_a_kill_and_none_is_partial() {
         let acknowledged = read_numbers(&mut lines, u64::MAX).or(acknowledged).expect("a line was read");
         let committed = check_whole(scratch.path(), round);
         assert!(acknowledged >= first, "round {round} went on after the one before");
-        assert!(committed > acknowledged, "round {round}: {acknowledged} was acknowledged, {committed} batches are there");
+        assert!(
+            committed > acknowledged,
+            "round {round}: {acknowledged} was acknowledged, {committed} batches are there"
+        );
         first = committed;
     }
 }
@@ -61,7 +64,10 @@ fn start_child(folder: &Path) -> (Child, BufReader<ChildStdout>) {
 /// Reads up to `count` numbers, past what the test harness prints, and returns the last.
 fn read_numbers(lines: &mut impl BufRead, count: u64) -> Option<u64> {
     // A last line without its end was cut by the kill.
-    let numbers = lines.lines().map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ")?.strip_suffix('.')?.parse().ok());
+    let numbers = lines
+        .lines()
+        .map_while(Result::ok)
+        .filter_map(|line| line.strip_prefix("acknowledged ")?.strip_suffix('.')?.parse().ok());
     numbers.take(count as usize).last()
 }
 

@@ -59,7 +59,11 @@ fn a_newer_file_is_refused() {
     let scratch = Scratch::new();
     drop(open(scratch.path()).unwrap());
     run_sql(&file(&scratch), &format!("PRAGMA user_version = {}", FORMAT + 1));
-    check_refused(&scratch, "was written by a newer Ithaca: its format is 2, this one knows up to 1", "another data folder");
+    check_refused(
+        &scratch,
+        "was written by a newer Ithaca: its format is 2, this one knows up to 1",
+        "another data folder",
+    );
 }
 
 #[test]
@@ -71,25 +75,61 @@ fn a_foreign_file_is_refused() {
     check_refused(&scratch, "is damaged: file is not a database", "ithaca.db .recover`");
 }
 
-/// A torn page is found at opening after a crash, and on demand otherwise.
-#[test]
-fn a_damaged_file_is_refused() {
-    let scratch = Scratch::new();
+/// What a crash would leave: both files of an open store, copied without closing it.
+fn crash_image(of: &Scratch) -> Scratch {
+    let image = Scratch::new();
+    for name in ["ithaca.db", "ithaca.db-wal"] {
+        fs::copy(of.path().join(name), image.path().join(name)).unwrap();
+    }
+    image
+}
+
+/// A store with 200 rows in its file and one more in its log.
+fn store_with_a_log(scratch: &Scratch) -> Sqlite {
     let store = open(scratch.path()).unwrap();
     let epoch = store.take(ShardId(0)).unwrap();
     (0..200).for_each(|key| commit(&store, epoch, key, 1000).unwrap());
-    store.check().unwrap();
     drop(store);
-    let pages = fs::metadata(file(&scratch)).unwrap().len() / 4096;
-    let damage = File::options().write(true).open(file(&scratch)).unwrap();
-    (pages / 2..pages / 2 + 4).for_each(|page| damage.write_all_at(&[0xee; 4096], page * 4096).unwrap());
+    let store = open(scratch.path()).unwrap();
+    let epoch = store.take(ShardId(0)).unwrap();
+    commit(&store, epoch, 200, 1000).unwrap();
+    store
+}
 
+#[test]
+fn what_is_in_the_log_only_is_recovered() {
+    let scratch = Scratch::new();
+    let image = {
+        let _open = store_with_a_log(&scratch);
+        crash_image(&scratch)
+    };
+    let store = open(image.path()).unwrap();
+    assert_eq!(store.get(Space::Records, &200u32.to_be_bytes()).unwrap(), Some(vec![7; 1000]));
+    assert_eq!(store.take(ShardId(0)), Ok(Epoch(3)));
+}
+
+/// Found at opening after a crash, and on demand otherwise.
+#[test]
+fn a_damaged_file_is_refused() {
+    let scratch = Scratch::new();
+    let store = store_with_a_log(&scratch);
+    store.check().unwrap();
+    let image = crash_image(&scratch);
+    let damage = |scratch: &Scratch| {
+        let pages = fs::metadata(file(scratch)).unwrap().len() / 4096;
+        let opened = File::options().write(true).open(file(scratch)).unwrap();
+        (pages / 2..pages / 2 + 4).for_each(|page| opened.write_all_at(&[0xee; 4096], page * 4096).unwrap());
+    };
+    damage(&image);
+    let log = image.path().join("ithaca.db-wal");
+    let log_before = fs::read(&log).unwrap();
+    check_refused(&image, "is damaged: ", "ithaca.db .recover`");
+    assert!(log_before == fs::read(&log).unwrap(), "the log was changed");
+
+    drop(store);
+    damage(&scratch);
     let text = open(scratch.path()).unwrap().check().unwrap_err().to_string();
     assert!(text.contains("ithaca.db is damaged: ") && text.contains("Nothing was changed or deleted"), "{text}");
-
-    // The log of an owner who did not get to close, here of one who wrote nothing that counts.
-    fs::write(scratch.path().join("ithaca.db-wal"), [0; 32]).unwrap();
-    check_refused(&scratch, "is damaged: ", "ithaca.db .recover`");
 }
 
 /// The file's limit stands for a full disk: SQLite reports both alike.

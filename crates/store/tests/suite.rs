@@ -58,7 +58,8 @@ fn the_writes_of_a_batch_take_effect_in_their_order() {
     for_each_store(|store| {
         let epoch = store.take(SHARD).unwrap();
         for space in [Space::Meta, Space::Records] {
-            let writes = vec![put(space, b"k", b"1"), delete(space, b"k"), put(space, b"k", b"2"), put(space, b"k", b"3")];
+            let writes =
+                vec![put(space, b"k", b"1"), delete(space, b"k"), put(space, b"k", b"2"), put(space, b"k", b"3")];
             commit(&*store, epoch, writes).unwrap();
             assert_eq!(store.get(space, b"k").unwrap().as_deref(), Some(&b"3"[..]));
         }
@@ -69,7 +70,14 @@ fn the_writes_of_a_batch_take_effect_in_their_order() {
 fn scans_are_ordered_half_open_and_limited() {
     const KEYS: [&[u8]; 6] = [b"", b"a", b"a\0", b"ab", b"b", b"\xff\xff"];
     /// What a scan finds, as indexes into `KEYS`.
-    fn check(store: &dyn Store, space: Space, range: Range<&[u8]>, limit: usize, ascending: &[usize], descending: &[usize]) {
+    fn check(
+        store: &dyn Store,
+        space: Space,
+        range: Range<&[u8]>,
+        limit: usize,
+        ascending: &[usize],
+        descending: &[usize],
+    ) {
         for (order, expected) in [(Order::Ascending, ascending), (Order::Descending, descending)] {
             let rows = store.scan(space, range.clone(), order, limit).unwrap();
             assert!(rows.iter().all(|(key, value)| key == value), "a row has its own value");

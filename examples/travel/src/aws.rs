@@ -1,7 +1,7 @@
 //! How an AWS client is set up: region, credentials and endpoint, all from the environment.
 //!
 //! These few lines stand for the crate `aws-config`, which also looks in profiles, containers and instance metadata: a
-//! Lambda function needs none of it, and nearly fifty crates fewer are built.
+//! Lambda function needs none of it, and would compile it before its first start.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;

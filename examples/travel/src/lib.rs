@@ -14,6 +14,8 @@ mod answer;
 mod aws;
 mod booking;
 mod chance;
+#[cfg(test)]
+mod definition;
 mod failure;
 pub mod function;
 mod gateway;

@@ -30,49 +30,55 @@ fn operators() {
         "s": "abc", "n": 5, "f": 5.0, "t": true, "null": null, "list": [1],
         "at": "2020-01-01T00:00:00Z", "late": "2020-01-01T02:00:00.000000001+02:00", "star": "a*c"
     });
-    check(&input, &[
-        (json!({"Variable": "$.s", "StringEquals": "abc"}), true),
-        (json!({"Variable": "$.s", "StringLessThan": "abd"}), true),
-        (json!({"Variable": "$.s", "StringGreaterThan": "ab"}), true),
-        (json!({"Variable": "$.s", "StringGreaterThan": "Z"}), true),
-        (json!({"Variable": "$.s", "StringMatches": "a*c"}), true),
-        (json!({"Variable": "$.s", "StringMatches": "a\\*c"}), false),
-        (json!({"Variable": "$.star", "StringMatches": "a\\*c"}), true),
-        (json!({"Variable": "$.n", "StringMatches": "*"}), false),
-        (json!({"Variable": "$.n", "NumericEquals": 5.0}), true),
-        (json!({"Variable": "$.n", "NumericEqualsPath": "$.f"}), true),
-        (json!({"Variable": "$.n", "NumericLessThanEquals": 4.999}), false),
-        (json!({"Variable": "$.n", "NumericGreaterThanPath": "$$.Execution.Input.n"}), true),
-        (json!({"Variable": "$.s", "NumericEquals": 5}), false),
-        (json!({"Variable": "$.n", "NumericEqualsPath": "$.s"}), false),
-        (json!({"Variable": "$.t", "BooleanEquals": true}), true),
-        (json!({"Variable": "$.at", "TimestampEquals": "2020-01-01T01:00:00+01:00"}), true),
-        (json!({"Variable": "$.late", "TimestampGreaterThanPath": "$.at"}), true),
-        (json!({"Variable": "$.late", "TimestampEqualsPath": "$.at"}), false),
-        (json!({"Variable": "$.s", "TimestampLessThanPath": "$.at"}), false),
-        (json!({"Variable": "$.null", "IsNull": true}), true),
-        (json!({"Variable": "$.n", "IsNull": true}), false),
-        (json!({"Variable": "$.at", "IsTimestamp": true}), true),
-        (json!({"Variable": "$.s", "IsTimestamp": false}), true),
-        (json!({"Variable": "$.s", "IsString": true}), true),
-        (json!({"Variable": "$.t", "IsBoolean": true}), true),
-        (json!({"Variable": "$.null", "IsPresent": true}), true),
-        (json!({"Variable": "$.none.deep", "IsPresent": false}), true),
-        (json!({"Variable": "$.list[1]", "IsPresent": true}), false),
-        (json!({"Variable": "$.list[0]", "IsPresent": true}), true),
-    ]);
+    check(
+        &input,
+        &[
+            (json!({"Variable": "$.s", "StringEquals": "abc"}), true),
+            (json!({"Variable": "$.s", "StringLessThan": "abd"}), true),
+            (json!({"Variable": "$.s", "StringGreaterThan": "ab"}), true),
+            (json!({"Variable": "$.s", "StringGreaterThan": "Z"}), true),
+            (json!({"Variable": "$.s", "StringMatches": "a*c"}), true),
+            (json!({"Variable": "$.s", "StringMatches": "a\\*c"}), false),
+            (json!({"Variable": "$.star", "StringMatches": "a\\*c"}), true),
+            (json!({"Variable": "$.n", "StringMatches": "*"}), false),
+            (json!({"Variable": "$.n", "NumericEquals": 5.0}), true),
+            (json!({"Variable": "$.n", "NumericEqualsPath": "$.f"}), true),
+            (json!({"Variable": "$.n", "NumericLessThanEquals": 4.999}), false),
+            (json!({"Variable": "$.n", "NumericGreaterThanPath": "$$.Execution.Input.n"}), true),
+            (json!({"Variable": "$.s", "NumericEquals": 5}), false),
+            (json!({"Variable": "$.n", "NumericEqualsPath": "$.s"}), false),
+            (json!({"Variable": "$.t", "BooleanEquals": true}), true),
+            (json!({"Variable": "$.at", "TimestampEquals": "2020-01-01T01:00:00+01:00"}), true),
+            (json!({"Variable": "$.late", "TimestampGreaterThanPath": "$.at"}), true),
+            (json!({"Variable": "$.late", "TimestampEqualsPath": "$.at"}), false),
+            (json!({"Variable": "$.s", "TimestampLessThanPath": "$.at"}), false),
+            (json!({"Variable": "$.null", "IsNull": true}), true),
+            (json!({"Variable": "$.n", "IsNull": true}), false),
+            (json!({"Variable": "$.at", "IsTimestamp": true}), true),
+            (json!({"Variable": "$.s", "IsTimestamp": false}), true),
+            (json!({"Variable": "$.s", "IsString": true}), true),
+            (json!({"Variable": "$.t", "IsBoolean": true}), true),
+            (json!({"Variable": "$.null", "IsPresent": true}), true),
+            (json!({"Variable": "$.none.deep", "IsPresent": false}), true),
+            (json!({"Variable": "$.list[1]", "IsPresent": true}), false),
+            (json!({"Variable": "$.list[0]", "IsPresent": true}), true),
+        ],
+    );
 }
 
 #[test]
 fn combinations_stop_at_the_first_answer() {
     let missing = json!({"Variable": "$.none", "IsNull": true});
     let present = |expected: bool| json!({"Variable": "$.none", "IsPresent": expected});
-    check(&json!({}), &[
-        (json!({"And": [present(true), missing]}), false),
-        (json!({"Or": [present(false), missing]}), true),
-        (json!({"Not": present(true), "Next": "X", "Comment": "kept out"}), true),
-        (json!({"Not": {"Or": [present(true), {"Not": {"And": [present(false)]}}]}}), true),
-    ]);
+    check(
+        &json!({}),
+        &[
+            (json!({"And": [present(true), missing]}), false),
+            (json!({"Or": [present(false), missing]}), true),
+            (json!({"Not": present(true), "Next": "X", "Comment": "kept out"}), true),
+            (json!({"Not": {"Or": [present(true), {"Not": {"And": [present(false)]}}]}}), true),
+        ],
+    );
 }
 
 #[test]
@@ -112,11 +118,7 @@ fn wrong_rules_are_reported_at_their_place() {
         ),
         (json!({"Variable": "$.a", "StringEqualsPath": "$.["}), "/R/StringEqualsPath", "Value is not a Reference Path"),
         (json!({"And": []}), "/R/And", "non-empty array"),
-        (
-            json!({"Or": [{"Variable": "$.a", "IsNull": true, "Next": "X"}]}),
-            "/R/Or/0",
-            "Field 'Next' is not supported",
-        ),
+        (json!({"Or": [{"Variable": "$.a", "IsNull": true, "Next": "X"}]}), "/R/Or/0", "Field 'Next' is not supported"),
     ];
     for (rule, pointer, message) in rows {
         let (condition, diagnostics) = parse(&rule);

@@ -40,9 +40,8 @@ pub(super) fn get_item(arguments: &Arguments<'_>, _: &Scope<'_>, work: &Work) ->
         return Ok(Value::Null);
     }
     let item = usize::try_from(index).ok().and_then(|index| items.get(index));
-    let item = item.ok_or_else(|| {
-        Problem::new(format!("index {index} is not in the array, which has {} items", items.len()))
-    })?;
+    let item = item
+        .ok_or_else(|| Problem::new(format!("index {index} is not in the array, which has {} items", items.len())))?;
     work.copy_of(item)?;
     Ok(item.clone())
 }

@@ -12,9 +12,8 @@ pub(super) fn add(arguments: &Arguments<'_>, _: &Scope<'_>, _: &Work) -> Result<
     let left = integer(arguments, 0, number::round)?;
     let right = integer(arguments, 1, number::round)?;
     let sum = left.checked_add(right);
-    sum.map(Value::from).ok_or_else(|| {
-        Problem::new(format!("{left} + {right} is outside the range -2147483648 to 2147483647"))
-    })
+    sum.map(Value::from)
+        .ok_or_else(|| Problem::new(format!("{left} + {right} is outside the range -2147483648 to 2147483647")))
 }
 
 /// From the first number up to, not including, the second. With a seed the same number every time, though not

@@ -9,8 +9,8 @@ use super::{Argument, Call, FUNCTIONS, NESTING_MAX};
 use crate::path::Path;
 
 pub(super) fn call(text: &str) -> Result<Call, String> {
-    let start = text.len() - text.trim_start().len();
-    let mut parser = Parser { text: text.trim_end(), at: start };
+    let text = text.trim_end();
+    let mut parser = Parser { text, at: text.len() - text.trim_start().len() };
     let call = parser.call(1)?;
     match parser.rest() {
         "" => Ok(call),
@@ -113,9 +113,8 @@ impl Parser<'_> {
                 self.at += word.len();
                 Ok(Argument::Literal(value))
             }
-            Err(_) => Err(self.error(
-                "expected an argument: a text in single quotes, a number, true, false, null, a path or a call",
-            )),
+            Err(_) => Err(self
+                .error("expected an argument: a text in single quotes, a number, true, false, null, a path or a call")),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Fail.
 
 use crate::definition::{Fail, Text};
-use crate::not_yet::{self, Feature};
 use crate::template::Expression;
 
 use super::report::{Problem, Read};
@@ -41,8 +40,8 @@ fn expression(p: &mut Parser<'_>, here: &Here<'_>, name: &str) -> Read<Option<Ex
         let help = format!("{function} gives no string; use one of {}", STRING_FUNCTIONS.join(", "));
         return Err(p.report.add(Problem::schema(&at, "Value must be a valid JSONPath.").help(help)));
     }
-    Expression::parse(text).map(Some).map_err(|why| match not_yet::reads_variable(text) {
-        true => p.report.add(not_yet::problem(Feature::Variables, &at)),
-        false => p.report.add(Problem::schema(&at, "Value must be a valid JSONPath.").help(format!("'{text}': {why}"))),
+    Expression::parse(text).map(Some).map_err(|why| {
+        let problem = Problem::schema(&at, "Value must be a valid JSONPath.");
+        p.report.add(problem.help(format!("'{text}': {why}")))
     })
 }

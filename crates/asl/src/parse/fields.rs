@@ -3,12 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::definition::{Filter, ResultPath};
-use crate::not_yet::{self, Feature};
 use crate::path::{Path, ReferencePath};
 use crate::template::Template;
 
-use super::report::{Problem, Read, Refused, Report};
 use super::At;
+use super::report::{Problem, Read, Refused, Report};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
@@ -123,9 +122,7 @@ impl<'a> Fields<'a> {
     fn not_unsigned(&self, name: &str, value: &Value, min: u64, max: u64, report: &mut Report) -> Refused {
         match value.as_f64() {
             _ if value.is_i64() => self.refuse(name, format!("Minimum value is {min}"), report),
-            Some(number) if number >= u64::MAX as f64 => {
-                self.refuse(name, format!("Maximum value is {max}"), report)
-            }
+            Some(number) if number >= u64::MAX as f64 => self.refuse(name, format!("Maximum value is {max}"), report),
             _ => expected("Integer", &self.at.key(name), report),
         }
     }
@@ -143,13 +140,8 @@ impl<'a> Fields<'a> {
     pub fn path(&self, name: &str, report: &mut Report) -> Read<Option<Path>> {
         let Some(text) = self.string(name, report)? else { return Ok(None) };
         Path::parse(text).map(Some).map_err(|error| {
-            let at = self.at.key(name);
-            match not_yet::reads_variable(text) {
-                true => report.add(not_yet::problem(Feature::Variables, &at)),
-                false => report.add(
-                    Problem::schema(&at, "Value must be a valid JSONPath.").help(format!("'{text}': {error}")),
-                ),
-            }
+            let problem = Problem::schema(&self.at.key(name), "Value must be a valid JSONPath.");
+            report.add(problem.help(format!("'{text}': {error}")))
         })
     }
 
@@ -179,12 +171,12 @@ impl<'a> Fields<'a> {
         }
         let text = self.string(NAME, report)?.unwrap_or("$");
         ReferencePath::parse(text).map(ResultPath::At).map_err(|error| {
-            let at = self.at.key(NAME);
-            if not_yet::reads_variable(text) {
-                return report.add(not_yet::problem(Feature::Variables, &at));
-            }
-            let why = if text.starts_with('$') { error.to_string() } else { "Reference path didn't start with '$'".into() };
-            report.add(Problem::schema(&at, format!("Value is not a Reference Path: {why}")))
+            let message = match text.starts_with('$') {
+                true => "Value is not a Reference Path",
+                false => "Value is not a Reference Path: Reference path didn't start with '$'",
+            };
+            let problem = Problem::schema(&self.at.key(NAME), message);
+            report.add(problem.help(format!("'{text}': {error}")))
         })
     }
 

@@ -14,10 +14,10 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Map> {
     let io = p.io(here);
     let items_path = fields.definite_path("ItemsPath", p.report);
     let processor = processor(p, here);
-    let selector = one_of(fields.at_most_one(&["ItemSelector", "Parameters"], p.report), [
-        fields.template("ItemSelector", p.report),
-        fields.template("Parameters", p.report),
-    ]);
+    let selector = one_of(
+        fields.at_most_one(&["ItemSelector", "Parameters"], p.report),
+        [fields.template("ItemSelector", p.report), fields.template("Parameters", p.report)],
+    );
     let max_concurrency = concurrency(p, here);
     let count = count(p, here);
     let percentage = percentage(p, here);

@@ -98,7 +98,10 @@ impl<'v> Outline<'v> {
         } else {
             return false;
         };
-        report.add(Problem::new(code::INVALID_NAME, &At::State(self, id), wrong).help("the name is the key of the state in States"));
+        report.add(
+            Problem::new(code::INVALID_NAME, &At::State(self, id), wrong)
+                .help("the name is the key of the state in States"),
+        );
         true
     }
 

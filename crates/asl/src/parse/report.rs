@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::locate;
+use crate::{locate, not_yet};
 
 use super::{At, DIAGNOSTICS_MAX};
 
@@ -119,6 +119,7 @@ impl Report {
             .collect();
         let places = locate::places(text, &wanted);
         for (found, place) in self.diagnostics.iter_mut().zip(places) {
+            not_yet::recode(found);
             if let Some((line, column)) = place {
                 (found.line, found.column) = (line, column);
             }

@@ -29,10 +29,12 @@ const CALLBACK: &str = ".waitForTaskToken";
 /// Services that answer at once, and never take `.sync`.
 const NEVER_SYNC: &[&str] = &["apigateway", "aws-sdk", "dynamodb", "events", "lambda", "sns", "sqs"];
 
-enum Class<'a> {
+enum Class {
     Function,
-    /// Of a service integration without a pattern.
-    Service { service: &'a str, action: &'a str },
+    /// `lambda:invoke`.
+    Invoke,
+    /// Another service integration.
+    Service,
     Pattern(&'static str),
     Activity,
     NotRecognized,
@@ -51,7 +53,7 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Resource> {
     let class = classify(text);
     let problem = match class {
         Class::Function => return Ok(Resource::Function { arn }),
-        Class::Service { service: "lambda", action: "invoke" } => {
+        Class::Invoke => {
             return Ok(Resource::Service { arn, service: "lambda".into(), action: "invoke".into() });
         }
         Class::Activity if p.machine == MachineType::Express => {
@@ -63,7 +65,7 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Resource> {
         }
         Class::Activity => not_yet::problem(Feature::Activity, &at),
         Class::Pattern(_) => not_yet::problem(Feature::Pattern, &at),
-        Class::Service { .. } => not_yet::problem(Feature::Integration, &at),
+        Class::Service => not_yet::problem(Feature::Integration, &at),
         Class::NotRecognized => Problem::schema(
             &at,
             format!(
@@ -71,9 +73,8 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Resource> {
                  resource is not available in this region."
             ),
         ),
-        Class::NotAnArn => Problem::schema(&at, "Value is not a valid resource ARN").help(
-            "write arn:aws:lambda:REGION:ACCOUNT:function:NAME or arn:aws:states:::lambda:invoke",
-        ),
+        Class::NotAnArn => Problem::schema(&at, "Value is not a valid resource ARN")
+            .help("write arn:aws:lambda:REGION:ACCOUNT:function:NAME or arn:aws:states:::lambda:invoke"),
     };
     Err(p.report.add(problem))
 }
@@ -85,14 +86,14 @@ fn unfilled(text: &str) -> Option<&str> {
     Some(&text[start..=start + end])
 }
 
-fn classify(text: &str) -> Class<'_> {
+fn classify(text: &str) -> Class {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let ["arn", partition, service, region, account, rest] = parts[..] else { return Class::NotAnArn };
     match service {
         _ if !partition.starts_with("aws") => Class::NotAnArn,
         "lambda" if is_region(region) && is_account(account) && is_function(rest) => Class::Function,
-        "states" if region.is_empty() && account.is_empty() => integration(rest),
-        "states" if is_region(region) && is_account(account) && rest.starts_with("activity:") => Class::Activity,
+        "states" if rest.starts_with("activity:") => Class::Activity,
+        "states" => integration(rest, region.is_empty() && account.is_empty()),
         _ => Class::NotAnArn,
     }
 }
@@ -117,8 +118,9 @@ fn is_function(rest: &str) -> bool {
     }
 }
 
-/// `SERVICE:ACTION`, `SERVICE:ACTION.PATTERN`, `aws-sdk:SERVICE:ACTION`.
-fn integration(rest: &str) -> Class<'_> {
+/// `SERVICE:ACTION`, `SERVICE:ACTION.PATTERN`, `aws-sdk:SERVICE:ACTION`; `plain` without region and account, which
+/// some definitions carry.
+fn integration(rest: &str, plain: bool) -> Class {
     let Some((service, action)) = rest.split_once(':') else { return Class::NotAnArn };
     let pattern = [SYNC_2, SYNC, CALLBACK].into_iter().find(|pattern| action.ends_with(pattern));
     let base = pattern.and_then(|pattern| action.strip_suffix(pattern)).unwrap_or(action);
@@ -127,6 +129,7 @@ fn integration(rest: &str) -> Class<'_> {
         _ if known.is_some_and(|actions| !actions.contains(&base)) => Class::NotRecognized,
         Some(SYNC | SYNC_2) if NEVER_SYNC.contains(&service) => Class::NotRecognized,
         Some(pattern) => Class::Pattern(pattern),
-        None => Class::Service { service, action },
+        None if plain && service == "lambda" => Class::Invoke,
+        None => Class::Service,
     }
 }

@@ -33,7 +33,7 @@ pub(crate) const STATE_TYPES: &[(&str, StateType)] = &[
     ("Map", StateType::Map),
 ];
 
-use Use::{Both, Jsonata, JsonPath};
+use Use::{Both, JsonPath, Jsonata};
 
 /// The query language in which a field exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,7 @@ const TASK: Table = &[
     ("HeartbeatSecondsPath", JsonPath),
 ];
 const PASS: Table = &[("Result", JsonPath), ("ResultPath", JsonPath), ("Parameters", JsonPath)];
-const WAIT: Table =
-    &[("Seconds", Both), ("Timestamp", Both), ("SecondsPath", JsonPath), ("TimestampPath", JsonPath)];
+const WAIT: Table = &[("Seconds", Both), ("Timestamp", Both), ("SecondsPath", JsonPath), ("TimestampPath", JsonPath)];
 const CHOICE: Table = &[("Choices", Both), ("Default", Both)];
 const FAIL: Table = &[("Error", Both), ("Cause", Both), ("ErrorPath", JsonPath), ("CausePath", JsonPath)];
 const PARALLEL: Table = &[("Branches", Both)];
@@ -103,15 +102,8 @@ pub(crate) const ROOT: &[&str] = &["Comment", "QueryLanguage", "StartAt", "State
 pub(crate) const BRANCH: &[&str] = &["Comment", "StartAt", "States"];
 pub(crate) const PROCESSOR: &[&str] = &["Comment", "StartAt", "States", "ProcessorConfig"];
 pub(crate) const PROCESSOR_CONFIG: &[&str] = &["Mode", "ExecutionType"];
-pub(crate) const RETRIER: &[&str] = &[
-    "Comment",
-    "ErrorEquals",
-    "IntervalSeconds",
-    "MaxAttempts",
-    "BackoffRate",
-    "MaxDelaySeconds",
-    "JitterStrategy",
-];
+pub(crate) const RETRIER: &[&str] =
+    &["Comment", "ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy"];
 pub(crate) const CATCHER: &[&str] = &["Comment", "ErrorEquals", "Next", "ResultPath", "Assign", "Output"];
 
 /// Reports the fields that no object of this kind has.
@@ -169,7 +161,13 @@ fn unsupported(fields: &Fields<'_>, name: &str, similar: Option<&str>, report: &
     report.add(Problem::schema(&fields.at, message).exact(&fields.at.key(name)).help(help));
 }
 
-fn check_language(fields: &Fields<'_>, name: &str, of: Use, language: Option<Language>, report: &mut Report) -> Read<()> {
+fn check_language(
+    fields: &Fields<'_>,
+    name: &str,
+    of: Use,
+    language: Option<Language>,
+    report: &mut Report,
+) -> Read<()> {
     let (set, other) = match (language, of) {
         (Some(Language::JsonPath), Jsonata) => ("JSONPath", "JSONata"),
         (Some(Language::Jsonata), JsonPath) => ("JSONata", "JSONPath"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::definition::{Block, BlockId, Definition, Io, Kind, Next, Seconds, State, StateId};
+use crate::definition::{Block, BlockId, Catcher, Definition, Io, Kind, Next, Retrier, Seconds, State, StateId};
 use crate::not_yet::{self, Feature};
 
 use super::fields::{Fields, expected};
@@ -106,7 +106,9 @@ impl<'v> Parser<'v> {
     }
 
     fn start(&mut self, block: BlockId, fields: &Fields<'_>) -> Read<StateId> {
-        let Ok(Some(name)) = fields.string("StartAt", self.report) else {
+        let name = fields.string("StartAt", self.report).ok().flatten();
+        // Without any state its absence is what is worth saying.
+        let Some(name) = name.filter(|_| !self.outline.block(block).states.is_empty()) else {
             self.links.unsure[block.0 as usize] = true;
             return Err(Refused);
         };
@@ -264,7 +266,7 @@ impl<'v> Parser<'v> {
     }
 
     /// `Retry` and `Catch` of Task, Parallel and Map.
-    pub fn errors(&mut self, here: &Here<'_>) -> Read<(Vec<crate::definition::Retrier>, Vec<crate::definition::Catcher>)> {
+    pub fn errors(&mut self, here: &Here<'_>) -> Read<(Vec<Retrier>, Vec<Catcher>)> {
         let retry = super::retry::parse(&here.fields, self.report);
         let catch = catch::parse(self, here, Language::JsonPath);
         Ok((retry?, catch?))

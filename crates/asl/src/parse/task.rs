@@ -50,7 +50,9 @@ fn call_parameters(resource: &Read<Resource>, here: &Here<'_>, report: &mut Repo
             let help = "add \"Parameters\": {\"FunctionName\": \"...\", \"Payload.$\": \"$\"}";
             Err(report.add(Problem::schema(&here.fields.at, message).help(help)))
         }
-        Some(Value::Object(given)) if !["FunctionName", "FunctionName.$"].iter().any(|name| given.contains_key(*name)) => {
+        Some(Value::Object(given))
+            if !["FunctionName", "FunctionName.$"].iter().any(|name| given.contains_key(*name)) =>
+        {
             let message = "The field 'FunctionName' is required but was missing";
             Err(here.fields.refuse("Parameters", message, report))
         }

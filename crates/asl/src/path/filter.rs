@@ -250,17 +250,19 @@ fn object(parser: &mut Parser<'_>) -> Result<Value, PathError> {
     }
 }
 
+/// A number, `true`, `false`, `null`, or a text without quotes: published definitions that run on AWS leave them
+/// out (`[?(@.Name==Receipt)]`).
 fn scalar(parser: &mut Parser<'_>) -> Result<Value, PathError> {
     let rest = parser.rest();
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_');
     let word = &rest[..rest.bytes().take_while(|byte| is_part(byte)).count()];
-    match serde_json::from_str::<Value>(word) {
-        Ok(value) => {
-            parser.skip(word.len());
-            Ok(value)
-        }
-        Err(_) => Err(parser.error("expected '@', '$', a quoted text, a number, true, false, null or a list")),
-    }
+    let value = match serde_json::from_str::<Value>(word) {
+        Ok(value) => value,
+        Err(_) if word.starts_with(|first: char| first.is_ascii_alphabetic()) => Value::from(word),
+        Err(_) => return Err(parser.error("expected '@', '$', a text, a number, true, false, null or a list")),
+    };
+    parser.skip(word.len());
+    Ok(value)
 }
 
 fn pattern(parser: &mut Parser<'_>) -> Result<Regex, PathError> {

@@ -5,13 +5,14 @@
 use super::filter::Filter;
 use super::function::Function;
 use super::{Path, PathError, Root, STEPS_MAX, Step, Tail};
+use crate::not_yet;
 
 /// Filters and parentheses inside one another; the parser and the evaluator recurse once for each.
 const NESTING_MAX: usize = 100;
 
 pub(super) fn path(text: &str) -> Result<Path, PathError> {
-    let start = text.len() - text.trim_start().len();
-    let mut parser = Parser { text: text.trim_end(), at: start, nesting: 0 };
+    let trimmed = text.trim_end();
+    let mut parser = Parser { text: trimmed, at: trimmed.len() - trimmed.trim_start().len(), nesting: 0 };
     if !parser.take(b'$') {
         return Err(parser.error("a path begins with '$'"));
     }
@@ -35,9 +36,7 @@ impl<'t> Parser<'t> {
     pub(super) fn steps(&mut self, root: Root) -> Result<Path, PathError> {
         let start = self.at;
         if root != Root::Current && self.peek().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_') {
-            return Err(self.error(
-                "variables ('$name') are not served yet: pass the value in the state's input and name it '$.name'",
-            ));
+            return Err(self.error(not_yet::VARIABLES_IN_PATHS));
         }
         let mut steps = Vec::new();
         let mut tail = None;
@@ -129,7 +128,9 @@ impl<'t> Parser<'t> {
                 Step::Filter(self.filter()?)
             }
             Some(b'0'..=b'9' | b'-' | b':') => self.indexes()?,
-            Some(b'(') => return Err(self.error("script expressions '[(...)]' are not supported; use a filter '[?(...)]'")),
+            Some(b'(') => {
+                return Err(self.error("script expressions '[(...)]' are not supported; use a filter '[?(...)]'"));
+            }
             _ => return Err(self.error("expected a quoted name, an index, '*' or '?(...)' after '['")),
         };
         self.skip_blanks();

@@ -7,12 +7,7 @@ use serde_json::Value;
 
 use super::{Miss, Step, Work, item};
 
-pub(super) fn all<'v>(
-    steps: &[Step],
-    start: &'v Value,
-    root: &'v Value,
-    work: &Work,
-) -> Result<Vec<&'v Value>, Miss> {
+pub(super) fn all<'v>(steps: &[Step], start: &'v Value, root: &'v Value, work: &Work) -> Result<Vec<&'v Value>, Miss> {
     let mut nodes = vec![start];
     for step in steps {
         let mut next = Vec::new();
@@ -24,13 +19,7 @@ pub(super) fn all<'v>(
     Ok(nodes)
 }
 
-fn apply<'v>(
-    step: &Step,
-    node: &'v Value,
-    root: &'v Value,
-    work: &Work,
-    out: &mut Vec<&'v Value>,
-) -> Result<(), Miss> {
+fn apply<'v>(step: &Step, node: &'v Value, root: &'v Value, work: &Work, out: &mut Vec<&'v Value>) -> Result<(), Miss> {
     let before = out.len();
     match step {
         Step::Name(_) | Step::Index(_) => out.extend(step.child(node)),

@@ -95,9 +95,12 @@ fn other_paths_give_a_list() {
         ("$.numbers[-99:2]", json!([0, 1, 2, 3, 4, 5, 0, 1])),
         ("$.numbers[0,2,99,-1]", json!([0, 2, 5])),
         ("$.numbers[99999999999999999999,0]", json!([0])),
-        ("$.store.book[*]['author','none']", json!([
-            {"author": "Rees"}, {"author": "Waugh"}, {"author": "Melville"}, {"author": "Tolkien"}
-        ])),
+        (
+            "$.store.book[*]['author','none']",
+            json!([
+                {"author": "Rees"}, {"author": "Waugh"}, {"author": "Melville"}, {"author": "Tolkien"}
+            ]),
+        ),
         ("$.store.book[0,1]['author','price'].x", json!([])),
         ("$..price", json!([8.95, 12.99, 8.99, 22.99, 19.95])),
         ("$.store.book..isbn", json!(["0-553-21311-3", "0-395-19395-8"])),
@@ -132,6 +135,7 @@ fn filters() {
         ("$.store.book[?(@.isbn == null)].author", json!([])),
         ("$.store.book[?(@.isbn != null)].author", json!(["Rees", "Waugh", "Melville", "Tolkien"])),
         ("$.store.book[?('Rees' == @.author)].price", json!([8.95])),
+        ("$.store.book[?(@.author==Rees && @.category == reference)].price", json!([8.95])),
         // A filter on an object asks for the object itself.
         ("$.store.bicycle[?(@.color == 'red')].price", json!([19.95])),
         ("$.limit[?(@ == 10)]", json!([])),
@@ -205,7 +209,7 @@ fn what_is_no_path_is_refused_with_its_place() {
         ("$.a.nope()", "is not a function", 8),
         ("$.a.length().b", "at the end", 12),
         ("$.a.length(1)", "takes no arguments", 11),
-        (r"$['\uD800']", "four hexadecimal digits", 2),
+        (r"$['\uD800']", "four hexadecimal digits", 3),
     ];
     for (text, message, offset) in rows {
         let error = Path::parse(text).expect_err(text);
@@ -279,7 +283,8 @@ fn results_are_written_where_a_reference_path_points() {
 
 #[test]
 fn reference_paths_name_one_place() {
-    for text in ["$$.a", "$.a[*]", "$..a", "$[0,1]", "$[0:1]", "$['a','b']", "$[?(@.a)]", "$.a.length()", "$[-1]", "a"] {
+    for text in ["$$.a", "$.a[*]", "$..a", "$[0,1]", "$[0:1]", "$['a','b']", "$[?(@.a)]", "$.a.length()", "$[-1]", "a"]
+    {
         assert!(ReferencePath::parse(text).is_err(), "{text}");
     }
 }

@@ -37,6 +37,9 @@ pub const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
+/// Headers that only we know to be true.
+const FORWARDED: &[&str] = &["x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
+
 /// What is the same in the event and in the answer of one request.
 pub struct Context<'a> {
     home: &'a Home,
@@ -161,7 +164,7 @@ impl Multi {
     fn headers(request: &Request, peer: SocketAddr, context: &Context<'_>) -> Multi {
         let mut multi = Multi(Vec::new());
         for (name, value) in request.headers() {
-            if !HOP_BY_HOP.contains(&name.as_str()) && !name.as_str().starts_with("x-forwarded-") {
+            if !HOP_BY_HOP.contains(&name.as_str()) && !FORWARDED.contains(&name.as_str()) {
                 multi.push(canonical(name.as_str()), text(value));
             }
         }

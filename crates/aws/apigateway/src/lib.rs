@@ -20,6 +20,9 @@ mod api;
 mod event;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -81,39 +84,50 @@ impl<I: Invoker> Gateway<I> {
 
     /// Answers a request to the API on its own port: the whole path belongs to the API, without a stage.
     pub async fn handle(&self, api: &Api, request: Request, peer: SocketAddr) -> Response {
+        let context = event::Context::new(&self.home, &self.source);
         let path = request.uri().path().to_owned();
-        self.answer(api, &path, request, peer).await
+        context.mark(self.answer(api, &path, request, peer, &context).await)
     }
 
     /// Answers a request on the shared port, at the address that [`Address::of`] found in it.
     pub async fn handle_at(&self, apis: &[Api], address: &Address, request: Request, peer: SocketAddr) -> Response {
-        match apis.iter().find(|api| api.id() == address.api_id && api.stage() == address.stage) {
-            Some(api) => self.answer(api, &address.path, request, peer).await,
+        let context = event::Context::new(&self.home, &self.source);
+        let response = match apis.iter().find(|api| api.id() == address.api_id && api.stage() == address.stage) {
+            Some(api) => self.answer(api, &address.path, request, peer, &context).await,
             None => Refusal::Forbidden.response(&unknown(apis, address)),
-        }
+        };
+        context.mark(response)
     }
 
-    async fn answer(&self, api: &Api, path: &str, request: Request, peer: SocketAddr) -> Response {
-        if request.body().len() > REQUEST_BYTES_MAX {
+    async fn answer(
+        &self,
+        api: &Api,
+        path: &str,
+        request: Request,
+        peer: SocketAddr,
+        context: &event::Context<'_>,
+    ) -> Response {
+        let (method, bytes) = (request.method(), request.body().len());
+        if bytes > REQUEST_BYTES_MAX {
             return Refusal::TooLarge
-                .response(&format!("the body has {} bytes, the limit is {REQUEST_BYTES_MAX}", request.body().len()));
+                .response(&format!("the body has {bytes} bytes, the limit is {REQUEST_BYTES_MAX}"));
         }
-        let Some(matched) = api.route(request.method(), path) else {
-            return Refusal::NoRoute.response(&format!("{} {path} is none of {}", request.method(), api.show_routes()));
+        let Some(matched) = api.route(method, path) else {
+            return Refusal::NoRoute.response(&format!("{method} {path} is none of {}", api.show_routes()));
         };
-        let context = event::Context::new(&self.home, &self.source);
-        let payload = event::build(api, &matched, path, &request, peer, &context);
-        let arn = &matched.route.function_arn;
-        let run = tokio::time::timeout(INTEGRATION_TIMEOUT, self.invoker.invoke(arn, payload.into()));
-        let response = match run.await {
+        let payload = event::build(api, &matched, path, &request, peer, context);
+        self.run(&matched.route.function_arn, payload.into()).await
+    }
+
+    async fn run(&self, arn: &str, payload: Bytes) -> Response {
+        match tokio::time::timeout(INTEGRATION_TIMEOUT, self.invoker.invoke(arn, payload)).await {
             Ok(Ok(answer)) => answer::respond(&answer).unwrap_or_else(|reason| {
                 Refusal::BadAnswer.response(&format!("the answer of {arn} cannot be used: {reason}"))
             }),
             Ok(Err(error)) => Refusal::NotRun.response(&not_run(arn, error)),
             Err(_) => Refusal::TimedOut
                 .response(&format!("{arn} did not answer within {} s and goes on", INTEGRATION_TIMEOUT.as_secs())),
-        };
-        context.mark(response)
+        }
     }
 }
 

@@ -162,7 +162,11 @@ impl Linker<'_, '_> {
     fn route(&mut self, call: Call) {
         let function = self.plan.functions.iter().find(|f| f.arn == call.function_arn).map(|f| f.name.clone());
         let Some(function) = function else {
-            return self.unknown(&call.resource, call.at, format!("\"{}\" is no function of this template", call.function_arn));
+            return self.unknown(
+                &call.resource,
+                call.at,
+                format!("\"{}\" is no function of this template", call.function_arn),
+            );
         };
         let Some(api) = self.plan.apis.iter_mut().find(|api| api.id == call.api) else {
             return self.unknown(&call.resource, call.api_at, format!("\"{}\" is no API of this template", call.api));
@@ -170,7 +174,11 @@ impl Linker<'_, '_> {
         if let Some(first) = api.routes.iter().find(|r| r.method == call.method && r.path == call.path) {
             self.scope.report.about(Some(&call.resource));
             let message = format!("{} {} of {} is taken by {}", call.method, call.path, api.logical_id, first.function);
-            return self.scope.report.error(call.at, message, format!("change one of the two; the first is at {}", first.at));
+            return self.scope.report.error(
+                call.at,
+                message,
+                format!("change one of the two; the first is at {}", first.at),
+            );
         }
         let Call { method, path, function_arn, at, .. } = call;
         api.routes.push(Route { method, path, function, function_arn, at });

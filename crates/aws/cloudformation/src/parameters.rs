@@ -49,6 +49,9 @@ pub(crate) fn values(
 
 fn value(entry: &Entry, given: Option<&String>, report: &Report) -> Parameter {
     let declaration = &entry.value;
+    if declaration.is_invalid() {
+        return Parameter::Invalid;
+    }
     let Some(attributes) = declaration.map() else {
         let help = "write at least `Type: String` under it";
         report.error(entry.at, format!("the parameter \"{}\" is not a map", entry.key), help);
@@ -135,13 +138,15 @@ impl Check<'_> {
 
     fn bounds(&self, size: f64, min: &str, max: &str, item: &str) -> Result<(), (String, String)> {
         let bound = |name: &str| self.declaration.get(name)?.literal()?.parse::<f64>().ok();
-        if bound(min).is_some_and(|bound| size < bound) {
-            return Err((format!("is \"{item}\", below its {min}"), format!("respect {min}")));
+        match (bound(min), bound(max)) {
+            (Some(least), _) if size < least => {
+                Err((format!("is \"{item}\", below its {min} of {least}"), format!("stay at or above {least}")))
+            }
+            (_, Some(most)) if size > most => {
+                Err((format!("is \"{item}\", above its {max} of {most}"), format!("stay at or below {most}")))
+            }
+            _ => Ok(()),
         }
-        if bound(max).is_some_and(|bound| size > bound) {
-            return Err((format!("is \"{item}\", above its {max}"), format!("respect {max}")));
-        }
-        Ok(())
     }
 
     fn refuse(&self, message: String, help: &str) -> Parameter {

@@ -52,13 +52,7 @@ pub(crate) struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    pub fn read(
-        scope: &'a Scope<'a>,
-        of: &str,
-        at: Position,
-        entries: &[Entry],
-        table: &[Property],
-    ) -> Properties<'a> {
+    pub fn read(scope: &'a Scope<'a>, of: &str, at: Position, entries: &[Entry], table: &[Property]) -> Properties<'a> {
         let mut values = Vec::new();
         let mut without_effect: BTreeMap<&str, (Position, Vec<&str>)> = BTreeMap::new();
         for entry in entries {
@@ -77,7 +71,11 @@ impl<'a> Properties<'a> {
                     scope.report.error(entry.at, format!("{} of {of} is not supported", entry.key), instead);
                 }
                 None => {
-                    scope.report.error(entry.at, format!("{of} has no property \"{}\"", entry.key), guess(&entry.key, table));
+                    scope.report.error(
+                        entry.at,
+                        format!("{of} has no property \"{}\"", entry.key),
+                        guess(&entry.key, table),
+                    );
                 }
             }
         }

@@ -27,10 +27,18 @@ fn in_call(scope: &Scope<'_>, call: &Entry, at: Position, found: &mut dyn FnMut(
         "Ref" => argument.literal().into_iter().for_each(|name| name_of(scope, name, at, found)),
         "Fn::GetAtt" => get_att_target(argument).into_iter().for_each(|name| found(name, at)),
         "Fn::Sub" => in_sub(scope, argument, at, found),
-        // The first item names a condition, which is no parameter or resource.
-        "Fn::If" => argument.list().into_iter().flatten().skip(1).for_each(|item| each(scope, item, found)),
+        "Fn::If" => in_if(scope, argument, found),
         _ => each(scope, argument, found),
     }
+}
+
+/// A choice whose condition is not known; one that does not exist is an error wherever it is asked for.
+fn in_if(scope: &Scope<'_>, argument: &Node, found: &mut dyn FnMut(&str, Position)) {
+    let items = argument.list().unwrap_or_default();
+    if let Some((name, at)) = items.first().and_then(|item| Some((item.literal()?, item.at))) {
+        scope.condition(name, at);
+    }
+    items.iter().skip(1).for_each(|item| each(scope, item, found));
 }
 
 fn in_sub(scope: &Scope<'_>, argument: &Node, at: Position, found: &mut dyn FnMut(&str, Position)) {

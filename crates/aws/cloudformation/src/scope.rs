@@ -157,7 +157,11 @@ impl<'a> Scope<'a> {
         let resolved = self.resolve(node);
         let text = resolved.text();
         if text.is_none() && !resolved.is_invalid() {
-            self.report.error(node.at, format!("{what} must be a string, this is {}", resolved.kind()), "give a string");
+            self.report.error(
+                node.at,
+                format!("{what} must be a string, this is {}", resolved.kind()),
+                "give a string",
+            );
         }
         text
     }

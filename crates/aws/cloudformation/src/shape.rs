@@ -49,7 +49,11 @@ pub(crate) fn json(scope: &Scope<'_>, node: &Node, shape: &Shape, what: &str) ->
         Shape::Object(members) => (node.map().map(|entries| object(scope, entries, members, what)), "a map"),
     };
     if value.is_none() {
-        scope.report.error(node.at, format!("{what} must be {expected}, this is {}", node.kind()), format!("give {expected}"));
+        scope.report.error(
+            node.at,
+            format!("{what} must be {expected}, this is {}", node.kind()),
+            format!("give {expected}"),
+        );
     }
     value
 }

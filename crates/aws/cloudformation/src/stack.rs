@@ -183,6 +183,9 @@ fn build(scope: &Scope<'_>, template: &Template, order: &[&Resource], path: &Pat
 
 fn output(scope: &Scope<'_>, entry: &Entry) -> Option<Output> {
     const MEMBERS: &[&str] = &["Value", "Description", "Export", "Condition"];
+    if entry.value.is_invalid() {
+        return None;
+    }
     let members = crate::template::entries_of(entry.value.clone(), "an output", scope.report);
     for unknown in members.iter().filter(|m| !MEMBERS.contains(&m.key.as_str())) {
         let message = format!("an output has no \"{}\"", unknown.key);

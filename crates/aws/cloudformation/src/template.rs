@@ -115,7 +115,11 @@ impl Sections<'_> {
             }
         }
         if !found.contains_key("Resources") {
-            report.error(at, "the template has no Resources section", "declare at least one resource under `Resources:`");
+            report.error(
+                at,
+                "the template has no Resources section",
+                "declare at least one resource under `Resources:`",
+            );
         }
         Sections { found, report }
     }
@@ -166,7 +170,11 @@ pub(crate) fn entries_of(node: Node, what: &str, report: &Report) -> Vec<Entry> 
         Value::Invalid => Vec::new(),
         _ if node.is_null() => Vec::new(),
         _ => {
-            report.error(at, format!("{what} must be a map, this is {}", node.kind()), "write it as `name: value` lines");
+            report.error(
+                at,
+                format!("{what} must be a map, this is {}", node.kind()),
+                "write it as `name: value` lines",
+            );
             Vec::new()
         }
     }
@@ -174,6 +182,9 @@ pub(crate) fn entries_of(node: Node, what: &str, report: &Report) -> Vec<Entry> 
 
 fn resource(entry: Entry, report: &Report) -> Option<Resource> {
     let Entry { key: id, at, value } = entry;
+    if value.is_invalid() {
+        return None;
+    }
     report.about(Some(&id));
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric()) {
         report.error(at, format!("the logical id \"{id}\" is not alphanumeric"), "use letters and digits only");

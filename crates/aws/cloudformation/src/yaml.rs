@@ -30,7 +30,9 @@ pub(crate) fn read(text: &str, report: &Report) -> Option<Node> {
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => reader.take(event, position(&span.start)),
-            Err(error) => Err((position(error.marker()), error.info().to_owned(), "correct the YAML or JSON here".into())),
+            Err(error) => {
+                Err((position(error.marker()), error.info().to_owned(), "correct the YAML or JSON here".into()))
+            }
         };
         if let Err((at, message, help)) = step {
             report.error(at, message, help);
@@ -188,6 +190,7 @@ impl Reader<'_> {
             ("!", function, value) if !function.is_empty() => wrap(function, Node::new(node.at, value)),
             _ => {
                 let help = "CloudFormation knows its own functions (!Ref, !Sub, ...) and the simple types of YAML";
+                let tag = if tag.handle == CORE_TAGS { format!("!!{}", tag.suffix) } else { tag.to_string() };
                 self.report.error(node.at, format!("unknown tag {tag}"), help);
                 Node::invalid(node.at)
             }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use aws_protocol::{Home, Request, Response};
 use bytes::Bytes;
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::operations::{Effect, Names, Operation};
-use crate::{Backend, Dynamo, Error};
+use crate::worker::{Store, Worker};
+use crate::{Backend, Dynamo, Error, Place};
 
 fn home() -> Home {
     Home { region: "eu-west-1".into(), account: "123456789012".into() }
@@ -55,14 +57,14 @@ fn key(n: usize) -> Value {
     json!({ "TableName": "trips", "Key": hotel(n)["Item"] })
 }
 
-/// A file of its own for a test, removed with its neighbours at the end.
-struct Place(PathBuf);
+/// A folder of its own for a test, removed at the end.
+struct Folder(PathBuf);
 
-impl Place {
-    fn new(name: &str) -> Place {
+impl Folder {
+    fn new(name: &str) -> Folder {
         let folder = std::env::temp_dir().join(format!("ithaca-dynamodb-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        Place(folder)
+        Folder(folder)
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -70,7 +72,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -194,14 +196,15 @@ async fn nested_input_is_refused_and_does_not_end_the_process() {
 
 #[tokio::test]
 async fn too_large_a_request_is_refused() {
-    let response = open(Backend::Memory).handle(request("DynamoDB_20120810.PutItem", vec![b' '; 16 * 1024 * 1024 + 1]));
-    assert_eq!(response.await.status(), 413);
+    let body = vec![b' '; crate::REQUEST_BYTES_MAX + 1];
+    let response = open(Backend::Memory).handle(request("DynamoDB_20120810.PutItem", body)).await;
+    assert_eq!(response.status(), 413);
 }
 
 #[tokio::test]
 async fn rows_survive_closing_and_crashing() {
-    let place = Place::new("reopen");
-    let (file, image) = (place.file("dynamodb.sqlite"), place.file("image.sqlite"));
+    let folder = Folder::new("reopen");
+    let (file, image) = (folder.file("dynamodb.sqlite"), folder.file("image.sqlite"));
     let dynamo = open(Backend::Embedded(file.clone()));
     dynamo.ensure_table(&trips()).await.unwrap();
     assert_eq!(send(&dynamo, "PutItem", &hotel(1)).await.status(), 200);
@@ -219,21 +222,26 @@ async fn rows_survive_closing_and_crashing() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named_and_left_alone() {
-    let place = Place::new("damaged");
-    let damaged = place.file("dynamodb.sqlite");
+    let folder = Folder::new("damaged");
+    let damaged = folder.file("dynamodb.sqlite");
     std::fs::write(&damaged, "no database at all, ".repeat(500)).unwrap();
-    for file in [damaged.clone(), place.file("missing/dynamodb.sqlite")] {
+    for (file, reason) in [
+        (damaged.clone(), "it is not a SQLite database, or its beginning is damaged"),
+        (folder.file("missing/dynamodb.sqlite"), "unable to open database file"),
+        (folder.0.clone(), "Is a directory"),
+    ] {
         let error = Dynamo::open(Backend::Embedded(file.clone()), &home()).err().expect("it is no database");
         let text = error.to_string();
-        assert!(text.contains(&file.display().to_string()) && text.contains("Nothing was deleted"), "{text}");
+        assert!(text.starts_with(&format!("cannot open the DynamoDB tables in {}: ", file.display())), "{text}");
+        assert!(text.contains(reason) && text.contains("Nothing was deleted"), "{text}");
     }
     assert_eq!(std::fs::read_to_string(&damaged).unwrap(), "no database at all, ".repeat(500));
 }
 
 #[tokio::test]
 async fn concurrent_updates_are_all_counted() {
-    let place = Place::new("concurrent");
-    let dynamo = Arc::new(open(Backend::Embedded(place.file("dynamodb.sqlite"))));
+    let folder = Folder::new("concurrent");
+    let dynamo = Arc::new(open(Backend::Embedded(folder.file("dynamodb.sqlite"))));
     dynamo.ensure_table(&trips()).await.unwrap();
     let mut add = key(1);
     add["UpdateExpression"] = "ADD seats :one".into();
@@ -258,11 +266,12 @@ const fn test_operation(run: fn(&dynoxide::Database, &[u8]) -> dynoxide::Result<
 #[tokio::test]
 async fn a_panic_in_the_database_costs_one_answer() {
     static PANIC: Operation = test_operation(|_, _| panic!("a bug in the database"));
-    let place = Place::new("panic");
-    let dynamo = open(Backend::Embedded(place.file("dynamodb.sqlite")));
+    let folder = Folder::new("panic");
+    let worker = Worker::start(Store::File(folder.file("dynamodb.sqlite")), &home()).unwrap();
+    let dynamo = Dynamo { place: Place::Here(worker) };
     dynamo.ensure_table(&trips()).await.unwrap();
     send(&dynamo, "PutItem", &hotel(1)).await;
-    let crate::Place::Here(worker) = &dynamo.place else { unreachable!("it is embedded") };
+    let Place::Here(worker) = &dynamo.place else { unreachable!("it was put there") };
     assert_eq!(worker.run(&PANIC, Bytes::new()).await.status(), 500);
     assert_eq!(parse(&send(&dynamo, "GetItem", &key(1)).await)["Item"], hotel(1)["Item"]);
 }
@@ -274,29 +283,41 @@ async fn a_full_inbox_throttles() {
         drop(GATE.lock());
         Ok(Vec::new())
     });
-    let dynamo = Arc::new(open(Backend::Memory));
+    let worker = Worker::start(Store::Memory, &home()).unwrap();
     let closed = GATE.lock().unwrap();
-    // One is being run and 1024 wait, so at least one of 1026 finds no place.
-    let calls = (0..1026).map(|_| {
-        let dynamo = dynamo.clone();
-        tokio::spawn(async move {
-            let crate::Place::Here(worker) = &dynamo.place else { unreachable!("it is in memory") };
-            worker.run(&WAIT, Bytes::new()).await
-        })
-    });
-    let calls: Vec<_> = calls.collect();
-    // The test's runtime has one thread, so this lets every call reach the inbox.
-    tokio::task::yield_now().await;
-    drop(closed);
-    let mut throttled = 0;
-    for call in calls {
-        let response = call.await.unwrap();
-        if response.status() == 400 {
-            assert_eq!(parse(&response)["__type"], "com.amazonaws.dynamodb.v20120810#ThrottlingException");
-            throttled += 1;
+    let mut waiting = Vec::new();
+    let mut throttled = Vec::new();
+    // One is being run and 1024 wait, so at least the last finds no place.
+    for _ in 0..1026 {
+        let mut call = Box::pin(worker.run(&WAIT, Bytes::new()));
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(response) => throttled.push(response),
+            Poll::Pending => waiting.push(call),
         }
     }
-    assert!((1..=2).contains(&throttled), "{throttled} of 1026 calls were throttled");
+    drop(closed);
+    for response in &throttled {
+        assert_eq!(response.status(), 400);
+        assert_eq!(parse(response)["__type"], "com.amazonaws.dynamodb.v20120810#ThrottlingException");
+    }
+    assert!((1..=2).contains(&throttled.len()), "{} of 1026 calls were throttled", throttled.len());
+    for call in waiting {
+        assert_eq!(call.await.status(), 200);
+    }
+}
+
+// INVARIANT: a write whose flush failed is never answered as done. No disk is needed to fail: /dev/null cannot flush.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_failed_flush_is_no_success_and_closes_the_tables() {
+    let log = std::fs::File::open("/dev/null").unwrap();
+    let dynamo = Dynamo { place: Place::Here(Worker::start_with_log(log, &home()).unwrap()) };
+    assert_eq!(send(&dynamo, "ListTables", &json!({})).await.status(), 200);
+    for operation in ["CreateTable", "ListTables"] {
+        let response = send(&dynamo, operation, &trips()).await;
+        assert_eq!(response.status(), 500, "{operation}");
+        assert!(parse(&response)["message"].as_str().unwrap().contains("could not be flushed"));
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@
 //! file consistent: it flushes the log before and the file after each checkpoint.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -62,7 +62,18 @@ struct Job {
 impl Worker {
     /// Opens the store on the calling thread, so that its errors are the caller's, and starts the worker thread.
     pub fn start(store: Store, home: &Home) -> Result<Worker, Error> {
-        let keeper = Keeper { open: Open::new(&store)?, store, arn: home.arn("dynamodb", ""), panicked: false };
+        let open = Open::new(&store)?;
+        Worker::spawn(Keeper { open, store, arn: home.arn("dynamodb", ""), panicked: false })
+    }
+
+    /// Tables in memory whose writes are flushed to another file.
+    #[cfg(test)]
+    pub fn start_with_log(log: File, home: &Home) -> Result<Worker, Error> {
+        let open = Open { log: Some(log), ..Open::new(&Store::Memory)? };
+        Worker::spawn(Keeper { open, store: Store::Memory, arn: home.arn("dynamodb", ""), panicked: false })
+    }
+
+    fn spawn(keeper: Keeper) -> Result<Worker, Error> {
         let (inbox, jobs) = sync_channel(INBOX_MAX);
         let thread = std::thread::Builder::new()
             .name("dynamodb".into())
@@ -220,6 +231,7 @@ impl Open {
 
     fn file(path: &Path) -> Result<Open, Box<dyn std::error::Error>> {
         let text = path.to_str().ok_or("the path is not valid UTF-8")?;
+        refuse_other_files(path)?;
         let database = Database::new(text)?;
         let log = match File::open(format!("{text}-wal")) {
             Ok(log) => log,
@@ -239,5 +251,20 @@ impl Open {
     fn flush(&self) -> io::Result<()> {
         // Every descriptor of a file flushes the whole file, not only what went through it.
         self.log.as_ref().map_or(Ok(()), File::sync_data)
+    }
+}
+
+/// dynoxide's own words for such a file speak of its build features.
+fn refuse_other_files(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+    let mut start = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(SQLITE.len() as u64).read_to_end(&mut start)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match start.is_empty() || start == SQLITE {
+        true => Ok(()),
+        false => Err("it is not a SQLite database, or its beginning is damaged".into()),
     }
 }

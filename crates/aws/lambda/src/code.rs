@@ -216,7 +216,7 @@ fn unzip(bytes: &Bytes, into: &Path, limits: &Limits) -> Result<(), Error> {
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|e| bad_zip(Some(&e.to_string())))?;
         let name = entry.name().map_err(|e| bad_zip(Some(&e.to_string())))?.into_owned();
-        let Some(path) = entry.enclosed_name().filter(|_| !name.contains('\\')) else {
+        let Some(path) = path_inside(&name) else {
             return Err(bad_zip(Some(&format!("{name} leads out of the archive"))).into());
         };
         if entry.is_symlink() {
@@ -231,6 +231,14 @@ fn unzip(bytes: &Bytes, into: &Path, limits: &Limits) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The path of an entry, if it stays inside. Stricter than it needs to be, so that it can be seen to be right: nothing
+/// absolute, no step upwards even if another step comes back, no backslash for those who take it for a slash.
+fn path_inside(name: &str) -> Option<PathBuf> {
+    let name = name.strip_suffix('/').unwrap_or(name);
+    let fits = |part: &str| !part.is_empty() && part != ".." && !part.contains(['\\', '\0']);
+    name.split('/').all(fits).then(|| name.split('/').filter(|part| *part != ".").collect())
 }
 
 /// How many bytes were written; `None` if they would be more than `left`.
@@ -277,4 +285,29 @@ fn unpacked_too_large(limits: &Limits) -> aws_protocol::Error {
 
 fn too_many_files(limits: &Limits) -> aws_protocol::Error {
     invalid(format!("A code package may have {} files and folders", limits.unpacked_entries_max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_an_archive() {
+        let check =
+            |name: &str, expect: Option<&str>| assert_eq!(path_inside(name), expect.map(PathBuf::from), "{name}");
+        check("bootstrap", Some("bootstrap"));
+        check("lib/a.so", Some("lib/a.so"));
+        check("lib/", Some("lib"));
+        check("./bootstrap", Some("bootstrap"));
+        check("..hidden", Some("..hidden"));
+        check("/etc/passwd", None);
+        check("..", None);
+        check("../bootstrap", None);
+        check("lib/../../bootstrap", None);
+        check("lib/..", None);
+        check("lib//a", None);
+        check("a\\..\\b", None);
+        check("a\0b", None);
+        check("", None);
+    }
 }

@@ -23,9 +23,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, TcpStream};
@@ -439,9 +436,7 @@ async fn serve(
 async fn serve_connection(process: Arc<Process>, stream: TcpStream) {
     // Without it small answers would wait for the acknowledgement of the one before. It is a wish, not a need.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| runtime_api::serve(process.clone(), request));
-    // The error of a connection is that of the client: the keeper sees the end of the process itself.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    runtime_api::serve_connection(process, stream).await;
 }
 
 /// Responses that are still in a socket, lines that are still in a pipe.

@@ -4,14 +4,21 @@
 //! work is a channel that the pool holds the other end of: no timer, no polling.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::job::Job;
@@ -27,10 +34,53 @@ const RUNTIME: &str = "/2018-06-01/runtime/";
 /// How much of an answer that is too large is read and thrown away, so that the runtime gets to read ours.
 const DRAIN_BYTES_MAX: usize = 64 << 20;
 
-pub(crate) async fn serve(process: Arc<Process>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+/// The answer to a POST while it is being made. One connection makes one at a time.
+type Unfinished = Arc<Mutex<Option<Pin<Box<dyn Future<Output = Answer> + Send>>>>>;
+
+/// Serves one connection to its end.
+///
+/// A runtime may post its last words and exit without reading the answer. hyper then drops what it was waiting for,
+/// though the words have arrived; so a POST lives outside of hyper, and is finished after the connection has ended. A
+/// long poll is meant to end with its connection.
+pub(crate) async fn serve_connection(process: Arc<Process>, stream: TcpStream) {
+    let unfinished = Unfinished::default();
+    let service = service_fn(|request| serve(process.clone(), request, &unfinished));
+    // The error of a connection is that of the client: the keeper sees the end of the process itself.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let left = unfinished.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(post) = left {
+        post.await;
+    }
+}
+
+fn serve(
+    process: Arc<Process>,
+    request: Request<Incoming>,
+    unfinished: &Unfinished,
+) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
+    let is_post = request.method() == Method::POST;
+    let mut poll_itself = None;
+    let slot = unfinished.clone();
+    match is_post {
+        true => *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(route(process, request))),
+        false => poll_itself = Some(Box::pin(route(process, request))),
+    }
+    poll_fn(move |context| {
+        if let Some(get) = &mut poll_itself {
+            return get.as_mut().poll(context).map(Ok);
+        }
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let post = slot.as_mut().expect("a POST is in its place until it is finished");
+        let answer = std::task::ready!(post.as_mut().poll(context));
+        *slot = None;
+        Poll::Ready(Ok(answer))
+    })
+}
+
+async fn route(process: Arc<Process>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let route: Vec<&str> = parts.uri.path().strip_prefix(RUNTIME).unwrap_or_default().split('/').collect();
-    Ok(match (&parts.method, route.as_slice()) {
+    match (&parts.method, route.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(&process).await,
         (&Method::POST, ["invocation", id, "response"]) => response(&process, id, body).await,
         (&Method::POST, ["invocation", id, "error"]) => error(&process, id, &parts.headers, body).await,
@@ -39,7 +89,7 @@ pub(crate) async fn serve(process: Arc<Process>, request: Request<Incoming>) -> 
             let text = format!("{method} {} is not part of the Runtime API", parts.uri.path());
             refuse(StatusCode::NOT_FOUND, "NotFound", &text)
         }
-    })
+    }
 }
 
 async fn next(process: &Arc<Process>) -> Answer {

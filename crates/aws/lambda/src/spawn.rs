@@ -7,6 +7,7 @@
 //! A process is the leader of a session of its own: its group can be killed as one, and a signal meant for the
 //! terminal does not reach it.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -117,11 +118,12 @@ impl Spawner {
 
 fn spawn(launch: Launch) -> io::Result<Spawned> {
     let mut command = Command::new(&launch.program);
-    command.current_dir(&launch.folder).env_clear().envs(launch.environment);
+    command.current_dir(&launch.folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (parent, data_bytes_max) = (std::process::id(), launch.data_bytes_max);
-    // SAFETY: between fork and exec only system calls are made, on values copied beforehand.
-    unsafe { command.pre_exec(move || prepare(parent, data_bytes_max)) };
+    let image = Image::new(&launch)?;
+    // SAFETY: between fork and exec only system calls are made, on values prepared beforehand.
+    unsafe { command.pre_exec(move || prepare(parent, data_bytes_max).and_then(|()| image.execute())) };
     let mut child = start(&mut command)?;
     let group = Arc::new(Group { pid: child.id() as i32, reaped: Mutex::new(false) });
     let stdout = nonblocking(child.stdout.take().expect("standard output was asked to be a pipe").into());
@@ -179,6 +181,42 @@ fn prepare(parent: u32, data_bytes_max: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What `execve` wants, built before the fork, for after it nothing may be allocated.
+///
+/// The standard library would use `execvp`, which hands whatever the kernel refuses to a shell: code for another
+/// architecture would be run as a script, and fail with words about syntax.
+struct Image {
+    program: CString,
+    /// Ends with a null; points into `program`.
+    arguments: [*const libc::c_char; 2],
+    /// Ends with a null; points into `_texts`.
+    variables: Vec<*const libc::c_char>,
+    _texts: Vec<CString>,
+}
+
+// SAFETY: the pointers lead to heap memory that the same value owns and nobody changes.
+unsafe impl Send for Image {}
+// SAFETY: as above.
+unsafe impl Sync for Image {}
+
+impl Image {
+    fn new(launch: &Launch) -> io::Result<Image> {
+        let program = CString::new(launch.program.as_os_str().as_encoded_bytes())?;
+        let texts: Result<Vec<CString>, _> =
+            launch.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}"))).collect();
+        let texts = texts?;
+        let variables = texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
+        Ok(Image { arguments: [program.as_ptr(), std::ptr::null()], variables, _texts: texts, program })
+    }
+
+    /// Returns only if it failed.
+    fn execute(&self) -> io::Result<()> {
+        // SAFETY: both arrays end with a null, and all pointers lead to texts that end with one.
+        unsafe { libc::execve(self.program.as_ptr(), self.arguments.as_ptr(), self.variables.as_ptr()) };
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn nonblocking(fd: OwnedFd) -> io::Result<File> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lambda::{Code, Function, InvokeError, InvokeOptions, Limits, Outcome, Source, Throttle};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use support::{Bench, Gate, Scratch, is_alive, let_go, probe, succeeded, until};
+use support::{Bench, Gate, Scratch, is_alive, let_go, succeeded, until};
 
 #[tokio::test]
 async fn a_warm_process_is_used_again() {
@@ -234,24 +234,6 @@ fn spawn_gated(bench: &Bench, name: &'static str, gate: &Gate) -> tokio::task::J
     tokio::spawn(async move { succeeded(&host.invoke(name, payload.into(), InvokeOptions::default()).await.unwrap()) })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tiny_work_needs_few_processes() {
-    let bench = Bench::with(|_| {});
-    bench.ok(json!({})).await;
-    let all: Vec<_> = (0..500)
-        .map(|_| {
-            let host = bench.host.clone();
-            tokio::spawn(async move { host.invoke("f", r#"{"do":"pid"}"#.into(), InvokeOptions::default()).await })
-        })
-        .collect();
-    let mut pids = std::collections::HashSet::new();
-    for invocation in all {
-        pids.insert(succeeded(&invocation.await.unwrap().unwrap()));
-    }
-    assert!(pids.len() < 16, "{} processes for 500 tiny invocations", pids.len());
-    bench.host.shut_down().await;
-}
-
 #[tokio::test]
 async fn throttling() {
     let bench = Bench::open(Limits { processes_per_function: 1, queue_max: 2, ..Limits::default() });
@@ -316,7 +298,7 @@ async fn new_code_is_for_new_invocations() {
     let old = bench.host.function("f").unwrap();
 
     let folder = Scratch::new();
-    std::fs::copy(probe(), folder.0.join("bootstrap")).unwrap();
+    std::fs::copy(bench.scratch.0.join("script"), folder.0.join("bootstrap")).unwrap();
     std::fs::write(folder.0.join("more"), "a second file").unwrap();
     let function = Function { timeout_seconds: 60, ..Function::new("f") };
     let new = bench.host.put_function(function.clone(), Code::Folder(folder.0.clone())).unwrap();

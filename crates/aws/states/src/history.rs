@@ -29,11 +29,6 @@ pub fn render(event: &HistoryEvent, around: &Surroundings<'_>) -> Value {
     Value::Object(object)
 }
 
-/// The type's name alone, for timelines.
-pub fn type_name(kind: &EventKind) -> String {
-    body(kind, &Surroundings { role_arn: "", region: "", with_data: false }).0
-}
-
 type Details = Option<(&'static str, Map<String, Value>)>;
 
 fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {

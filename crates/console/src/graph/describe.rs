@@ -11,12 +11,11 @@ use super::overlay::Overlay;
 use super::picture::{Block, END, Edge, EdgeKind, Node, Picture, START, Symbol};
 
 pub fn picture(definition: &Definition, overlay: &Overlay) -> Picture {
-    let describer = Describer { definition, overlay, graph: Graph::of(definition) };
-    let start = definition.state(definition.block(Definition::ROOT).start);
+    let describer = Describer::new(definition, overlay);
     Picture {
         title: title(definition),
         description: describer.description(),
-        root: describer.block(Definition::ROOT, overlay.mark_of(start.id).is_some()),
+        root: describer.block(Definition::ROOT),
         marked: !overlay.is_empty(),
     }
 }
@@ -32,100 +31,103 @@ struct Describer<'a> {
     definition: &'a Definition,
     overlay: &'a Overlay,
     graph: Graph,
+    /// By state: its node's index in its block's picture. Document order, so that the drawing follows the author
+    /// where nothing else decides.
+    index: Vec<usize>,
+    /// By state: only an error leads there.
+    by_error_only: Vec<bool>,
 }
 
-impl Describer<'_> {
-    fn block(&self, id: BlockId, entered: bool) -> Block {
+impl<'a> Describer<'a> {
+    fn new(definition: &'a Definition, overlay: &'a Overlay) -> Describer<'a> {
+        let graph = Graph::of(definition);
+        let mut index = vec![START; definition.states.len()];
+        for block in &definition.blocks {
+            block.states.iter().enumerate().for_each(|(at, state)| index[state.0 as usize] = END + 1 + at);
+        }
+        let at_all = reached(definition, &graph, |_| true);
+        let without_error = reached(definition, &graph, |kind| !matches!(kind, AslEdge::Catch(_)));
+        let by_error_only = at_all.iter().zip(&without_error).map(|(at_all, without)| *at_all && !without).collect();
+        Describer { definition, overlay, graph, index, by_error_only }
+    }
+
+    fn block(&self, id: BlockId) -> Block {
         let block = self.definition.block(id);
-        let spine = happy_path(self.definition, id);
-        let lanes = self.lanes(id, &spine);
-        // Document order decides ties, so the drawing follows the author.
-        let index = |state: StateId| END + 1 + block.states.iter().position(|&s| s == state).unwrap_or_default();
+        let mut spine = vec![START];
+        let happy = happy_path(self.definition, id);
+        spine.extend(happy.iter().map(|&state| self.index(state)));
+        spine.extend(happy.last().filter(|&&last| self.graph.nodes[last.0 as usize].end).map(|_| END));
         let mut nodes = vec![place("Start", Symbol::Start), place("End", Symbol::End)];
-        for (&state, &lane) in block.states.iter().zip(&lanes) {
-            nodes.push(self.node(self.definition.state(state), lane));
+        nodes.extend(block.states.iter().map(|&state| self.node(self.definition.state(state))));
+        for &node in &spine {
+            nodes[node].lane = Lane::Forward;
         }
-        let mut edges =
-            vec![Edge { from: START, to: index(block.start), kind: EdgeKind::Next, label: None, taken: entered }];
-        for &state in &block.states {
-            self.edges(state, &index, &mut edges);
-        }
-        let ends_well = spine.last().is_some_and(|last| self.graph.nodes[last.0 as usize].end);
-        let mut spine: Vec<usize> = std::iter::once(START).chain(spine.into_iter().map(index)).collect();
-        spine.extend(ends_well.then_some(END));
+        let mut edges = vec![Edge {
+            from: START,
+            to: self.index(block.start),
+            kind: EdgeKind::Next,
+            labels: Vec::new(),
+            taken: self.overlay.mark_of(block.start).is_some(),
+        }];
+        block.states.iter().for_each(|&state| self.edges(state, &mut edges));
         Block { nodes, edges, spine }
     }
 
-    fn node(&self, state: &State, lane: Lane) -> Node {
-        let mark = self.overlay.mark_of(state.id);
+    fn index(&self, state: StateId) -> usize {
+        self.index[state.0 as usize]
+    }
+
+    fn node(&self, state: &State) -> Node {
+        let compensation = self.by_error_only[state.id.0 as usize] || state.compensates().is_some();
         Node {
             name: state.name.to_string(),
             symbol: symbol(&state.kind),
-            lane,
+            lane: if compensation { Lane::Compensation } else { Lane::Forward },
             facts: facts(state),
             retried: !retry(&state.kind).is_empty(),
-            mark,
+            mark: self.overlay.mark_of(state.id),
             remark: remark(&state.kind),
-            blocks: self.blocks(state, mark.is_some()),
+            blocks: self.blocks(state),
         }
     }
 
-    fn blocks(&self, state: &State, entered: bool) -> Vec<Block> {
+    fn blocks(&self, state: &State) -> Vec<Block> {
         match &state.kind {
-            Kind::Parallel(parallel) => parallel.branches.iter().map(|&branch| self.block(branch, entered)).collect(),
-            Kind::Map(map) => vec![self.block(map.processor, entered)],
+            Kind::Parallel(parallel) => parallel.branches.iter().map(|&branch| self.block(branch)).collect(),
+            Kind::Map(map) => vec![self.block(map.processor)],
             _ => Vec::new(),
         }
     }
 
     /// The lines out of a state; those of one kind to one target become one line with all their labels.
-    fn edges(&self, state: StateId, index: &impl Fn(StateId) -> usize, edges: &mut Vec<Edge>) {
+    fn edges(&self, state: StateId, edges: &mut Vec<Edge>) {
         let first = edges.len();
         for edge in self.graph.from(state) {
-            let (kind, label) = match &edge.kind {
-                AslEdge::Next => (EdgeKind::Next, None),
-                AslEdge::Choice(rule) => (EdgeKind::Choice, Some(rule.clone())),
-                AslEdge::Default => (EdgeKind::Choice, Some("Default".to_owned())),
-                AslEdge::Catch(errors) => (EdgeKind::Catch, Some(errors.join(", "))),
+            let (kind, labels) = match &edge.kind {
+                AslEdge::Next => (EdgeKind::Next, Vec::new()),
+                AslEdge::Choice(rule) => (EdgeKind::Choice, vec![rule.clone()]),
+                AslEdge::Default => (EdgeKind::Choice, vec!["Default".to_owned()]),
+                AslEdge::Catch(errors) => (EdgeKind::Catch, errors.clone()),
             };
-            let to = index(edge.to);
+            let to = self.index(edge.to);
             match edges[first..].iter_mut().find(|known| known.to == to && known.kind == kind) {
-                Some(known) => known.label = joined(known.label.take(), label),
+                Some(known) => known.labels.extend(labels),
                 None => {
                     let taken = self.overlay.took(state, edge.to);
-                    edges.push(Edge { from: index(state), to, kind, label, taken });
+                    edges.push(Edge { from: self.index(state), to, kind, labels, taken });
                 }
             }
         }
         if self.graph.nodes[state.0 as usize].end {
             let done = self.overlay.mark_of(state).is_some_and(|mark| mark.status.is_over());
-            edges.push(Edge { from: index(state), to: END, kind: EdgeKind::Next, label: None, taken: done });
+            edges.push(Edge {
+                from: self.index(state),
+                to: END,
+                kind: EdgeKind::Next,
+                labels: Vec::new(),
+                taken: done,
+            });
         }
-    }
-
-    /// In the order of the block's states.
-    fn lanes(&self, id: BlockId, spine: &[StateId]) -> Vec<Lane> {
-        let block = self.definition.block(id);
-        let without_error = self.reached(block.start, |kind| !matches!(kind, AslEdge::Catch(_)));
-        let at_all = self.reached(block.start, |_| true);
-        let lane = |&state: &StateId| {
-            let at = state.0 as usize;
-            let by_error_only = at_all[at] && !without_error[at];
-            let compensation = by_error_only || self.definition.state(state).compensates().is_some();
-            if compensation && !spine.contains(&state) { Lane::Compensation } else { Lane::Forward }
-        };
-        block.states.iter().map(lane).collect()
-    }
-
-    fn reached(&self, start: StateId, follow: impl Fn(&AslEdge) -> bool) -> Vec<bool> {
-        let mut reached = vec![false; self.graph.nodes.len()];
-        let mut open = vec![start];
-        while let Some(state) = open.pop() {
-            if !std::mem::replace(&mut reached[state.0 as usize], true) {
-                open.extend(self.graph.from(state).iter().filter(|edge| follow(&edge.kind)).map(|edge| edge.to));
-            }
-        }
-        reached
     }
 
     fn description(&self) -> String {
@@ -145,6 +147,18 @@ impl Describer<'_> {
     }
 }
 
+/// By state: whether its block's start leads there along such edges.
+fn reached(definition: &Definition, graph: &Graph, follow: impl Fn(&AslEdge) -> bool) -> Vec<bool> {
+    let mut reached = vec![false; graph.nodes.len()];
+    let mut open: Vec<StateId> = definition.blocks.iter().map(|block| block.start).collect();
+    while let Some(state) = open.pop() {
+        if !std::mem::replace(&mut reached[state.0 as usize], true) {
+            open.extend(graph.from(state).iter().filter(|edge| follow(&edge.kind)).map(|edge| edge.to));
+        }
+    }
+    reached
+}
+
 fn place(name: &str, symbol: Symbol) -> Node {
     Node {
         name: name.to_owned(),
@@ -155,13 +169,6 @@ fn place(name: &str, symbol: Symbol) -> Node {
         mark: None,
         remark: None,
         blocks: Vec::new(),
-    }
-}
-
-fn joined(a: Option<String>, b: Option<String>) -> Option<String> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(format!("{a} | {b}")),
-        (a, b) => a.or(b),
     }
 }
 

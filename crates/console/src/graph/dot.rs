@@ -63,7 +63,7 @@ fn write_node(node: &Node, id: &str, depth: usize, out: &mut String) {
 fn write_edge(block: &Block, edge: &Edge, prefix: &str, depth: usize, out: &mut String) {
     let (from, to) = (format!("{prefix}{}", edge.from), format!("{prefix}{}", edge.to));
     let mut attributes: Vec<String> = Vec::new();
-    attributes.extend(edge.label.as_deref().map(|label| format!("label={}", quoted(label))));
+    attributes.extend(edge.label().map(|label| format!("label={}", quoted(&label))));
     if edge.kind == EdgeKind::Catch {
         attributes.push("style=dashed".to_owned());
         attributes.push("color=\"#d4630d\"".to_owned());

@@ -66,7 +66,7 @@ fn brackets(symbol: Symbol) -> (&'static str, &'static str) {
 
 fn write_edge(edge: &Edge, prefix: &str, depth: usize, out: &mut String) {
     let arrow = if edge.kind == EdgeKind::Catch { "-.->" } else { "-->" };
-    let label = edge.label.as_deref().map(|label| format!("|{}|", quoted(label))).unwrap_or_default();
+    let label = edge.label().map(|label| format!("|{}|", quoted(&label))).unwrap_or_default();
     let _ = writeln!(out, "{}{prefix}{} {arrow}{label} {prefix}{}", "    ".repeat(depth), edge.from, edge.to);
 }
 

@@ -83,8 +83,9 @@ pub struct Edge {
     pub from: usize,
     pub to: usize,
     pub kind: EdgeKind,
-    /// In full; drawings shorten it.
-    pub label: Option<String>,
+    /// What must hold for it to be taken, any of these: rules of a Choice, names of errors. In full; drawings
+    /// shorten them.
+    pub labels: Vec<String>,
     pub taken: bool,
 }
 
@@ -93,4 +94,12 @@ pub enum EdgeKind {
     Next,
     Choice,
     Catch,
+}
+
+impl Edge {
+    /// All labels as one text, if there are any.
+    pub fn label(&self) -> Option<String> {
+        let between = if self.kind == EdgeKind::Catch { ", " } else { " or " };
+        (!self.labels.is_empty()).then(|| self.labels.join(between))
+    }
 }

@@ -8,7 +8,7 @@
 //!
 //! The depth of nesting is limited by the parser of definitions, so recursion over blocks is safe.
 
-use super::layout::{self, Box, Exit, Graph, Lane, Layout, Link, Point, Rect};
+use super::layout::{self, BENDS_MAX, Box, Exit, Graph, Lane, Layout, Link, Point, Rect};
 use super::picture::{Block, END, Edge, EdgeKind, Node, Picture, Symbol};
 use super::words;
 
@@ -25,7 +25,7 @@ const NAME_ROOM_MAX: f64 = 200.0;
 const NAME_ROOM_MIN: f64 = 84.0;
 const RIGHT_OF_NAME: f64 = 14.0;
 const RETRY_ROOM: f64 = 18.0;
-const LABEL_ROOM_MAX: f64 = 168.0;
+const LABEL_ROOM_MAX: f64 = 180.0;
 const LABEL_PADDING: f64 = 4.0;
 const TERMINAL: f64 = 54.0;
 const INNER_TERMINAL: f64 = 14.0;
@@ -61,13 +61,20 @@ pub struct Placed<'a> {
     pub node: &'a Node,
     pub rect: Rect,
     pub name: Vec<String>,
+    /// Where else it leads, by lines that were left out.
+    pub elsewhere: Vec<&'a str>,
     /// Inside a Parallel or Map.
     pub inner: bool,
 }
 
 impl<'a> Scene<'a> {
     pub fn of(picture: &'a Picture) -> Scene<'a> {
-        let arranged = Arranged::of(&picture.root, false);
+        Scene::within(picture, BENDS_MAX)
+    }
+
+    /// Of each block's lines the longest are left out if together they would bend more often than this.
+    pub fn within(picture: &'a Picture, bends_max: usize) -> Scene<'a> {
+        let arranged = Arranged::of(&picture.root, false, bends_max);
         let mut scene = Scene {
             width: arranged.layout.width + 2.0 * MARGIN,
             height: arranged.layout.height + 2.0 * MARGIN,
@@ -91,11 +98,11 @@ struct Arranged<'a> {
 }
 
 impl<'a> Arranged<'a> {
-    fn of(block: &'a Block, inner: bool) -> Arranged<'a> {
+    fn of(block: &'a Block, inner: bool, bends_max: usize) -> Arranged<'a> {
         let inside: Vec<Vec<Arranged>> = block
             .nodes
             .iter()
-            .map(|node| node.blocks.iter().map(|block| Arranged::of(block, true)).collect())
+            .map(|node| node.blocks.iter().map(|block| Arranged::of(block, true, bends_max)).collect())
             .collect();
         let ends = block.edges.iter().any(|edge| edge.to == END);
         let sizes = sizes(block, &inside, inner);
@@ -124,12 +131,15 @@ impl<'a> Arranged<'a> {
         }
         graph.spine = block.spine.iter().filter_map(|&node| box_of[node]).collect();
         graph.last = box_of[END];
-        Arranged { block, inner, layout: layout::lay_out(&graph), box_of, drawn, inside }
+        Arranged { block, inner, layout: layout::lay_out(&graph, bends_max), box_of, drawn, inside }
     }
 
     fn paint(&self, corner: Point, shapes: &mut Vec<Shape<'a>>) {
         for (route, &edge) in self.layout.routes.iter().zip(&self.drawn) {
             let edge = &self.block.edges[edge];
+            if route.points.is_empty() {
+                continue;
+            }
             shapes.push(Shape::Line(Line {
                 edge,
                 from: &self.block.nodes[edge.from],
@@ -139,13 +149,23 @@ impl<'a> Arranged<'a> {
                 inner: self.inner,
             }));
         }
-        for (index, node) in self.block.nodes.iter().enumerate() {
+        for ((index, node), elsewhere) in self.block.nodes.iter().enumerate().zip(self.elsewhere()) {
             let Some(place) = self.box_of[index].map(|at| self.layout.boxes[at]) else { continue };
             let rect = Rect { x: place.x + corner.x, y: place.y + corner.y, ..place };
             let name = if node.blocks.is_empty() { wrapped(node) } else { vec![header(node, rect.width)] };
-            shapes.push(Shape::Node(Placed { node, rect, name, inner: self.inner }));
+            shapes.push(Shape::Node(Placed { node, rect, name, elsewhere, inner: self.inner }));
             self.paint_inside(index, rect, shapes);
         }
+    }
+
+    /// Per node.
+    fn elsewhere(&self) -> Vec<Vec<&'a str>> {
+        let mut elsewhere = vec![Vec::new(); self.block.nodes.len()];
+        for (_, &edge) in self.layout.routes.iter().zip(&self.drawn).filter(|(route, _)| route.points.is_empty()) {
+            let edge = &self.block.edges[edge];
+            elsewhere[edge.from].push(self.block.nodes[edge.to].name.as_str());
+        }
+        elsewhere
     }
 
     fn paint_inside(&self, index: usize, rect: Rect, shapes: &mut Vec<Shape<'a>>) {
@@ -223,7 +243,12 @@ fn room_inside(blocks: &[Arranged]) -> (f64, f64) {
 
 /// What is written at a line. That a Catch takes every error goes without saying.
 fn label(edge: &Edge) -> Option<String> {
-    let text = edge.label.as_deref()?;
-    let says_nothing = edge.kind == EdgeKind::Catch && text.split([',', '|']).any(|name| name.trim() == "States.ALL");
-    (!says_nothing).then(|| words::shorten(text, LABEL_SIZE, LABEL_ROOM_MAX))
+    let says_nothing = edge.kind == EdgeKind::Catch && edge.labels.iter().any(|name| name == "States.ALL");
+    let first = edge.labels.first().filter(|_| !says_nothing)?;
+    let more = match edge.labels.len() - 1 {
+        0 => String::new(),
+        more => format!(" +{more}"),
+    };
+    let room = LABEL_ROOM_MAX - words::width(&more, LABEL_SIZE);
+    Some(words::shorten_front(first, LABEL_SIZE, room) + &more)
 }

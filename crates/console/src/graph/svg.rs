@@ -81,7 +81,7 @@ fn write_line(line: &Line, out: &mut String) {
         EdgeKind::Catch => "catch",
     };
     let taken = if line.edge.taken { " taken" } else { "" };
-    let label = line.edge.label.as_deref().map(|label| format!(": {label}")).unwrap_or_default();
+    let label = line.edge.label().map(|label| format!(": {label}")).unwrap_or_default();
     let title = format!("{} → {}{label}", line.from.name, line.to.name);
     let _ = writeln!(
         out,
@@ -98,11 +98,11 @@ fn write_label(line: &Line, out: &mut String) {
     let ground = Rect { x: at.x - width / 2.0, y: at.y - 8.0, width, height: 16.0 };
     let place = if line.inner { "inner " } else { "" };
     let kind = if line.edge.kind == EdgeKind::Catch { "catch" } else { "choice" };
-    let full = line.edge.label.as_deref().unwrap_or(text);
+    let full = line.edge.label().unwrap_or_default();
     let _ = writeln!(
         out,
         "<g class=\"label {place}{kind}\"><title>{}</title>{}<text x=\"{}\" y=\"{}\">{}</text></g>",
-        escape(full),
+        escape(&full),
         rect("ground", ground, 4.0),
         number(at.x),
         number(at.y + 4.0),
@@ -211,6 +211,7 @@ fn write_state(placed: &Placed, out: &mut String) {
     );
     write_name(placed, middle_y, out);
     write_corner_marks(placed, middle_y, out);
+    write_elsewhere(placed, middle_y, out);
     out.push_str("</g>\n");
 }
 
@@ -273,6 +274,21 @@ fn write_mark(rect: Rect, mark: Mark, out: &mut String) {
             number(pill.y + 12.0)
         );
     }
+}
+
+/// Lines that were left out are told in words, so that the drawing does not lie.
+fn write_elsewhere(placed: &Placed, middle_y: f64, out: &mut String) {
+    if placed.elsewhere.is_empty() {
+        return;
+    }
+    let _ = write!(
+        out,
+        "<g class=\"elsewhere\"><title>Leads on to {}</title><text x=\"{}\" y=\"{}\">→ {}</text></g>",
+        escape(&placed.elsewhere.join(", ")),
+        number(placed.rect.right() + 4.0),
+        number(middle_y + 4.0),
+        placed.elsewhere.len()
+    );
 }
 
 /// What the colours mean, for those that occur.
@@ -524,6 +540,11 @@ fn palette(p: &Palette, css: &mut String) {
     rule(" .compensation .symbol", format!("stroke:{}", p.compensation.border));
     rule(" .container .body, .container .sheet", format!("fill:{}", p.container));
     rule(" .retry", format!("stroke:{}", p.quiet));
+    for (class, like) in [("succeed", Status::Succeeded), ("fail", Status::Failed)] {
+        for (_, tone) in p.statuses.iter().filter(|(status, _)| *status == like) {
+            rule(&format!(" .{class} .symbol"), format!("stroke:{}", tone.border));
+        }
+    }
     rule(".marked .none .body,.marked .none .sheet", both(&p.not_entered));
     rule(".marked .none .symbol", format!("stroke:{}", p.not_entered.border));
     for (status, tone) in &p.statuses {

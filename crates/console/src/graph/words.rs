@@ -68,6 +68,20 @@ pub fn shorten(text: &str, size: f64, room: f64) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// Keeps the end: that is where `$.order.items.status == "SENT"` and `CloudFormation.NameAlreadyExists` differ.
+pub fn shorten_front(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let mut used = em('…') * size;
+    let fits = |&(_, c): &(usize, char)| {
+        used += em(c) * size;
+        used <= room
+    };
+    let start = text.char_indices().rev().take_while(fits).last().map_or(text.len(), |(at, _)| at);
+    format!("…{}", text[start..].trim_start())
+}
+
 /// For XML text and attribute values. Characters that XML 1.0 forbids become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -21,7 +21,7 @@ fn text(step: &Stepper<'_>, id: FrameId, text: Option<&Text>, field: &str) -> Re
         Some(Text::Fixed(text)) => Ok(Some(text.as_str().into())),
         Some(Text::Expression(expression)) => {
             let input = step.frame(id).input.clone();
-            match step.evaluate(id, &input, |scope| expression.evaluate(scope))? {
+            match step.evaluate(id, &input, |scope| expression.evaluate_field(scope, field))? {
                 Value::String(text) => Ok(Some(text.into())),
                 other => {
                     let cause = format!("The value of the field '{field}' must be a string but was: {other}");

@@ -62,7 +62,10 @@ fn start_iterations(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<()
 fn select(step: &Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
     let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
     let input = step.effective_input(id, &map.io)?;
-    step.evaluate_item(id, &input, Some((index, item)), |scope| selector.evaluate(scope)).map(Payload::from_value)
+    let selected = step.evaluate_item(id, &input, Some((index, item)), |scope| selector.evaluate(scope))?;
+    let selected = Payload::from_value(selected);
+    step.within_limit(id, &selected)?;
+    Ok(selected)
 }
 
 fn finish_if_done(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {

@@ -10,6 +10,7 @@ use crate::stepper::{Flow, Stepper};
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, parallel: &Parallel) -> Result<Flow, Failure> {
     let input = step.effective_input(id, &parallel.io)?;
     let input = step.template(id, parallel.parameters.as_ref(), &input)?;
+    step.within_limit(id, &input)?;
     let started = step.emit_on(id, EventKind::ParallelStarted);
     let mut branches = Vec::with_capacity(parallel.branches.len());
     for (index, block) in parallel.branches.iter().enumerate() {

@@ -39,7 +39,7 @@ mod tests {
             (ffi::SQLITE_CORRUPT, "Nothing was changed or deleted"),
             (ffi::SQLITE_CANTOPEN, "cannot write /data/ithaca.db"),
             (ffi::SQLITE_PERM, "Let this user read and write"),
-            (ffi::SQLITE_READONLY, "Make it writable"),
+            (ffi::SQLITE_READONLY, "Make it and its folder writable"),
             (ffi::SQLITE_IOERR_FSYNC, "The disk refused"),
             (ffi::SQLITE_BUSY, "close it"),
             (ffi::SQLITE_NOMEM, "Check the disk and its folder"),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{Options, failure::classify, schema};
 use crate::{Error, folder::open_private};
@@ -17,7 +17,7 @@ use crate::{Error, folder::open_private};
 /// How long to wait for another program that holds the file, such as a `sqlite3` at work on it.
 pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// Of a new file. Measured: larger pages write more bytes for each small commit, smaller ones are slower.
+/// Of a new file. Larger pages write more bytes for each small commit, smaller ones are slower for large ones.
 const PAGE_BYTES: u64 = 4096;
 
 /// The writer's cache. Above the pages of the largest group, so that no page is written twice for one
@@ -35,13 +35,21 @@ pub fn writer(file: &Path, options: &Options) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_WAIT).map_err(failed("open"))?;
+    // A refused file stays as it is: closing must not copy the log into it.
+    keep_log_on_close(&connection, true).map_err(failed("open"))?;
     schema::identify(&connection, file)?;
     if crashed && bytes <= options.check_bytes_max {
         quick_check(&connection, file)?;
     }
     configure(&connection, options).map_err(failed("open for writing"))?;
     schema::migrate(&mut connection, file)?;
+    keep_log_on_close(&connection, false).map_err(failed("open"))?;
     Ok(connection)
+}
+
+/// Whether closing the last connection leaves the log, instead of copying it into the database file.
+pub fn keep_log_on_close(connection: &Connection, keep: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
 }
 
 /// Reads the whole file and reports the first damage found.
@@ -67,6 +75,9 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
     connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // On macOS an ordinary fsync stops at the drive's cache. Elsewhere this has no effect.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     // A negative size is in KiB.
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

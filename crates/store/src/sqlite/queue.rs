@@ -93,11 +93,13 @@ struct State {
 }
 
 impl Queue {
-    /// Queues a job, or gives it back with the reason.
-    pub fn push(&self, job: Job) -> Result<(), (Job, Error)> {
+    /// Queues a job, or answers it with the reason why not.
+    pub fn push(&self, job: Job) {
         let mut state = self.state();
         if let Some(error) = state.refusal(&job) {
-            return Err((job, error));
+            // The answer may push again, so the state must be free.
+            drop(state);
+            return job.fail(&error);
         }
         state.bytes += job.bytes();
         state.jobs.push_back(job);
@@ -106,7 +108,6 @@ impl Queue {
         if wake {
             self.pushed.notify_one();
         }
-        Ok(())
     }
 
     /// The next group in order of arrival; waits for one, and gives up after `idle_after`. What is queued
@@ -191,16 +192,27 @@ impl State {
 mod tests {
     use super::*;
 
-    fn job(bytes: usize) -> Job {
+    type Answers = mpsc::Receiver<Result<(), Error>>;
+
+    fn job(bytes: usize) -> (Job, Answers) {
+        let (sender, answers) = mpsc::channel();
         let batch = Batch { shard: ShardId(0), epoch: Epoch(1), writes: Vec::new() };
-        Job::Commit { batch, bytes, since: Instant::now(), reply: Reply::new(Box::new(|_| ())) }
+        let reply = Reply::new(Box::new(move |outcome| drop(sender.send(outcome))));
+        (Job::Commit { batch, bytes, since: Instant::now(), reply }, answers)
     }
 
-    /// Pushes jobs of these sizes and checks which are accepted and how they are grouped.
+    fn push(queue: &Queue, bytes: usize) -> Answers {
+        let (job, answers) = job(bytes);
+        queue.push(job);
+        answers
+    }
+
+    /// Pushes jobs of these sizes and checks how many are accepted and how they are grouped.
     fn check(sizes: &[usize], accepted: usize, groups: &[usize]) {
         let queue = Queue::default();
-        let pushed = sizes.iter().filter(|size| queue.push(job(**size)).is_ok()).count();
-        assert_eq!(pushed, accepted, "accepted of {}", sizes.len());
+        let answers: Vec<_> = sizes.iter().map(|bytes| push(&queue, *bytes)).collect();
+        let refused = answers.iter().filter(|answers| answers.try_recv().is_ok()).count();
+        assert_eq!(sizes.len() - refused, accepted, "of {}", sizes.len());
         queue.close();
         let mut found = Vec::new();
         while let Next::Group(group) = queue.next(None) {
@@ -223,23 +235,24 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_or_closed_queue_refuses_and_answers_everyone() {
+    fn a_failed_or_closed_queue_answers_everyone() {
+        let failed = Error::Failed { cause: "disk".into() };
         let queue = Queue::default();
-        assert!(queue.push(job(1)).is_ok());
-        assert_eq!(queue.fail(Error::Failed { cause: "disk".into() }).len(), 1);
-        let refused = queue.push(job(1)).map_err(|(_, error)| error);
-        assert_eq!(refused.unwrap_err(), Error::Failed { cause: "disk".into() });
+        let waiting = push(&queue, 1);
+        queue.fail(failed.clone()).into_iter().for_each(|job| job.fail(&failed));
+        assert_eq!(waiting.recv().unwrap(), Err(failed.clone()));
+        assert_eq!(push(&queue, 1).recv().unwrap(), Err(failed));
 
         let closed = Queue::default();
         closed.close();
-        assert_eq!(closed.push(job(1)).map_err(|(_, error)| error).unwrap_err(), Error::Closed);
+        assert_eq!(push(&closed, 1).recv().unwrap(), Err(Error::Closed));
     }
 
     #[test]
-    fn a_dropped_reply_is_an_answer() {
-        let (sender, receiver) = mpsc::channel();
-        drop(Reply::new(Box::new(move |outcome| sender.send(outcome).unwrap())));
-        assert_eq!(receiver.recv().unwrap(), Err(Error::Closed));
+    fn a_dropped_job_is_answered() {
+        let (dropped, answers) = job(1);
+        drop(dropped);
+        assert_eq!(answers.recv().unwrap(), Err(Error::Closed));
     }
 
     #[test]

@@ -11,9 +11,13 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{failure::classify, open::BUSY_WAIT, statements::SQL};
+use super::{
+    failure::classify,
+    open::{BUSY_WAIT, keep_log_on_close},
+    statements::SQL,
+};
 use crate::Error;
 
 /// Reads go through the system's page cache anyway; this holds the upper pages of the trees.
@@ -109,7 +113,7 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // Read-only is not enough: a reader that closed last would still begin a checkpoint.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log_on_close(&connection, true)?;
     // A negative size is in KiB. No memory mapping: an IO error would be a signal that ends the process.
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(SQL.len() * STATEMENTS_OF_A_SPACE);
@@ -118,7 +122,7 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::ErrorCode;
+    use rusqlite::{ErrorCode, config::DbConfig};
 
     use super::*;
     use crate::{Folder, Options, ShardId, Sqlite, Store, testing::Scratch};

@@ -36,8 +36,7 @@ const STEPS: &[&str] = &[
 
 /// Refuses a file that is not ours or too new. Reads only.
 pub fn identify(connection: &Connection, file: &Path) -> Result<(), Error> {
-    let (application, format, tables) =
-        read_identity(connection).map_err(|cause| classify("read", file, &cause))?;
+    let (application, format, tables) = read_identity(connection).map_err(|cause| classify("read", file, &cause))?;
     let file = file.to_path_buf();
     match (application, format) {
         (0, 0) if tables == 0 => Ok(()),
@@ -61,9 +60,7 @@ pub fn migrate(connection: &mut Connection, file: &Path) -> Result<(), Error> {
     let missing = missing_tables(connection).map_err(|cause| classify("read", file, &cause))?;
     match missing.as_slice() {
         [] => Ok(()),
-        missing => {
-            Err(Error::Damaged { file: file.into(), found: format!("it has no table {}", missing.join(", ")) })
-        }
+        missing => Err(Error::Damaged { file: file.into(), found: format!("it has no table {}", missing.join(", ")) }),
     }
 }
 
@@ -106,7 +103,10 @@ mod tests {
     fn files_are_told_apart() {
         check("", "ours");
         check("PRAGMA application_id = 0x49544843; PRAGMA user_version = 1", "ours");
-        check("PRAGMA application_id = 0x49544843; PRAGMA user_version = 2", "/f was written by a newer Ithaca: its format is 2");
+        check(
+            "PRAGMA application_id = 0x49544843; PRAGMA user_version = 2",
+            "/f was written by a newer Ithaca: its format is 2",
+        );
         check("PRAGMA application_id = 0x49544843", "/f is damaged: it names no format");
         check("CREATE TABLE a (b)", "/f is a SQLite database, but not one of Ithaca (application_id 0, 1 tables)");
         check("PRAGMA application_id = 7", "/f is a SQLite database, but not one of Ithaca (application_id 7");

@@ -24,7 +24,9 @@ fn texts(space: Space) -> Texts {
     let table = space.name();
     let range = format!("SELECT key, value FROM {table} WHERE key >= ?1 AND key < ?2 ORDER BY key");
     Texts {
-        put: format!("INSERT INTO {table} (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+        put: format!(
+            "INSERT INTO {table} (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        ),
         delete: format!("DELETE FROM {table} WHERE key = ?1"),
         get: format!("SELECT value FROM {table} WHERE key = ?1"),
         ascending: format!("{range} ASC LIMIT ?3"),

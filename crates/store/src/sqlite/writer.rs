@@ -11,11 +11,12 @@
 
 use std::{cell::Cell, ffi::c_int, thread, time::Duration};
 
-use rusqlite::{Connection, config::DbConfig, hooks::Wal};
+use rusqlite::{Connection, hooks::Wal};
 
 use super::{
     Shared,
     failure::classify,
+    open::keep_log_on_close,
     queue::{Job, Next},
     statements::Writing,
 };
@@ -202,6 +203,6 @@ fn stop(connection: &Connection, shared: &Shared, failure: Failure) {
     let waiting = shared.queue.fail(error.clone().into_failed());
     failure.jobs.into_iter().chain(waiting).for_each(|job| job.fail(&error));
     // Closing must not copy a log that could not be written. It cannot fail on an open connection.
-    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    let _ = keep_log_on_close(connection, true);
     while !matches!(shared.queue.next(None), Next::Close) {}
 }

@@ -64,7 +64,11 @@ impl<'a> Evaluation<'a> {
 
     fn truth(&mut self, node: &'a Node) -> Option<bool> {
         if self.depth >= DEPTH_MAX {
-            return self.refuse(node.at, format!("over {DEPTH_MAX} conditions depend on each other"), "shorten the chain");
+            return self.refuse(
+                node.at,
+                format!("over {DEPTH_MAX} conditions depend on each other"),
+                "shorten the chain",
+            );
         }
         self.depth += 1;
         let value = self.function(node);

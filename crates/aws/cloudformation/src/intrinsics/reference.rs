@@ -2,12 +2,14 @@
 
 use super::Call;
 use crate::diagnostic::Position;
-use crate::node::{Node, Value};
 use crate::names;
+use crate::node::{Node, Value};
 use crate::scope::{PARTITION, Scope, Site, URL_SUFFIX};
 
+type Pseudo = (&'static str, fn(&Site) -> String);
+
 /// The parameters every template has.
-const PSEUDO: &[(&str, fn(&Site) -> String)] = &[
+const PSEUDO: &[Pseudo] = &[
     ("AWS::AccountId", |site| site.home.account.clone()),
     ("AWS::Partition", |_| PARTITION.to_owned()),
     ("AWS::Region", |site| site.home.region.clone()),

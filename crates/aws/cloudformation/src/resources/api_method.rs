@@ -85,7 +85,11 @@ fn refuse_authorization(properties: &Properties<'_>) {
 fn function(integration: &Properties<'_>) -> Option<String> {
     let kind = integration.required_text("Type")?;
     if kind != "AWS_PROXY" {
-        integration.error("Type", format!("integrations of type {kind} are not supported"), "served: AWS_PROXY to a function");
+        integration.error(
+            "Type",
+            format!("integrations of type {kind} are not supported"),
+            "served: AWS_PROXY to a function",
+        );
         return None;
     }
     let uri = integration.required_text("Uri")?;

@@ -28,7 +28,11 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     let (parent, part) = (properties.required_text("ParentId"), properties.required_text("PathPart"));
     if let (Some(parent), Some(part)) = (parent, part) {
         if part.is_empty() || part.contains('/') {
-            return properties.error("PathPart", format!("\"{part}\" is not one segment"), "write one segment, without /");
+            return properties.error(
+                "PathPart",
+                format!("\"{part}\" is not one segment"),
+                "write one segment, without /",
+            );
         }
         build.gateway.segments.push(Segment { id: reference(&build.scope.site, identity), parent, part });
     }

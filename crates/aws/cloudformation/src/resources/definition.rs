@@ -181,12 +181,14 @@ fn within(budget: &mut usize, text: String, substitutions: &Substitutions) -> St
 
 /// Says which variables are left: almost always a forgotten substitution, but the text may be meant.
 fn note_unknown(properties: &Properties<'_>, name: &str, text: &str) {
-    let mut names: Vec<&str> = text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(n, _)| n).collect();
+    let mut names: Vec<&str> =
+        text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(n, _)| n).collect();
     names.retain(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
     names.sort_unstable();
     names.dedup();
     for variable in names {
-        let message = format!("${{{variable}}} in the definition is not among DefinitionSubstitutions and stays as it is");
+        let message =
+            format!("${{{variable}}} in the definition is not among DefinitionSubstitutions and stays as it is");
         properties.scope.report.note(properties.place(name), message);
     }
 }

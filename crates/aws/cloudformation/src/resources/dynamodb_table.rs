@@ -50,13 +50,12 @@ const PROPERTIES: &[Property] = &[
     unsupported("Replicas", "there is one region here; remove it"),
 ];
 
-const KEY_SCHEMA: Shape = Shape::List(&Shape::Object(&[same("AttributeName", Shape::Text), same("KeyType", Shape::Text)]));
+const KEY_SCHEMA: Shape =
+    Shape::List(&Shape::Object(&[same("AttributeName", Shape::Text), same("KeyType", Shape::Text)]));
 const THROUGHPUT: Shape =
     Shape::Object(&[same("ReadCapacityUnits", Shape::Integer), same("WriteCapacityUnits", Shape::Integer)]);
-const PROJECTION: Shape = Shape::Object(&[
-    same("ProjectionType", Shape::Text),
-    same("NonKeyAttributes", Shape::List(&Shape::Text)),
-]);
+const PROJECTION: Shape =
+    Shape::Object(&[same("ProjectionType", Shape::Text), same("NonKeyAttributes", Shape::List(&Shape::Text))]);
 const GLOBAL_INDEX: Shape = Shape::Object(&[
     same("IndexName", Shape::Text),
     same("KeySchema", KEY_SCHEMA),
@@ -66,11 +65,8 @@ const GLOBAL_INDEX: Shape = Shape::Object(&[
     same("WarmThroughput", Shape::Dropped),
     same("ContributorInsightsSpecification", Shape::Dropped),
 ]);
-const LOCAL_INDEX: Shape = Shape::Object(&[
-    same("IndexName", Shape::Text),
-    same("KeySchema", KEY_SCHEMA),
-    same("Projection", PROJECTION),
-]);
+const LOCAL_INDEX: Shape =
+    Shape::Object(&[same("IndexName", Shape::Text), same("KeySchema", KEY_SCHEMA), same("Projection", PROJECTION)]);
 const ENCRYPTION: Shape = Shape::Object(&[
     renamed("SSEEnabled", "Enabled", Shape::Flag),
     same("SSEType", Shape::Text),
@@ -161,7 +157,11 @@ fn throughput(properties: &Properties<'_>, create: &Map<String, Json>) {
     let given = properties.node("ProvisionedThroughput");
     match (on_demand, given) {
         (false, None) => {
-            properties.error("BillingMode", "the table has no ProvisionedThroughput", "add `BillingMode: PAY_PER_REQUEST`");
+            properties.error(
+                "BillingMode",
+                "the table has no ProvisionedThroughput",
+                "add `BillingMode: PAY_PER_REQUEST`",
+            );
         }
         (true, Some(_)) => {
             let message = "ProvisionedThroughput contradicts BillingMode PAY_PER_REQUEST";

@@ -83,7 +83,11 @@ fn checked_path(properties: &Properties<'_>, path: String) -> Option<String> {
 }
 
 /// The API that SAM makes when an event of a function that exists names none.
-pub(crate) fn implicit_api(scope: &Scope<'_>, template: &Template, exists: impl Fn(&Resource) -> bool) -> Option<Resource> {
+pub(crate) fn implicit_api(
+    scope: &Scope<'_>,
+    template: &Template,
+    exists: impl Fn(&Resource) -> bool,
+) -> Option<Resource> {
     if template.resources.iter().any(|r| r.id == IMPLICIT_API) {
         return None;
     }

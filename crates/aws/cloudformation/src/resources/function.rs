@@ -120,7 +120,8 @@ fn architecture(properties: &Properties<'_>) -> Architecture {
 
 /// `Metadata` as `sam build` reads it.
 fn build(build: &Build<'_>, resource: &Resource) -> Option<plan::Build> {
-    const PROPERTIES: &[Property] = &[served("Binary"), served("WorkingDirectory"), ignored("ProjectRootDirectory", NO_EFFECT)];
+    const PROPERTIES: &[Property] =
+        &[served("Binary"), served("WorkingDirectory"), ignored("ProjectRootDirectory", NO_EFFECT)];
     let metadata = resource.metadata.as_ref()?;
     let method = build.scope.text(metadata.get("BuildMethod")?, "BuildMethod")?;
     let given = metadata.get("BuildProperties");

@@ -69,8 +69,9 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
 
 /// SAM calls the stage `<Api><StageName>Stage`; one whose name is a function's value cannot be referred to here.
 fn stage(resource: &Resource) -> Vec<Implied> {
-    let Some(name) = node::find(&resource.properties, "StageName").and_then(node::Node::text) else { return Vec::new() };
+    let Some(name) = node::find(&resource.properties, "StageName").and_then(node::Node::text) else {
+        return Vec::new();
+    };
     let kind = find(api_stage::TYPE.name).expect("the stage's type is in the table");
     vec![Implied { logical_id: format!("{}{name}Stage", resource.id), kind, name: Some(name) }]
 }
-

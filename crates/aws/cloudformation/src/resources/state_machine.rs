@@ -102,7 +102,8 @@ pub(super) fn push(
         .node(names.logging)
         .and_then(|node| shape::json(properties.scope, node, &LOGGING, names.logging))
         .filter(|logging| *logging != Json::Object(Map::new()));
-    let tracing = properties.nested(names.tracing, TRACING).and_then(|tracing| tracing.flag("Enabled")).unwrap_or(false);
+    let tracing =
+        properties.nested(names.tracing, TRACING).and_then(|tracing| tracing.flag("Enabled")).unwrap_or(false);
     let role_arn = build.role(identity, properties.text(names.role));
     let Some(definition) = definition else { return };
     build.plan.state_machines.push(StateMachine {

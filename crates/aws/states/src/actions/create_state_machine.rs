@@ -115,7 +115,7 @@ pub fn check_definition(definition: &str) -> Result<(), Error> {
     check::definition_size(definition)?;
     match asl::parse::parse(definition) {
         Ok(_) => Ok(()),
-        Err(diagnostics) => Err(errors::invalid_definition(asl::aws_message::aws_message(&diagnostics))),
+        Err(diagnostics) => Err(errors::invalid_definition(asl::aws_message(&diagnostics))),
     }
 }
 

@@ -1,7 +1,6 @@
 //! ValidateStateMachineDefinition: every diagnostic at once, and whether the definition could be created.
 
-use asl::aws_message::aws_location;
-use asl::parse::MachineType;
+use asl::{MachineType, aws_location};
 use asl::{Diagnostic, Severity};
 use aws_protocol::Error;
 use serde::Deserialize;

@@ -16,10 +16,6 @@ use std::collections::BTreeMap;
 use super::rows::Ranked;
 use super::{Exit, Graph, Lane, Link};
 
-/// More bends than this and all lines share buses, labels or not: memory and time stay bounded for machines
-/// that nobody can read anyway. 1,000 states in a chain, each with a catch, need about 1,000.
-const BENDS_MAX: usize = 200_000;
-
 pub struct Grid<'a> {
     pub graph: &'a Graph,
     /// Boxes first (same index as in the graph), then bends.
@@ -31,6 +27,8 @@ pub struct Grid<'a> {
     /// A box and a bend right of it in the same row, to be joined by a level line.
     pub sides: Vec<(usize, usize)>,
     pub links: Vec<Lineage>,
+    /// Per box.
+    spine_next: Vec<Option<usize>>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,12 +97,10 @@ pub enum SegmentKind {
 impl<'a> Grid<'a> {
     pub fn new(graph: &'a Graph, ranked: &Ranked) -> Grid<'a> {
         let exits = exits(graph, ranked);
-        let mut plan = plan_buses(graph, ranked, &exits, false);
-        if plan.bends() > BENDS_MAX {
-            plan = plan_buses(graph, ranked, &exits, true);
-        }
+        let plan = plan_buses(graph, ranked, &exits);
         let mut grid = Grid {
             graph,
+            spine_next: spine_next(graph),
             vertices: box_vertices(graph, ranked),
             rows: Vec::new(),
             buses: Vec::new(),
@@ -201,7 +197,7 @@ impl<'a> Grid<'a> {
 
     pub fn on_spine(&self, link: usize) -> bool {
         let Link { from, to, .. } = self.graph.links[link];
-        self.vertices[from].band == Band::Spine && is_spine_pair(self.graph, from, to)
+        self.spine_next[from] == Some(to) && self.links[link].exit == Exit::Below
     }
 
     /// Boxes that directly follow a box of the compensation lane.
@@ -213,6 +209,20 @@ impl<'a> Grid<'a> {
         }
         chained
     }
+}
+
+/// Per link: whether it must be left out for the bends to be no more than this. The longest buses go first.
+pub fn too_long(graph: &Graph, ranked: &Ranked, bends_max: usize) -> Vec<bool> {
+    let plan = plan_buses(graph, ranked, &exits(graph, ranked));
+    let mut shortest_first: Vec<usize> = (0..plan.buses.len()).collect();
+    shortest_first.sort_by_key(|&bus| (!plan.buses[bus].spine, plan.buses[bus].bends()));
+    let mut gone = vec![false; plan.buses.len()];
+    let mut bends = 0;
+    for bus in shortest_first {
+        bends += plan.buses[bus].bends();
+        gone[bus] = bends > bends_max;
+    }
+    plan.bus_of.iter().map(|bus| bus.is_some_and(|bus| gone[bus])).collect()
 }
 
 fn box_vertices(graph: &Graph, ranked: &Ranked) -> Vec<Vertex> {
@@ -232,10 +242,6 @@ fn box_vertices(graph: &Graph, ranked: &Ranked) -> Vec<Vertex> {
         vertices[index].band = Band::Spine;
     }
     vertices
-}
-
-fn is_spine_pair(graph: &Graph, from: usize, to: usize) -> bool {
-    graph.spine.iter().position(|&index| index == from).is_some_and(|at| graph.spine.get(at + 1) == Some(&to))
 }
 
 /// One link of each box leaves below: the spine's, or the only kind it has, or the first that goes on.
@@ -269,13 +275,8 @@ fn spine_next(graph: &Graph) -> Vec<Option<usize>> {
 
 struct Plan {
     buses: Vec<PlannedBus>,
+    /// Per link.
     bus_of: Vec<Option<usize>>,
-}
-
-impl Plan {
-    fn bends(&self) -> usize {
-        self.buses.iter().map(|bus| bus.bottom + 1 - bus.top).sum()
-    }
 }
 
 struct PlannedBus {
@@ -289,6 +290,12 @@ struct PlannedBus {
     width: f64,
 }
 
+impl PlannedBus {
+    fn bends(&self) -> usize {
+        self.bottom + 1 - self.top
+    }
+}
+
 /// Who may share: same target, same direction, same family; `alone` tells the others apart by their link.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Sharing {
@@ -298,14 +305,14 @@ struct Sharing {
     alone: Option<usize>,
 }
 
-fn plan_buses(graph: &Graph, ranked: &Ranked, exits: &[Exit], share_all: bool) -> Plan {
+fn plan_buses(graph: &Graph, ranked: &Ranked, exits: &[Exit]) -> Plan {
     let next = spine_next(graph);
     let mut plan = Plan { buses: Vec::new(), bus_of: vec![None; graph.links.len()] };
     let mut known: BTreeMap<Sharing, usize> = BTreeMap::new();
     for (index, link) in graph.links.iter().enumerate() {
         let Some((top, bottom)) = bend_rows(link, ranked, ranked.back[index], exits[index]) else { continue };
         let spine = next[link.from] == Some(link.to) && exits[index] == Exit::Below;
-        let alone = (spine || (link.label_width.is_some() && !share_all)).then_some(index);
+        let alone = (spine || link.label_width.is_some()).then_some(index);
         let back = ranked.back[index];
         let bus = *known.entry(Sharing { target: link.to, back, family: link.family, alone }).or_insert_with(|| {
             let width = if spine { 0.0 } else { link.label_width.unwrap_or(0.0) };

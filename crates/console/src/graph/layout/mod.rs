@@ -25,8 +25,6 @@ mod order;
 mod route;
 mod rows;
 
-pub use route::PORT_INSET;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     Forward,
@@ -111,7 +109,7 @@ pub struct Layout {
     pub routes: Vec<Route>,
 }
 
-/// A line of level and upright pieces from border to border.
+/// A line of level and upright pieces from border to border; without any points if it was left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
     pub points: Vec<Point>,
@@ -119,7 +117,27 @@ pub struct Route {
     pub label: Option<Point>,
 }
 
-pub fn lay_out(graph: &Graph) -> Layout {
+/// Bends cost time and memory; a machine whose lines need more than this has thousands of states that lead far
+/// away, and nobody can read it anyway. 1,000 states in a chain with one common handler need 1,000 bends, 500
+/// steps with a compensation each need 250,000.
+pub const BENDS_MAX: usize = 300_000;
+
+/// If the lines need more than so many bends, the longest are left out.
+pub fn lay_out(graph: &Graph, bends_max: usize) -> Layout {
+    let too_long = grid::too_long(graph, &rows::assign(graph), bends_max);
+    if !too_long.contains(&true) {
+        return lay_out_all(graph);
+    }
+    let mut short = graph.clone();
+    let mut link = 0..;
+    short.links.retain(|_| link.next().is_some_and(|link: usize| !too_long[link]));
+    let mut layout = lay_out_all(&short);
+    let mut routes = layout.routes.into_iter();
+    layout.routes = too_long.iter().map(|&out| if out { None } else { routes.next() }.unwrap_or_default()).collect();
+    layout
+}
+
+fn lay_out_all(graph: &Graph) -> Layout {
     let ranked = rows::assign(graph);
     let mut grid = grid::Grid::new(graph, &ranked);
     order::untangle(&mut grid);

@@ -14,17 +14,18 @@ const BOX_IN_THE_WAY: usize = 3;
 
 pub fn untangle(grid: &mut Grid) {
     let links = Links::new(grid);
-    let mut best = (cost(grid, &links), grid.rows.clone());
+    let mut position = positions(grid);
+    let mut best = (cost(grid, &links, &position), grid.rows.clone());
     for sweep in 0..SWEEPS {
         if best.0 == 0 {
             break;
         }
         let count = grid.rows.len();
         match sweep % 2 {
-            0 => (1..count).for_each(|row| arrange(grid, row, &links.up, &links.beside)),
-            _ => (0..count - 1).rev().for_each(|row| arrange(grid, row, &links.down, &links.beside)),
+            0 => (1..count).for_each(|row| arrange(grid, row, &mut position, &links.up, &links.beside)),
+            _ => (0..count - 1).rev().for_each(|row| arrange(grid, row, &mut position, &links.down, &links.beside)),
         }
-        let now = cost(grid, &links);
+        let now = cost(grid, &links, &position);
         if now < best.0 {
             best = (now, grid.rows.clone());
         }
@@ -54,8 +55,7 @@ impl Links {
     }
 }
 
-fn arrange(grid: &mut Grid, row: usize, neighbours: &[Vec<usize>], beside: &[Vec<usize>]) {
-    let position = positions(grid);
+fn arrange(grid: &mut Grid, row: usize, position: &mut [usize], neighbours: &[Vec<usize>], beside: &[Vec<usize>]) {
     let mean = |of: &[usize]| of.iter().map(|&v| position[v] as f64).sum::<f64>() / of.len() as f64;
     let own = |vertex: usize| match neighbours[vertex].as_slice() {
         [] => position[vertex] as f64,
@@ -68,7 +68,10 @@ fn arrange(grid: &mut Grid, row: usize, neighbours: &[Vec<usize>], beside: &[Vec
     let vertices = &grid.vertices;
     let mut keyed: Vec<(f64, usize)> = grid.rows[row].iter().map(|&vertex| (wish(vertex), vertex)).collect();
     keyed.sort_by(|a, b| vertices[a.1].band.cmp(&vertices[b.1].band).then(a.0.total_cmp(&b.0)));
-    grid.rows[row] = keyed.into_iter().map(|(_, vertex)| vertex).collect();
+    for (at, (_, vertex)) in keyed.into_iter().enumerate() {
+        grid.rows[row][at] = vertex;
+        position[vertex] = at;
+    }
 }
 
 pub fn positions(grid: &Grid) -> Vec<usize> {
@@ -81,10 +84,9 @@ pub fn positions(grid: &Grid) -> Vec<usize> {
     position
 }
 
-fn cost(grid: &Grid, links: &Links) -> usize {
-    let position = positions(grid);
-    let crossings: usize = grid.rows.iter().map(|row| crossings_below(row, &links.down, &position)).sum();
-    let blocked: usize = grid.sides.iter().map(|&(item, bend)| obstacles(grid, links, &position, item, bend)).sum();
+fn cost(grid: &Grid, links: &Links, position: &[usize]) -> usize {
+    let crossings: usize = grid.rows.iter().map(|row| crossings_below(row, &links.down, position)).sum();
+    let blocked: usize = grid.sides.iter().map(|&(item, bend)| obstacles(grid, links, position, item, bend)).sum();
     crossings + blocked
 }
 

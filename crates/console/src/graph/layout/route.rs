@@ -19,7 +19,7 @@ use super::order::positions;
 use super::{Exit, Layout, Point, Rect, Route};
 
 /// Lines meet a level border at least this far from its corners.
-pub const PORT_INSET: f64 = 20.0;
+pub(super) const PORT_INSET: f64 = 20.0;
 const PORT_GAP: f64 = 14.0;
 const SIDE_PORT_GAP: f64 = 9.0;
 const ABOVE_TRACKS: f64 = 11.0;
@@ -114,6 +114,7 @@ struct Ports {
     top: Vec<f64>,
     /// Per link, for those that leave to the side: how far below the box's middle.
     side_out: Vec<f64>,
+    /// Per bus, for those that arrive from the side.
     side_in: Vec<f64>,
 }
 
@@ -131,7 +132,7 @@ impl Ports {
             below: vec![0.0; count],
             top: vec![0.0; count],
             side_out: vec![0.0; count],
-            side_in: vec![0.0; count],
+            side_in: vec![0.0; grid.buses.len()],
         };
         ports.set_below(grid, x, ways);
         ports.set_top(grid, x, ways);
@@ -223,16 +224,8 @@ impl Ports {
                 let offset = (at as f64 - (lines.len() - 1) as f64 / 2.0) * gap;
                 match *line {
                     Line::Link(link) => self.side_out[link] = offset,
-                    Line::Bus(bus) => self.enter(ways, bus, offset),
+                    Line::Bus(bus) => self.side_in[bus] = offset,
                 }
-            }
-        }
-    }
-
-    fn enter(&mut self, ways: &[Way], bus: usize, offset: f64) {
-        for (link, way) in ways.iter().enumerate() {
-            if way.arrive == Arrive::Side && way.bus.is_some_and(|(index, _)| index == bus) {
-                self.side_in[link] = offset;
             }
         }
     }
@@ -364,17 +357,17 @@ fn bus_steps(bus: &Bus, x: &[f64], row: usize, end: Option<f64>) -> Vec<(usize, 
     rows.filter_map(|row| Some((row, at(row)?, at(row + 1).or(end)?))).collect()
 }
 
-/// Greedy tracks from the top. Lines to the right nest when the rightmost starts highest, lines to the left
-/// when the leftmost does.
+/// Greedy tracks from the top: each line below every earlier one that it overlaps.
 fn with_tracks(mut levels: Vec<Level>) -> Channel {
     let inner_first = |level: &Level| if level.to > level.from { -level.from } else { level.from };
+    // Lines to the right nest when the rightmost starts highest, lines to the left when the leftmost does.
     levels.sort_by(|a, b| {
         a.shape.cmp(&b.shape).then(inner_first(a).total_cmp(&inner_first(b))).then(a.piece.cmp(&b.piece))
     });
     let mut channel = Channel::default();
-    // Per track the intervals on it; a line goes below every line that it overlaps.
     let mut tracks: Vec<Vec<(f64, f64)>> = Vec::new();
-    for level in levels {
+    for index in without_shared_uprights(&levels) {
+        let level = &levels[index];
         let (left, right) = (level.from.min(level.to) - CLEARANCE, level.from.max(level.to) + CLEARANCE);
         let overlaps = |track: &Vec<(f64, f64)>| track.iter().any(|&(l, r)| l < right && left < r);
         let track = tracks.iter().rposition(overlaps).map_or(0, |track| track + 1);
@@ -388,17 +381,52 @@ fn with_tracks(mut levels: Vec<Level>) -> Channel {
     channel
 }
 
+/// Nearly this order, but a line that comes down at some x turns away above every line that goes down there;
+/// else the two would run over each other. A circle of such wishes cannot be granted and is cut.
+fn without_shared_uprights(levels: &[Level]) -> Vec<usize> {
+    let mut coming: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for (index, level) in levels.iter().enumerate().filter(|(_, level)| level.shape == Shape::Down) {
+        coming.entry(level.from.round() as i64).or_default().push(index);
+    }
+    let above = |index: usize| -> Vec<usize> {
+        let at = levels[index].to.round() as i64;
+        let goes_down = levels[index].shape == Shape::Down;
+        let found = coming.range(at - 1..=at + 1).filter(|_| goes_down);
+        found.flat_map(|(_, found)| found.iter().copied()).collect()
+    };
+    let mut seen = vec![false; levels.len()];
+    let mut order = Vec::with_capacity(levels.len());
+    for first in 0..levels.len() {
+        let mut stack = vec![(first, false)];
+        while let Some((index, after_those_above)) = stack.pop() {
+            if after_those_above {
+                order.push(index);
+            } else if !std::mem::replace(&mut seen[index], true) {
+                stack.push((index, true));
+                stack.extend(above(index).into_iter().filter(|&other| !seen[other]).map(|other| (other, false)));
+            }
+        }
+    }
+    order
+}
+
+/// The first that the line passes.
+fn label_channel(grid: &Grid, link: usize) -> usize {
+    let row = grid.row_of(grid.graph.links[link].from);
+    if grid.links[link].back { row.saturating_sub(1) } else { row }
+}
+
 fn place_labels(grid: &Grid, x: &[f64], ways: &[Way], ports: &Ports, channels: &mut [Channel]) {
     let mut wanted: Vec<Vec<(f64, f64, usize)>> = channels.iter().map(|_| Vec::new()).collect();
     for (link, way) in ways.iter().enumerate() {
         let Some(width) = grid.graph.links[link].label_width else { continue };
         let row = grid.row_of(grid.graph.links[link].from);
         let bend = |row: usize| way.bus.and_then(|(bus, _)| grid.buses[bus].bend(row)).map(|bend| x[bend]);
-        let (channel, at) = match grid.links[link].back {
-            true => (row.saturating_sub(1), bend(row).unwrap_or(ports.below[link])),
-            false => (row, bend(row + 1).filter(|_| way.bus.is_some()).unwrap_or(ports.top[link])),
+        let at = match grid.links[link].back {
+            true => bend(row).unwrap_or(ports.below[link]),
+            false => bend(row + 1).unwrap_or(ports.top[link]),
         };
-        wanted[channel].push((at, width, link));
+        wanted[label_channel(grid, link)].push((at, width, link));
     }
     for (channel, mut labels) in channels.iter_mut().zip(wanted) {
         labels.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
@@ -521,7 +549,7 @@ impl Sketch<'_> {
         match (way.arrive, way.bus) {
             (Arrive::Top, _) | (Arrive::Over, None) | (Arrive::Side, None) => points.push(top),
             (Arrive::Side, Some((bus, _))) => {
-                let y = to.middle().y + self.ports.side_in[link];
+                let y = to.middle().y + self.ports.side_in[bus];
                 points.push(Point { x: self.x[last_bend(&self.grid.buses[bus])], y });
                 points.push(Point { x: to.right(), y });
             }
@@ -545,12 +573,11 @@ impl Sketch<'_> {
     }
 
     fn label(&self, link: usize) -> Option<Point> {
-        self.grid.graph.links[link].label_width?;
-        self.channels.iter().enumerate().find_map(|(row, channel)| {
-            let &(x, label_row) = channel.labels.get(&link)?;
-            let above = ABOVE_TRACKS + channel.track_count as f64 * TRACK;
-            Some(Point { x, y: self.shelves.row_bottom(row) + above + (label_row as f64 + 0.5) * LABEL })
-        })
+        let row = label_channel(self.grid, link);
+        let channel = &self.channels[row];
+        let &(x, label_row) = channel.labels.get(&link)?;
+        let above = ABOVE_TRACKS + channel.track_count as f64 * TRACK;
+        Some(Point { x, y: self.shelves.row_bottom(row) + above + (label_row as f64 + 0.5) * LABEL })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Pictures of machines that nobody would write: loops, loose ends, many lines into one state, nested blocks.
+//! Pictures of machines that nobody would write: loops, loose ends, many lines into one state, nested blocks;
+//! and sagas of any size.
 
 use crate::graph::layout::Lane;
 use crate::graph::picture::{Block, END, Edge, EdgeKind, Node, Picture, START, Symbol};
@@ -9,12 +10,33 @@ pub fn picture(seed: u64) -> Picture {
     Picture { root: block(&Entropy::new(seed), 2), ..Picture::default() }
 }
 
-pub fn terminal(symbol: Symbol) -> Node {
+/// So many steps in a row, each with a catch; the compensations are shared out evenly and chained.
+pub fn saga(steps: usize, compensations: usize) -> Picture {
+    let edge = |from: usize, to: usize, kind: EdgeKind| Edge { from, to, kind, labels: Vec::new(), taken: false };
+    let (first, compensation) = (END + 1, |at: usize| END + 1 + steps + at);
+    let mut nodes = vec![terminal(Symbol::Start), terminal(Symbol::End)];
+    nodes.extend((0..steps).map(|at| state(&format!("Step{at}"), Lane::Forward)));
+    nodes.extend((0..compensations).map(|at| state(&format!("Compensation{at}"), Lane::Compensation)));
+    let mut edges = vec![edge(START, first, EdgeKind::Next)];
+    for at in 0..steps {
+        let next = if at + 1 < steps { first + at + 1 } else { END };
+        edges.push(edge(first + at, next, EdgeKind::Next));
+        edges.push(edge(first + at, compensation((steps - 1 - at) * compensations / steps), EdgeKind::Catch));
+    }
+    for at in 0..compensations {
+        let next = if at + 1 < compensations { compensation(at + 1) } else { END };
+        edges.push(edge(compensation(at), next, EdgeKind::Next));
+    }
+    let spine = std::iter::once(START).chain(first..first + steps).chain([END]).collect();
+    Picture { root: Block { nodes, edges, spine }, ..Picture::default() }
+}
+
+fn terminal(symbol: Symbol) -> Node {
     let name = if symbol == Symbol::Start { "Start" } else { "End" };
     Node { symbol, ..state(name, Lane::Forward) }
 }
 
-pub fn state(name: &str, lane: Lane) -> Node {
+fn state(name: &str, lane: Lane) -> Node {
     Node {
         name: name.to_owned(),
         symbol: Symbol::Function,
@@ -44,7 +66,7 @@ fn block(entropy: &Entropy, depth: usize) -> Block {
         }
         block.nodes.push(node);
     }
-    block.edges.push(Edge { from: START, to: 2, kind: EdgeKind::Next, label: None, taken: false });
+    block.edges.push(Edge { from: START, to: 2, kind: EdgeKind::Next, labels: Vec::new(), taken: false });
     for from in 2..count + 2 {
         add_edges(entropy, from, count, &mut block.edges);
     }
@@ -61,9 +83,10 @@ fn add_edges(entropy: &Entropy, from: usize, count: usize, edges: &mut Vec<Edge>
         let kind = [EdgeKind::Next, EdgeKind::Choice, EdgeKind::Catch][below(entropy, 3)];
         let onward = from + 1 + below(entropy, 2);
         let to = if below(entropy, 2) == 0 && onward < count + 2 { onward } else { END + below(entropy, count + 1) };
-        let label = (kind != EdgeKind::Next && to != END && below(entropy, 2) == 0).then(|| "some label".to_owned());
+        let labelled = kind != EdgeKind::Next && to != END && below(entropy, 2) == 0;
+        let labels = if labelled { vec!["some label".to_owned()] } else { Vec::new() };
         if !edges[first..].iter().any(|edge| edge.to == to || (kind == EdgeKind::Next && edge.kind == kind)) {
-            edges.push(Edge { from, to, kind, label, taken: false });
+            edges.push(Edge { from, to, kind, labels, taken: false });
         }
     }
 }

@@ -12,7 +12,9 @@ pub const SAGA: &str = "{\n  \"StartAt\": \"Pay\",\n  \"States\": { \"Pay\": { \
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     match path.to_str() {
         Some("app/saga.asl.json") => Ok(SAGA.into()),
-        Some("app/saga.asl.yaml") => Ok(b"StartAt: Pay\nStates:\n  Pay:\n    Type: Task\n    Resource: ${Pay}\n    End: true\n".into()),
+        Some("app/saga.asl.yaml") => {
+            Ok(b"StartAt: Pay\nStates:\n  Pay:\n    Type: Task\n    Resource: ${Pay}\n    End: true\n".into())
+        }
         Some("app/broken.yaml") => Ok(b"StartAt: [\n".into()),
         Some("app/latin1.json") => Ok(b"{\n \"Comment\": \"\xe9\" }".into()),
         Some("app/huge.json") => Ok(vec![b' '; (1 << 20) + 1]),
@@ -36,14 +38,26 @@ pub fn shown(diagnostics: &[Diagnostic]) -> Vec<String> {
     diagnostics.iter().map(|d| format!("{} {}{}", d.at, resource(d), d.message)).collect()
 }
 
-/// A template whose errors must be exactly these, in order; each is a prefix of `line:column [resource:] message`.
-pub fn check_errors(text: &str, expect: &[&str]) {
+/// One error: its line, what stands at its place, and how `[resource:] message` begins.
+pub type Row<'a> = (u32, &'a str, &'a str);
+
+/// A template whose errors must be exactly these, in order.
+pub fn check_errors(text: &str, expect: &[Row<'_>]) {
     let errors = match plan_with(text, &[]) {
         Ok(plan) => panic!("no errors, but a plan of {:?}\n{text}", plan.order),
         Err(errors) => errors,
     };
     assert!(errors.iter().all(|e| !e.help.is_empty()), "an error does not say how to mend it: {errors:?}");
-    let found = shown(&errors);
-    let same = found.len() == expect.len() && found.iter().zip(expect).all(|(f, e)| f.starts_with(e));
-    assert!(same, "found {found:#?}\nwanted {expect:#?}\nin\n{text}");
+    let same = |(error, (line, place, message)): (&Diagnostic, &Row<'_>)| {
+        let told = error.resource.as_ref().map_or(error.message.clone(), |r| format!("{r}: {}", error.message));
+        error.at.line == *line && text_at(text, error).starts_with(place) && told.starts_with(message)
+    };
+    let same = errors.len() == expect.len() && errors.iter().zip(expect).all(same);
+    assert!(same, "found {:#?}\nwanted {expect:#?}\nin\n{text}", shown(&errors));
+}
+
+/// The rest of the line at an error's place; empty for one in another file than the template.
+fn text_at(text: &str, error: &Diagnostic) -> String {
+    let line = text.lines().nth(error.at.line as usize - 1).filter(|_| error.file.ends_with("template.yaml"));
+    line.map_or(String::new(), |line| line.chars().skip(error.at.column as usize - 1).collect())
 }

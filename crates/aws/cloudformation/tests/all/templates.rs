@@ -1,9 +1,7 @@
 //! Whole templates: what SAM's authors write, and what CDK synthesizes.
 
-mod common;
-
+use crate::common::{SAGA, plan_of};
 use aws_cloudformation::{Api, Architecture, Build, Code, Plan, Position, StateMachineKind};
-use common::{SAGA, plan_of};
 use serde_json::json;
 
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000:function";

@@ -1,8 +1,6 @@
 //! Intrinsic functions, conditions, parameters and mappings: each row is an expression and what it comes to.
 
-mod common;
-
-use common::{check_errors, plan_with};
+use crate::common::{Row, check_errors, plan_with};
 
 const FRAME: &str = "\
 Parameters:
@@ -36,14 +34,14 @@ Outputs:
 /// The value of an expression, written in the template's place for a value.
 fn check(expression: &str, expect: &str) {
     let plan = plan_with(&format!("{FRAME}{expression}\n"), &[]);
-    let value = plan.map(|plan| plan.outputs[0].value.clone()).map_err(|errors| common::shown(&errors));
+    let value = plan.map(|plan| plan.outputs[0].value.clone()).map_err(|errors| crate::common::shown(&errors));
     assert_eq!(value, Ok(expect.to_owned()), "{expression}");
 }
 
 /// The only error of an expression.
 fn refuse(expression: &str, expect: &str) {
     let errors = plan_with(&format!("{FRAME}{expression}\n"), &[]).err().unwrap_or_default();
-    let found = common::shown(&errors);
+    let found = crate::common::shown(&errors);
     assert!(found.len() == 1 && found[0].contains(expect), "{expression}: found {found:?}, wanted {expect}");
 }
 
@@ -124,7 +122,7 @@ fn functions_refuse_what_they_cannot_do() {
 fn parameters_are_checked() {
     let check = |given: &[(&str, &str)], expect: Result<&str, &str>| {
         let found = plan_with(&format!("{FRAME}!Sub '${{Stage}}${{Count}}'\n"), given);
-        let found = found.map(|plan| plan.outputs[0].value.clone()).map_err(|e| common::shown(&e).join("\n"));
+        let found = found.map(|plan| plan.outputs[0].value.clone()).map_err(|e| crate::common::shown(&e).join("\n"));
         match (&found, expect) {
             (Ok(found), Ok(expect)) => assert_eq!(found, expect, "{given:?}"),
             (Err(found), Err(expect)) => assert!(found.contains(expect), "{given:?}: {found}"),
@@ -133,8 +131,8 @@ fn parameters_are_checked() {
     };
     check(&[], Ok("dev3"));
     check(&[("Stage", "prod"), ("Count", "9")], Ok("prod9"));
-    check(&[("Stage", "test")], Err("2:3 the parameter \"Stage\" is \"test\", which AllowedValues does not list"));
-    check(&[("Count", "many")], Err("4:3 the parameter \"Count\" is \"many\", which is no number"));
+    check(&[("Stage", "test")], Err("the parameter \"Stage\" is \"test\", which AllowedValues does not list"));
+    check(&[("Count", "many")], Err("the parameter \"Count\" is \"many\", which is no number"));
     check(&[("Count", "10")], Err("above its MaxValue"));
     check(&[("Stagee", "x")], Err("the template declares no parameter \"Stagee\""));
     let long = "x".repeat(5_000);
@@ -147,21 +145,27 @@ fn a_parameter_from_elsewhere_is_an_error_only_where_it_is_used() {
                  Resources:\n  L: { Type: AWS::Logs::LogGroup }\n";
     assert!(plan_with(frame, &[]).is_ok());
     let used = format!("{frame}Outputs:\n  X: {{ Value: !Ref P }}\n");
-    check_errors(&used, &["6:15 the parameter \"P\" is kept in the Parameter Store"]);
+    check_errors(&used, &[(6, "!Ref", "the parameter \"P\" is kept in the Parameter Store")]);
     assert_eq!(plan_with(&used, &[("P", "v")]).map(|plan| plan.outputs[0].value.clone()), Ok("v".into()));
 }
 
 #[test]
 fn conditions_are_checked() {
-    let check = |conditions: &str, expect: &[&str]| {
+    let check = |conditions: &str, expect: &[Row<'_>]| {
         check_errors(&format!("Conditions:\n{conditions}Resources:\n  L: {{ Type: AWS::Logs::LogGroup }}\n"), expect);
     };
-    check("  A: !Condition B\n  B: !Not [!Condition A]\n", &["3:12 conditions need each other: A -> B -> A"]);
-    check("  A: !Condition C\n", &["2:6 there is no condition \"C\""]);
-    check("  A: true\n", &["2:6 a condition is a function"]);
-    check("  A: !And [!Equals [a, a]]\n", &["2:6 this takes a list of 2 to 10 conditions"]);
-    check("  A: !Equals [a]\n", &["2:6 Fn::Equals takes [value, value]"]);
-    check("  A: !Equals [!Ref X, a]\n", &["2:15 there is no parameter or resource \"X\""]);
+    check(
+        "  A: !Condition B\n  B: !Not [!Condition A]\n",
+        &[(3, "!Condition", "conditions need each other: A -> B -> A")],
+    );
+    check("  A: !Condition C\n", &[(2, "!Condition", "there is no condition \"C\"")]);
+    check("  A: true\n", &[(2, "true", "a condition is a function")]);
+    check("  A: !And [!Equals [a, a]]\n", &[(2, "!And", "this takes a list of 2 to 10 conditions")]);
+    check("  A: !Equals [a]\n", &[(2, "!Equals", "Fn::Equals takes [value, value]")]);
+    check("  A: !Equals [!Ref X, a]\n", &[(2, "!Ref", "there is no parameter or resource \"X\"")]);
     let chain: String = (0..200).map(|n| format!("  C{n}: !Condition C{}\n", n + 1)).collect();
-    check(&format!("{chain}  C200: !Equals [a, a]\n"), &["102:9 over 100 conditions depend on each other"]);
+    check(
+        &format!("{chain}  C200: !Equals [a, a]\n"),
+        &[(102, "!Condition", "over 100 conditions depend on each other")],
+    );
 }

@@ -1,0 +1,8 @@
+//! The crate seen from outside: templates in, plans or errors out. One program, since linking is most of a test's time.
+
+mod common;
+mod errors;
+mod hostile;
+mod intrinsics;
+mod state_machines;
+mod templates;

@@ -1,0 +1,225 @@
+//! The command line: what it takes, and one file for each command.
+//!
+//! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
+//! so it works as well against one on another machine. Human output by default, `--json` for programs.
+
+mod bench;
+mod client;
+mod executions;
+mod files;
+mod show;
+mod start;
+mod terminal;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The hidden subcommand of the guard process; see `aws_lambda::guard`.
+pub const GUARD: &str = "guard-functions";
+
+/// Every saga gets home: a durable engine for AWS Step Functions workflows, in one binary.
+#[derive(Parser)]
+#[command(name = "ithaca", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Where Ithaca listens.
+    #[arg(long, global = true, env = "ITHACA_ENDPOINT", default_value = "http://127.0.0.1:4566")]
+    endpoint: String,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve AWS clients; with a template, deploy it first.
+    Up(UpArgs),
+    /// Start an execution of a state machine.
+    Start(StartArgs),
+    /// List executions, newest first.
+    Executions(ExecutionsArgs),
+    /// Show one execution as a timeline: states, attempts, errors, compensations.
+    Show(OneArgs),
+    /// Show the history events of one execution.
+    History(OneArgs),
+    /// Stop an execution. Its compensations do not run.
+    Stop(StopArgs),
+    /// Check definitions (*.asl.json) and templates without running them.
+    Validate(ValidateArgs),
+    /// Draw a definition.
+    Graph(GraphArgs),
+    /// Measure this machine: sagas per second, latency, bytes, memory.
+    Bench(bench::BenchArgs),
+    #[command(hide = true, name = GUARD)]
+    Guard { instance: String },
+    #[command(hide = true, name = bench::FUNCTION)]
+    BenchFunction,
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    /// A SAM or CloudFormation template, or a folder with one. Without it Ithaca serves what was deployed before.
+    path: Option<PathBuf>,
+    /// The port for AWS clients.
+    #[arg(long, default_value_t = 4566)]
+    port: u16,
+    /// The port of the first API; further APIs take the next free ones.
+    #[arg(long, default_value_t = 3000)]
+    api_port: u16,
+    /// Where everything durable is kept [default: .ithaca beside the template]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The address to listen on. Anything but loopback lets others on the network use this Ithaca.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: std::net::IpAddr,
+    /// Use another DynamoDB (http://HOST:PORT) instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    dynamodb_endpoint: Option<String>,
+    /// A value for a parameter of the template; may be given several times.
+    #[arg(long = "parameter", value_name = "KEY=VALUE")]
+    parameters: Vec<String>,
+    /// The region in ARNs.
+    #[arg(long, default_value = "us-east-1")]
+    region: String,
+    /// The account in ARNs: twelve digits.
+    #[arg(long, default_value = "000000000000")]
+    account: String,
+    /// Print what functions write to their logs.
+    #[arg(long)]
+    logs: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct StartArgs {
+    /// The state machine's name or ARN.
+    machine: String,
+    /// JSON, @FILE, or - for standard input.
+    #[arg(long, default_value = "{}")]
+    input: String,
+    /// A name makes the start idempotent.
+    #[arg(long)]
+    name: Option<String>,
+    /// Wait for the end, show the timeline, and exit with 1 unless it succeeded.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExecutionsArgs {
+    /// Only those of this state machine (name or ARN).
+    machine: Option<String>,
+    /// Only those with this status.
+    #[arg(long, value_parser = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"], ignore_case = true)]
+    status: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct OneArgs {
+    /// The execution's name, the beginning of it, or its ARN; without it the newest one.
+    execution: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct StopArgs {
+    /// The execution's name, the beginning of it, or its ARN.
+    execution: String,
+    #[arg(long)]
+    error: Option<String>,
+    #[arg(long)]
+    cause: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ValidateArgs {
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct GraphArgs {
+    file: PathBuf,
+    #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
+    format: GraphFormat,
+    /// Write here instead of to standard output.
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Svg,
+    Mermaid,
+    Dot,
+}
+
+/// Where to talk to, and how to talk to the user.
+pub(crate) struct Context {
+    pub endpoint: String,
+    pub json: bool,
+}
+
+/// A failed command: text for standard error, and the exit code 1.
+pub(crate) type Outcome = Result<ExitCode, String>;
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context { endpoint: cli.endpoint, json: cli.json };
+    match run(cli.command, &context) {
+        Ok(code) => code,
+        Err(text) => {
+            eprintln!("{} {text}", terminal::paint(terminal::Tone::Bad, "error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::Up(args) => runtime()?.block_on(up::run(args, context)),
+        Command::Start(args) => client_runtime()?.block_on(start::run(args, context)),
+        Command::Executions(args) => client_runtime()?.block_on(executions::run(args, context)),
+        Command::Show(args) => client_runtime()?.block_on(show::run(args, context)),
+        Command::History(args) => client_runtime()?.block_on(show::history(args, context)),
+        Command::Stop(args) => client_runtime()?.block_on(start::stop(args, context)),
+        Command::Validate(args) => files::validate(&args, context),
+        Command::Graph(args) => files::graph(&args),
+        Command::Bench(args) => bench::run(&args, context),
+        Command::BenchFunction => bench::function(),
+        Command::Guard { instance } => match aws_lambda::guard::run(&instance) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error.to_string()),
+        },
+    }
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the threads of the server could not be started: {error}"))
+}
+
+fn client_runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the client could not be started: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

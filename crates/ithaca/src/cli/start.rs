@@ -1,0 +1,71 @@
+//! `ithaca start` and `ithaca stop`.
+
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::{Context, Outcome, StartArgs, StopArgs, show};
+
+/// How often a waiting start looks.
+const POLL: Duration = Duration::from_millis(50);
+
+pub async fn run(args: StartArgs, context: &Context) -> Outcome {
+    let mut client = Client::connect(&context.endpoint).await?;
+    let mut body = json!({ "stateMachineArn": client.machine(&args.machine).await?, "input": input(&args.input)? });
+    if let Some(name) = args.name {
+        body["name"] = name.into();
+    }
+    let started = client.call("StartExecution", body).await?;
+    let arn = started["executionArn"].as_str().unwrap_or_default().to_owned();
+    if !args.wait {
+        println!("{}", if context.json { started.to_string() } else { arn });
+        return Ok(ExitCode::SUCCESS);
+    }
+    loop {
+        let description = client.call("DescribeExecution", json!({ "executionArn": arn })).await?;
+        if description["status"] != "RUNNING" {
+            show::print(&mut client, &arn, context).await?;
+            let is_good = description["status"] == "SUCCEEDED";
+            return Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+pub async fn stop(args: StopArgs, context: &Context) -> Outcome {
+    let mut client = Client::connect(&context.endpoint).await?;
+    let arn = client.execution(Some(&args.execution)).await?;
+    let mut body = json!({ "executionArn": arn });
+    for (member, value) in [("error", args.error), ("cause", args.cause)] {
+        if let Some(value) = value {
+            body[member] = value.into();
+        }
+    }
+    let stopped = client.call("StopExecution", body).await?;
+    match context.json {
+        true => println!("{stopped}"),
+        false => println!("stopped {arn}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The text itself, a file after `@`, or standard input for `-`; checked to be JSON here, where the place is known.
+fn input(argument: &str) -> Result<String, String> {
+    let (text, from) = match argument.strip_prefix('@') {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("the input file {path}: {error}"))?;
+            (text, path.to_owned())
+        }
+        None if argument == "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| format!("standard input: {error}"))?;
+            (text, "standard input".to_owned())
+        }
+        None => (argument.to_owned(), "--input".to_owned()),
+    };
+    serde_json::from_str::<Value>(&text).map_err(|error| format!("{from} is not JSON: {error}"))?;
+    Ok(text)
+}

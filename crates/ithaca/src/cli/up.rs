@@ -1,0 +1,180 @@
+//! `ithaca up`: serve, deploy, and say what happens until Ctrl-C.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use aws_cloudformation::{Plan, Source};
+use aws_protocol::Home;
+use engine::{ExecutionStatus, StatusChange};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::terminal::{Tone, duration, paint, shorten, status_tone};
+use super::{Context, Outcome, UpArgs};
+use crate::deploy::{Deployed, deploy};
+use crate::server::{Options, Server};
+
+pub async fn run(args: UpArgs, context: &Context) -> Outcome {
+    let home = home(&args.region, &args.account);
+    check_account(&args.account)?;
+    let plan = match &args.path {
+        Some(path) => Some(read_plan(path, &args.parameters, &home)?),
+        None => None,
+    };
+    let options = Options {
+        host: args.host,
+        port: args.port,
+        api_port: args.api_port,
+        data: args.data.unwrap_or_else(|| default_data(plan.as_ref())),
+        home,
+        dynamodb_endpoint: args.dynamodb_endpoint,
+        print_logs: args.logs,
+    };
+    let mut server = Server::start(options).await.map_err(|error| error.to_string())?;
+    let mut changes = server.handle().watch();
+    let deployed = match &plan {
+        Some(plan) => match apply(&mut server, plan, context).await {
+            Ok(deployed) => deployed,
+            Err(text) => {
+                server.shut_down().await;
+                return Err(text);
+            }
+        },
+        None => Deployed::default(),
+    };
+    announce(&server, &deployed, context);
+    let mut stop = std::pin::pin!(stop_signal());
+    loop {
+        tokio::select! {
+            _ = &mut stop => break,
+            change = changes.recv() => match change {
+                Ok(change) if change.status != ExecutionStatus::Running => report(&change, context),
+                Ok(_) => {}
+                Err(RecvError::Lagged(missed)) => eprintln!("({missed} changes came too fast to be shown)"),
+                Err(RecvError::Closed) => break,
+            },
+        }
+    }
+    if !context.json {
+        println!("stopping: what is running goes on at the next start");
+    }
+    server.shut_down().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C or a polite kill.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // Without signals there is only kill -9, which is safe too.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+pub fn home(region: &str, account: &str) -> Home {
+    Home { region: region.to_owned(), account: account.to_owned() }
+}
+
+fn check_account(account: &str) -> Result<(), String> {
+    if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(format!("--account {account}: an account has twelve digits"))
+}
+
+/// Beside the template, or in the current folder.
+fn default_data(plan: Option<&Plan>) -> PathBuf {
+    plan.and_then(|plan| plan.template.parent()).unwrap_or(Path::new("")).join(".ithaca")
+}
+
+/// Reads the template at a path, which may be the folder it is in.
+pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan, String> {
+    const NAMES: [&str; 5] = ["template.yaml", "template.yml", "template.json", "sam.yaml", "cloudformation.yaml"];
+    let path = std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = match path.is_dir() {
+        false => path.clone(),
+        true => NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
+            format!("{} has no template: looked for {}", path.display(), NAMES.join(", "))
+        })?,
+    };
+    let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut options = aws_cloudformation::Options { home: home.clone(), ..Default::default() };
+    for parameter in parameters {
+        let (key, value) = parameter
+            .split_once('=')
+            .ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;
+        options.parameters.insert(key.to_owned(), value.to_owned());
+    }
+    let files = |path: &Path| std::fs::read(path);
+    aws_cloudformation::plan(Source { path: &file, text: &text }, &options, &files).map_err(|diagnostics| {
+        diagnostics.iter().map(|diagnostic| diagnostic.to_string()).collect::<Vec<_>>().join("\n")
+    })
+}
+
+async fn apply(server: &mut Server, plan: &Plan, context: &Context) -> Result<Deployed, String> {
+    let quiet = context.json;
+    for note in &plan.notes {
+        if !quiet {
+            println!("{}", paint(Tone::Quiet, &note.to_string()));
+        }
+    }
+    deploy(server, plan, &|text| {
+        if !quiet {
+            println!("{text}");
+        }
+    })
+    .await
+}
+
+fn announce(server: &Server, deployed: &Deployed, context: &Context) {
+    let endpoint = format!("http://{}", server.address);
+    if context.json {
+        let apis: Vec<_> = deployed
+            .apis
+            .iter()
+            .map(|(name, address)| serde_json::json!({ "name": name, "url": format!("http://{address}") }))
+            .collect();
+        println!("{}", serde_json::json!({ "endpoint": endpoint, "apis": apis, "data": server.options.data }));
+        return;
+    }
+    println!("{}  data in {}", paint(Tone::Strong, "Ithaca is up"), server.options.data.display());
+    println!("  AWS endpoint    {}", paint(Tone::Strong, &endpoint));
+    for (name, address) in &deployed.apis {
+        println!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));
+    }
+    for (kind, names) in [
+        ("state machines", &deployed.state_machines),
+        ("functions", &deployed.functions),
+        ("tables", &deployed.tables),
+    ] {
+        if !names.is_empty() {
+            println!("  {kind:<15} {}", shorten(&names.join(", "), 90));
+        }
+    }
+    for (name, value) in &deployed.outputs {
+        println!("  output {name:<8} {value}");
+    }
+    println!("{}", paint(Tone::Quiet, "  Ctrl-C stops; executions end here as they end:"));
+}
+
+/// One line for an execution that has ended.
+fn report(change: &StatusChange, context: &Context) {
+    let status = change.status.name();
+    let took = change.stopped_at.map_or(0, |stopped| stopped.0 - change.started_at.0);
+    if context.json {
+        let line = serde_json::json!({ "executionArn": &*change.execution_arn, "status": status, "tookMs": took });
+        println!("{line}");
+        return;
+    }
+    let name = change.execution_arn.split(":execution:").nth(1).unwrap_or(&change.execution_arn);
+    let why = change.failure.as_ref().map_or_else(String::new, |failure| {
+        let cause = failure.cause.as_deref().unwrap_or_default();
+        format!("  {} {}", failure.error.as_deref().unwrap_or_default(), shorten(cause, 80))
+    });
+    println!("  {} {name}  {}{why}", paint(status_tone(status), &format!("{status:<9}")), duration(took as f64));
+}

@@ -1,0 +1,229 @@
+//! A template's plan becomes tables, functions, state machines and APIs.
+//!
+//! Applying a plan again is an update: tables are left alone, functions and definitions that are the same stay,
+//! running executions keep the definition they have. Order: what is referred to comes first.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use aws_apigateway::{Method, Route};
+use aws_cloudformation::{Build, Code, Function, Plan, StateMachine, StateMachineKind};
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// What was deployed, for people.
+#[derive(Debug, Default)]
+pub struct Deployed {
+    pub tables: Vec<String>,
+    pub functions: Vec<String>,
+    pub state_machines: Vec<String>,
+    /// Name and address of each API.
+    pub apis: Vec<(String, SocketAddr)>,
+    pub outputs: Vec<(String, String)>,
+}
+
+/// Applies the plan; the error is text for a person. `say` is told of steps that take time.
+pub async fn deploy(server: &mut Server, plan: &Plan, say: &dyn Fn(&str)) -> Result<Deployed, String> {
+    let mut done = Deployed::default();
+    check_machines(plan)?;
+    let executables = build(plan, say)?;
+    for table in &plan.tables {
+        server.front.dynamo.ensure_table(&table.create).await.map_err(|error| format!("table {}: {error}", table.name))?;
+        done.tables.push(table.name.clone());
+    }
+    for function in &plan.functions {
+        let code = code(function, &executables)?;
+        let (host, settings) = (server.lambda().clone(), settings(function));
+        let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
+        put.map_err(|error| error.to_string())
+            .and_then(|put| put.map_err(|error| error.to_aws().message))
+            .map_err(|error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name))?;
+        done.functions.push(function.name.clone());
+    }
+    for machine in &plan.state_machines {
+        put_machine(server, machine).await?;
+        done.state_machines.push(machine.name.clone());
+    }
+    serve_apis(server, plan, &mut done).await?;
+    let addresses: BTreeMap<&str, SocketAddr> =
+        plan.apis.iter().map(|api| api.id.as_str()).zip(done.apis.iter().map(|(_, address)| *address)).collect();
+    for output in &plan.outputs {
+        let url = |api: &aws_cloudformation::Api, _: &str| match addresses.get(api.id.as_str()) {
+            Some(address) => format!("http://{address}"),
+            None => String::new(),
+        };
+        done.outputs.push((output.logical_id.clone(), plan.localise(&output.value, &url)));
+    }
+    Ok(done)
+}
+
+/// All definitions are checked before anything is changed.
+fn check_machines(plan: &Plan) -> Result<(), String> {
+    let mut text = String::new();
+    for machine in &plan.state_machines {
+        if machine.kind == StateMachineKind::Express {
+            let place = format!("{}:{}", plan.template.display(), machine.at.line);
+            let _ = writeln!(text, "{place}: {}: Ithaca does not serve EXPRESS state machines yet: make its Type STANDARD", machine.logical_id);
+        }
+        if let Err(diagnostics) = asl::parse::parse(&machine.definition.text) {
+            for diagnostic in diagnostics {
+                let at = machine.definition.locate(&diagnostic.pointer);
+                let file = machine.definition.file.display();
+                let _ = writeln!(text, "{file}:{}:{}: {} [{}] at {}", at.line, at.column, diagnostic.message, diagnostic.code, diagnostic.pointer);
+                if let Some(help) = &diagnostic.help {
+                    let _ = writeln!(text, "  help: {help}");
+                }
+            }
+        }
+    }
+    if text.is_empty() { Ok(()) } else { Err(text.trim_end().to_owned()) }
+}
+
+fn settings(function: &Function) -> aws_lambda::Function {
+    let mut settings = aws_lambda::Function::new(&function.name);
+    settings.runtime = function.runtime.clone();
+    settings.handler = function.handler.clone();
+    settings.role = function.role_arn.clone();
+    settings.description = function.description.clone();
+    settings.timeout_seconds = function.timeout_seconds;
+    settings.memory_mb = function.memory_mb;
+    settings.environment = function.environment.clone();
+    settings.reserved_concurrency = function.reserved_concurrency;
+    settings
+}
+
+/// The executables built for each function, by logical id.
+type Executables = BTreeMap<String, PathBuf>;
+
+/// Builds what the template says is to be built: one cargo run for each folder, so that all share their work.
+fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
+    let mut folders: BTreeMap<&Path, Vec<(&str, &str)>> = BTreeMap::new();
+    for function in &plan.functions {
+        match (&function.build, &function.code) {
+            (Some(Build::CargoLambda { binary }), Code::Path(folder)) => {
+                let binary = binary.as_deref().unwrap_or_default();
+                folders.entry(folder).or_default().push((&function.logical_id, binary));
+            }
+            (Some(Build::Makefile { .. }), _) => {
+                return Err(format!(
+                    "{}:{}: function {}: Ithaca does not run BuildMethod makefile yet: build the code first and point CodeUri at the folder with its bootstrap",
+                    plan.template.display(), function.at.line, function.logical_id
+                ));
+            }
+            (Some(Build::CargoLambda { .. }), Code::Inline(_)) | (None, _) => {}
+        }
+    }
+    let mut executables = Executables::new();
+    for (folder, functions) in folders {
+        say(&format!("building {} ({} functions)", folder.display(), functions.len()));
+        let built = cargo_build(folder, functions.iter().map(|(_, binary)| *binary))?;
+        for (logical_id, binary) in functions {
+            let found = match binary {
+                "" if built.len() == 1 => built.values().next(),
+                "" => None,
+                name => built.get(name),
+            };
+            let path = found.ok_or_else(|| match binary {
+                "" => format!("{logical_id}: {} has several binaries: name one in Metadata, BuildProperties, Binary", folder.display()),
+                name => format!("{logical_id}: {} has no binary {name}", folder.display()),
+            })?;
+            executables.insert(logical_id.to_owned(), path.clone());
+        }
+    }
+    Ok(executables)
+}
+
+/// Builds the binaries (all, if one has no name) and returns where each is. Cargo's progress goes to the terminal.
+fn cargo_build<'b>(folder: &Path, binaries: impl Iterator<Item = &'b str>) -> Result<BTreeMap<String, PathBuf>, String> {
+    let mut names: Vec<&str> = binaries.collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--message-format=json-render-diagnostics"]).current_dir(folder);
+    match names.contains(&"") {
+        true => command.arg("--bins"),
+        false => command.args(names.iter().flat_map(|name| ["--bin", name])),
+    };
+    let mut cargo = command.stdout(Stdio::piped()).spawn().map_err(|error| {
+        format!("cargo could not be started to build {}: {error}. Is Rust installed? See https://rustup.rs", folder.display())
+    })?;
+    let mut built = BTreeMap::new();
+    let output = cargo.stdout.take().ok_or("cargo's output is not there")?;
+    for line in BufReader::new(output).lines() {
+        let line = line.map_err(|error| format!("cargo's output cannot be read: {error}"))?;
+        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+        if let (Some("compiler-artifact"), Some(path), Some(name)) =
+            (message["reason"].as_str(), message["executable"].as_str(), message["target"]["name"].as_str())
+        {
+            built.insert(name.to_owned(), PathBuf::from(path));
+        }
+    }
+    let status = cargo.wait().map_err(|error| format!("cargo did not end: {error}"))?;
+    if status.success() { Ok(built) } else { Err(format!("{} could not be built: see cargo's messages above", folder.display())) }
+}
+
+fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Code, String> {
+    if let Some(executable) = executables.get(&function.logical_id) {
+        return Ok(aws_lambda::Code::Bootstrap(executable.clone()));
+    }
+    match &function.code {
+        Code::Path(path) if path.is_dir() => Ok(aws_lambda::Code::Folder(path.clone())),
+        Code::Path(path) => match std::fs::read(path) {
+            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Err(error) => Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display())),
+        },
+        Code::Inline(_) => Err(format!(
+            "function {}: Ithaca does not run inline code yet: put it into a folder and point CodeUri at it",
+            function.name
+        )),
+    }
+}
+
+/// Creates the state machine, or brings the one of this name to the template's definition.
+async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), String> {
+    let states = &server.front.states;
+    let mut body = json!({
+        "name": machine.name,
+        "definition": machine.definition.text,
+        "roleArn": machine.role_arn,
+        "tracingConfiguration": { "enabled": machine.tracing },
+    });
+    if let Some(logging) = &machine.logging {
+        body["loggingConfiguration"] = logging.clone();
+    }
+    let created = states.call("CreateStateMachine", body.clone()).await;
+    let done = match created {
+        Err(error) if error.name == "StateMachineAlreadyExists" => {
+            let members = body.as_object_mut().expect("the body was made as an object");
+            members.remove("name");
+            members.insert("stateMachineArn".into(), machine.arn.as_str().into());
+            states.call("UpdateStateMachine", body).await
+        }
+        other => other,
+    };
+    done.map(drop).map_err(|error| format!("state machine {}: {error}", machine.name))
+}
+
+async fn serve_apis(server: &mut Server, plan: &Plan, done: &mut Deployed) -> Result<(), String> {
+    for api in &plan.apis {
+        let routes: Result<Vec<Route>, String> = api.routes.iter().map(route).collect();
+        let stage = api.stages.first().map_or("Prod", |stage| stage.name.as_str());
+        let door = aws_apigateway::Api::new(&api.id, &api.name, stage, routes?).map_err(|error| error.to_string())?;
+        let address = server.serve_api(door).await.map_err(|error| error.to_string())?;
+        done.apis.push((api.name.clone(), address));
+    }
+    Ok(())
+}
+
+fn route(route: &aws_cloudformation::Route) -> Result<Route, String> {
+    let method = match route.method.as_str() {
+        "ANY" => Method::Any,
+        name => Method::Only(name.parse().map_err(|_| format!("{name} {} is not an HTTP method", route.path))?),
+    };
+    Ok(Route { method, path: route.path.clone(), function_arn: route.function_arn.clone() })
+}

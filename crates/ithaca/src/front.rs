@@ -1,0 +1,301 @@
+//! Sockets in front of the doors: one accept loop per port, one decision per request.
+//!
+//! The hot route (AWS JSON by `X-Amz-Target`) is decided first, by a prefix. A door sees a whole request and gives
+//! a whole answer; only the stream of status changes is open-ended.
+//!
+//! Other people's pages must not reach us through the user's browser: a request needs a `Host` that names this
+//! machine (so a foreign name that resolves to loopback is refused), and no answer carries a CORS header (so a
+//! foreign page's AWS request fails its preflight).
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_apigateway::{Address, Api, Gateway};
+use aws_dynamodb::Dynamo;
+use aws_lambda::Host;
+use aws_protocol::{Request, Response, respond};
+use aws_states::States;
+use bytes::Bytes;
+use engine::{Handle, StatusChange};
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::server::Functions;
+
+/// The largest body of any door (a Lambda zip of 50 MB in base64), so that no caller can fill the memory.
+const BODY_BYTES_MAX: usize = 72 << 20;
+
+/// Connections at the same time, over all ports; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 16_384;
+
+/// A client that takes longer to send its headers is not one.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A body has to be here by then.
+const BODY_TIMEOUT: Duration = Duration::from_secs(120);
+
+static CONNECTIONS: Semaphore = Semaphore::const_new(CONNECTIONS_MAX);
+
+pub struct Front {
+    pub states: States,
+    pub lambda: Host,
+    pub dynamo: Dynamo,
+    pub gateway: Gateway<Functions>,
+    pub apis: RwLock<Vec<Arc<Api>>>,
+    pub handle: Handle,
+    pub host_names: HostNames,
+}
+
+/// What a port is for.
+#[derive(Clone)]
+pub enum Port {
+    Main,
+    /// An API's own: everything on it is the API's.
+    Api(Arc<Api>),
+}
+
+/// Which names a request may call us by.
+#[derive(Clone, Copy)]
+pub enum HostNames {
+    /// Bound to loopback: only names of this machine.
+    Local,
+    /// Bound to a network by the user's choice: any.
+    Any,
+}
+
+impl HostNames {
+    pub fn of(bound: IpAddr) -> HostNames {
+        if bound.is_loopback() { HostNames::Local } else { HostNames::Any }
+    }
+
+    fn allow(self, headers: &HeaderMap) -> bool {
+        let HostNames::Local = self else { return true };
+        let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return true };
+        let name = match host.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let is_local_name = |name: &str| {
+            name == "localhost"
+                || [".localhost", ".localhost.localstack.cloud", ".amazonaws.com", ".docker.internal"]
+                    .iter()
+                    .any(|suffix| name.ends_with(suffix))
+        };
+        name.parse::<IpAddr>().is_ok() || is_local_name(&name.to_ascii_lowercase())
+    }
+}
+
+type Answer = http::Response<BoxBody<Bytes, Infallible>>;
+
+/// Accepts until it is aborted.
+pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
+    loop {
+        let permit = CONNECTIONS.acquire().await.expect("the semaphore is never closed");
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                // No descriptors left, most likely: wait for connections to end instead of spinning.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Small answers must not wait for more; a socket that refuses the option works all the same.
+        let _ = stream.set_nodelay(true);
+        let (front, port) = (front.clone(), port.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let service = service_fn(move |request| {
+                let (front, port) = (front.clone(), port.clone());
+                async move { Ok::<_, Infallible>(answer(&front, &port, request, peer).await) }
+            });
+            let mut connection = http1::Builder::new();
+            connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            // A broken connection is the client's affair.
+            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
+    if !front.host_names.allow(request.headers()) {
+        let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
+        return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
+    }
+    let (parts, body) = request.into_parts();
+    let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let text = format!("The request body is larger than {BODY_BYTES_MAX} bytes.\n");
+            return whole(respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text));
+        }
+        _ => return whole(respond(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "The request body is broken.\n")),
+    };
+    let request = http::Request::from_parts(parts, body);
+    match port {
+        Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
+        Port::Main => front.route(request, peer).await,
+    }
+}
+
+fn whole(response: Response) -> Answer {
+    response.map(|body| Full::new(body).boxed())
+}
+
+impl Front {
+    pub fn add_api(&self, api: Arc<Api>) {
+        self.apis.write().unwrap_or_else(PoisonError::into_inner).push(api);
+    }
+
+    async fn route(&self, request: Request, peer: SocketAddr) -> Answer {
+        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if target.starts_with(aws_states::TARGET_PREFIX) {
+            return whole(self.states.handle(&request).await);
+        }
+        if target.starts_with("DynamoDB") {
+            return whole(self.dynamo.handle(request).await);
+        }
+        if let Some(address) = Address::of(&request) {
+            let apis: Vec<Api> =
+                self.apis.read().unwrap_or_else(PoisonError::into_inner).iter().map(|api| Api::clone(api)).collect();
+            return whole(self.gateway.handle_at(&apis, &address, request, peer).await);
+        }
+        if is_lambda(request.uri().path()) {
+            return whole(self.lambda.handle(request).await);
+        }
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/healthz") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
+            (&Method::GET, "/ithaca/changes") => self.changes(),
+            (&Method::GET, "/") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", WELCOME)),
+            _ => whole(unknown(&request)),
+        }
+    }
+
+    /// Every start and end of an execution from now on, as server-sent events: one JSON object each.
+    fn changes(&self) -> Answer {
+        let mut changes = self.handle.watch();
+        let (sender, receiver) = mpsc::channel(256);
+        tokio::spawn(async move {
+            loop {
+                let text = match changes.recv().await {
+                    Ok(change) => format!("data: {}\n\n", change_json(&change)),
+                    Err(RecvError::Lagged(missed)) => format!(": {missed} changes were missed\n\n"),
+                    Err(RecvError::Closed) => return,
+                };
+                // A reader that has gone ends the stream.
+                if sender.send(Bytes::from(text)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        http::Response::builder()
+            .header(header::CONTENT_TYPE, "text/event-stream")
+            .header(header::CACHE_CONTROL, "no-store")
+            .body(Stream(receiver).boxed())
+            .expect("fixed headers make a valid answer")
+    }
+}
+
+fn change_json(change: &StatusChange) -> serde_json::Value {
+    serde_json::json!({
+        "executionArn": &*change.execution_arn,
+        "stateMachineArn": &*change.machine_arn,
+        "status": change.status.name(),
+        "startDate": change.started_at.0,
+        "stopDate": change.stopped_at.map(|at| at.0),
+    })
+}
+
+/// A body of frames that come over a channel.
+struct Stream(mpsc::Receiver<Bytes>);
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// Lambda's REST paths begin with the date of their version.
+fn is_lambda(path: &str) -> bool {
+    const SECTIONS: [&str; 6] = ["/functions", "/tags", "/event-source-mappings", "/layers", "/account-settings", "/code-signing"];
+    let Some((date, rest)) = path.get(1..11).zip(path.get(11..)) else { return false };
+    let is_date = date.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    is_date && SECTIONS.iter().any(|section| rest.starts_with(section))
+}
+
+const WELCOME: &str = "Ithaca is running.\n\n\
+    AWS clients: point --endpoint-url or AWS_ENDPOINT_URL here.\n\
+    Command line: ithaca executions, ithaca show NAME, ithaca --help.\n";
+
+/// A request no door wants: says which service it seems to be for and which are served.
+fn unknown(request: &Request) -> Response {
+    let scope = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split("Credential=").nth(1)?.split('/').nth(3));
+    let what = match scope {
+        Some(service) => format!("the AWS service '{service}'"),
+        None => format!("{} {}", request.method(), request.uri().path()),
+    };
+    let error = aws_protocol::Error::with_status(
+        StatusCode::NOT_FOUND,
+        "UnknownOperationException",
+        format!("Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB and deployed APIs of API Gateway."),
+    );
+    aws_protocol::json_1_0_error("", &error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lambda_paths() {
+        let check = |path: &str, expect: bool| assert_eq!(is_lambda(path), expect, "{path}");
+        check("/2015-03-31/functions/", true);
+        check("/2015-03-31/functions/f/invocations", true);
+        check("/2017-03-31/tags/arn", true);
+        check("/2015-03-31/other", false);
+        check("/functions", false);
+        check("/", false);
+        check("/20é5-03-31/functions", false);
+    }
+
+    #[test]
+    fn hosts() {
+        let check = |host: &str, expect: bool| {
+            let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
+            assert_eq!(HostNames::Local.allow(&headers), expect, "{host}");
+            assert!(HostNames::Any.allow(&headers));
+        };
+        check("localhost:4566", true);
+        check("127.0.0.1:4566", true);
+        check("[::1]:4566", true);
+        check("sync-states.localhost:4566", true);
+        check("abc.execute-api.us-east-1.amazonaws.com", true);
+        check("evil.example:4566", false);
+        check("localhost.evil.example", false);
+    }
+}

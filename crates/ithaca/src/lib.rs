@@ -1,0 +1,18 @@
+//! Ithaca as a program and as a library: the composition root, the only place that names concrete parts.
+//!
+//! ```text
+//!   cli ──> server ──> store, engine, doors        one process, one data folder
+//!              │
+//!              ├─ front    sockets; which door a request is for
+//!              ├─ tasks    a task of the engine becomes an invocation of the Lambda host
+//!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs
+//! ```
+
+pub mod cli;
+mod deploy;
+mod front;
+mod server;
+mod tasks;
+
+pub use deploy::{Deployed, deploy};
+pub use server::{Options, Server, StartError};

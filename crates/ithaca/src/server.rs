@@ -1,0 +1,232 @@
+//! The whole of Ithaca over one data folder: store, engine and doors, opened in the order in which they need
+//! each other and closed in the reverse.
+
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
+use aws_dynamodb::{Backend, Dynamo};
+use aws_lambda::{Host, InvokeOptions, Outcome};
+use aws_protocol::Home;
+use aws_states::States;
+use bytes::Bytes;
+use engine::{Engine, Handle, Reader};
+use store::{Folder, Sqlite, Store};
+use tokio::net::TcpListener;
+
+use crate::front::{self, Front};
+use crate::tasks::Tasks;
+
+/// How long a start waits for the guard of an instance that has just died to finish its work.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub host: IpAddr,
+    pub port: u16,
+    /// The first port for APIs; each further API takes the next one that is free.
+    pub api_port: u16,
+    pub data: PathBuf,
+    pub home: Home,
+    /// Another DynamoDB to use instead of the embedded one.
+    pub dynamodb_endpoint: Option<String>,
+    /// Called with every line that functions write.
+    pub print_logs: bool,
+}
+
+#[derive(Debug)]
+pub enum StartError {
+    Store(store::Error),
+    Engine(engine::Error),
+    Lambda(aws_lambda::OpenError),
+    Dynamo(aws_dynamodb::Error),
+    Executable(std::io::Error),
+    Port { address: SocketAddr, option: &'static str, cause: std::io::Error },
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Store(error) => error.fmt(f),
+            StartError::Engine(error) => error.fmt(f),
+            StartError::Lambda(error) => write_chain(f, error),
+            StartError::Dynamo(error) => write_chain(f, error),
+            StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
+            StartError::Port { address, option, cause } if cause.kind() == std::io::ErrorKind::AddrInUse => write!(
+                f,
+                "{address} is in use by another program. Stop it, or choose another port with {option}"
+            ),
+            StartError::Port { address, option, cause } => {
+                write!(f, "cannot listen on {address}: {cause}. Choose another place with --host or {option}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+fn write_chain(f: &mut std::fmt::Formatter<'_>, error: &dyn std::error::Error) -> std::fmt::Result {
+    write!(f, "{error}")?;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(f, ": {cause}")?;
+        source = cause.source();
+    }
+    Ok(())
+}
+
+/// A running Ithaca.
+pub struct Server {
+    pub(crate) options: Options,
+    /// Where the main port really is: what was asked for, or what 0 was given.
+    pub address: SocketAddr,
+    pub(crate) front: Arc<Front>,
+    engine: Engine,
+    main: tokio::task::JoinHandle<()>,
+    apis: Vec<tokio::task::JoinHandle<()>>,
+    _folder: Folder,
+}
+
+impl Server {
+    /// Opens everything and begins to serve. What was running goes on before the first request is taken.
+    pub async fn start(mut options: Options) -> Result<Server, StartError> {
+        let folder = Folder::lock_within(&options.data, LOCK_WAIT).map_err(StartError::Store)?;
+        options.data = folder.path().to_owned();
+        // The port comes first: two instances must not both recover before one finds it taken.
+        let asked = SocketAddr::new(options.host, options.port);
+        let listener = listen(asked, "--port").await?;
+        let address = listener.local_addr().unwrap_or(asked);
+
+        let host = Host::open(lambda_config(&options, address, &folder)?).map_err(StartError::Lambda)?;
+        let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
+        let store: Arc<dyn Store> =
+            Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
+        let runner = Tasks::new(host.clone(), tokio::runtime::Handle::current());
+        let engine = Engine::open(store, runner, &engine::Config::default()).map_err(StartError::Engine)?;
+
+        let front = Arc::new(Front {
+            states: States::new(engine.handle(), engine.reader(), options.home.clone()),
+            gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
+            lambda: host,
+            dynamo,
+            apis: RwLock::default(),
+            handle: engine.handle(),
+            host_names: front::HostNames::of(options.host),
+        });
+        let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
+        Ok(Server { options, address, front, engine, main, apis: Vec::new(), _folder: folder })
+    }
+
+    pub fn handle(&self) -> Handle {
+        self.engine.handle()
+    }
+
+    pub fn reader(&self) -> Reader {
+        self.engine.reader()
+    }
+
+    pub(crate) fn lambda(&self) -> &Host {
+        &self.front.lambda
+    }
+
+    /// Serves an API on the next free port from the first API port on.
+    pub(crate) async fn serve_api(&mut self, api: aws_apigateway::Api) -> Result<SocketAddr, StartError> {
+        /// So many APIs or foreign programs in a row are a mistake.
+        const PORTS_TRIED: u16 = 100;
+        let first = self.options.api_port;
+        let mut last = None;
+        for port in first..=first.saturating_add(PORTS_TRIED) {
+            match listen(SocketAddr::new(self.options.host, port), "--api-port").await {
+                Ok(listener) => {
+                    let asked = SocketAddr::new(self.options.host, port);
+                    let address = listener.local_addr().unwrap_or(asked);
+                    let api = Arc::new(api);
+                    self.front.add_api(api.clone());
+                    self.apis.push(tokio::spawn(front::serve(listener, self.front.clone(), front::Port::Api(api))));
+                    return Ok(address);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("at least one port was tried"))
+    }
+
+    /// Takes no more requests, lets the last commits finish, ends all functions.
+    pub async fn shut_down(self) {
+        self.main.abort();
+        for api in &self.apis {
+            api.abort();
+        }
+        let engine = self.engine;
+        // Joining threads would block the runtime that the last completions need.
+        let _ = tokio::task::spawn_blocking(move || engine.shut_down()).await;
+        self.front.lambda.shut_down().await;
+    }
+}
+
+async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Port { address, option, cause })
+}
+
+fn lambda_config(
+    options: &Options,
+    address: SocketAddr,
+    folder: &Folder,
+) -> Result<aws_lambda::Config, StartError> {
+    let lock = folder.as_fd().try_clone_to_owned().map_err(StartError::Executable)?;
+    let guard = aws_lambda::Guard {
+        executable: std::env::current_exe().map_err(StartError::Executable)?,
+        arguments: vec![crate::cli::GUARD.to_owned()],
+        lock: Some(Arc::new(File::from(lock))),
+    };
+    let mut config = aws_lambda::Config::new(options.data.join("functions"), endpoint_url(address));
+    config.home = options.home.clone();
+    config.guard = Some(guard);
+    if options.print_logs {
+        config.log_sink = Some(Arc::new(|line| eprintln!("  {} | {}", line.function, line.text)));
+    }
+    Ok(config)
+}
+
+/// What functions are told: an address they can reach, also when we listen on all of them.
+fn endpoint_url(address: SocketAddr) -> String {
+    let port = address.port();
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("http://127.0.0.1:{port}"),
+        IpAddr::V6(ip) => format!("http://[{ip}]:{port}"),
+        IpAddr::V4(ip) => format!("http://{ip}:{port}"),
+    }
+}
+
+fn dynamo_backend(options: &Options) -> Backend {
+    match &options.dynamodb_endpoint {
+        Some(url) => Backend::Forward(url.clone()),
+        None => Backend::Embedded(options.data.join("dynamodb.db")),
+    }
+}
+
+/// The Lambda host as API Gateway sees it.
+#[derive(Clone)]
+pub struct Functions(Host);
+
+impl Invoker for Functions {
+    async fn invoke(&self, function_arn: &str, payload: Bytes) -> Result<InvokeAnswer, aws_apigateway::InvokeError> {
+        let (host, arn) = (self.0.clone(), function_arn.to_owned());
+        // A task of its own, because a run goes on when the client has gone.
+        let run = tokio::spawn(async move { host.invoke(&arn, payload, InvokeOptions::default()).await });
+        match run.await {
+            Ok(Ok(invoked)) => Ok(match invoked.outcome {
+                Outcome::Succeeded(payload) => InvokeAnswer { payload, function_error: false },
+                Outcome::FunctionError { payload, .. } => InvokeAnswer { payload, function_error: true },
+            }),
+            Ok(Err(aws_lambda::InvokeError::TooManyRequests(_))) => Err(aws_apigateway::InvokeError::Throttled),
+            Ok(Err(error)) => Err(aws_apigateway::InvokeError::Rejected(error.to_string())),
+            Err(error) => Err(aws_apigateway::InvokeError::Rejected(error.to_string())),
+        }
+    }
+}

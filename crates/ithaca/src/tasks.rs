@@ -1,0 +1,177 @@
+//! Tasks of state machines become invocations of functions: the bridge between the engine and the Lambda host.
+//!
+//! Two forms, as on AWS: a function's own ARN as `Resource` gives its answer bare; `arn:aws:states:::lambda:invoke`
+//! is a call of Lambda's Invoke and gives its answer with Lambda's metadata around it.
+
+use std::sync::Arc;
+
+use aws_lambda::{Host, InvokeError, InvokeOptions, Outcome};
+use bytes::Bytes;
+use engine::{Completion, Task, TaskRunner};
+use interpreter::{Failure, Payload};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use asl::definition::Resource;
+
+pub struct Tasks {
+    host: Host,
+    runtime: Handle,
+}
+
+impl Tasks {
+    pub fn new(host: Host, runtime: Handle) -> Arc<Tasks> {
+        Arc::new(Tasks { host, runtime })
+    }
+}
+
+impl TaskRunner for Tasks {
+    fn run(&self, task: Task, completion: Completion) {
+        let host = self.host.clone();
+        self.runtime.spawn(async move {
+            match perform(&host, &task).await {
+                Ok(output) => completion.succeed(output),
+                Err(failure) => completion.fail(failure),
+            }
+        });
+    }
+}
+
+async fn perform(host: &Host, task: &Task) -> Result<Payload, Failure> {
+    match &task.resource {
+        Resource::Function { arn } => {
+            let payload = Bytes::copy_from_slice(task.input.text().as_bytes());
+            invoke(host, arn, payload, InvokeOptions::default()).await.map(|(_, answer)| answer)
+        }
+        Resource::Service { service, action, .. } if &**service == "lambda" && &**action == "invoke" => {
+            lambda_invoke(host, task.input.value()).await
+        }
+        // Validation lets no other resource through; this keeps a newer definition from hanging.
+        Resource::Service { arn, .. } => {
+            Err(Failure::new("States.Runtime", format!("Ithaca does not serve the resource {arn} yet.")))
+        }
+    }
+}
+
+/// `lambda:invoke`: the members of Lambda's Invoke request as Parameters.
+async fn lambda_invoke(host: &Host, parameters: &Value) -> Result<Payload, Failure> {
+    let name = parameters["FunctionName"].as_str().ok_or_else(|| bad_parameters("FunctionName must be a string"))?;
+    let name = match parameters["Qualifier"].as_str() {
+        Some(qualifier) => format!("{name}:{qualifier}"),
+        None => name.to_owned(),
+    };
+    let payload = parameters.get("Payload").map_or_else(Bytes::new, |payload| payload.to_string().into());
+    let client_context = parameters["ClientContext"].as_str().map(str::to_owned);
+    match parameters["InvocationType"].as_str() {
+        None | Some("RequestResponse") => {
+            let options = InvokeOptions { client_context, ..InvokeOptions::default() };
+            let (request_id, answer) = invoke(host, &name, payload, options).await?;
+            Ok(with_metadata(200, &request_id, Some(answer.text())))
+        }
+        Some("Event") => {
+            let request_id = host.invoke_event(&name, payload).await.map_err(|error| not_invoked(&error))?;
+            Ok(with_metadata(202, &request_id, None))
+        }
+        Some("DryRun") => match host.function(&name) {
+            Some(_) => Ok(with_metadata(204, "", None)),
+            None => Err(not_invoked(&InvokeError::NotFound(name))),
+        },
+        Some(other) => Err(bad_parameters(&format!(
+            "InvocationType must be RequestResponse, Event or DryRun, not {other}"
+        ))),
+    }
+}
+
+async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions) -> Result<(String, Payload), Failure> {
+    let invoked = host.invoke(name, payload, options).await.map_err(|error| not_invoked(&error))?;
+    match invoked.outcome {
+        Outcome::Succeeded(answer) => {
+            let text = json_text(&answer).ok_or_else(|| not_json(&answer))?;
+            Ok((invoked.request_id, Payload::from_checked_text(text)))
+        }
+        Outcome::FunctionError { error_type, payload, .. } => {
+            let cause = String::from_utf8_lossy(&payload).into_owned();
+            Err(Failure::new(if error_type.is_empty() { "Lambda.Unknown".to_owned() } else { error_type }, cause))
+        }
+    }
+}
+
+/// The answer as text, if it is JSON; an empty answer is null, as for a function that returns nothing.
+fn json_text(answer: &[u8]) -> Option<&str> {
+    if answer.is_empty() {
+        return Some("null");
+    }
+    let text = std::str::from_utf8(answer).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok().map(|_| text)
+}
+
+/// How much of an unusable answer is shown.
+const SHOWN_CHARS_MAX: usize = 256;
+
+fn not_json(answer: &[u8]) -> Failure {
+    let shown: String = String::from_utf8_lossy(answer).chars().take(SHOWN_CHARS_MAX).collect();
+    let cause = format!(
+        "The cause could not be determined because Lambda did not return an error type. Returned payload is not JSON: {shown}"
+    );
+    Failure::new("Lambda.Unknown", cause)
+}
+
+fn bad_parameters(why: &str) -> Failure {
+    Failure::new("States.Runtime", format!("The Parameters could not be used to start the Task: {why}."))
+}
+
+/// Lambda's own refusals, named as Step Functions names them: `Lambda.` and the exception.
+fn not_invoked(error: &InvokeError) -> Failure {
+    // What was under way when the host went is as unknown as after a crash.
+    if matches!(error, InvokeError::ShutDown) {
+        return Failure::new("Lambda.SdkClientException", error.to_string());
+    }
+    let aws = error.to_aws();
+    let cause = format!("{} (Service: Lambda, Status Code: {})", aws.message, aws.status.as_u16());
+    Failure::new(format!("Lambda.{}", aws.name), cause)
+}
+
+/// Lambda's answer as the AWS SDK for Java shows it, which is what Step Functions passes on.
+fn with_metadata(status: u16, request_id: &str, payload: Option<&str>) -> Payload {
+    let executed = if payload.is_some() { r#""ExecutedVersion":"$LATEST","# } else { "" };
+    let length = payload.map_or(0, str::len);
+    let payload = payload.map_or_else(String::new, |text| format!(r#""Payload":{text},"#));
+    let (headers_all, headers) = (
+        format!(
+            r#"{{"X-Amz-Executed-Version":["$LATEST"],"x-amzn-RequestId":["{request_id}"],"Content-Length":["{length}"],"Content-Type":["application/json"]}}"#
+        ),
+        format!(
+            r#"{{"Content-Length":"{length}","Content-Type":"application/json","X-Amz-Executed-Version":"$LATEST","x-amzn-RequestId":"{request_id}"}}"#
+        ),
+    );
+    Payload::from_checked_text(format!(
+        r#"{{{executed}{payload}"SdkHttpMetadata":{{"AllHttpHeaders":{headers_all},"HttpHeaders":{headers},"HttpStatusCode":{status}}},"SdkResponseMetadata":{{"RequestId":"{request_id}"}},"StatusCode":{status}}}"#
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_are_json() {
+        let check = |answer: &[u8], expect: Option<&str>| assert_eq!(json_text(answer), expect);
+        check(b"{\"a\":1}", Some("{\"a\":1}"));
+        check(b"", Some("null"));
+        check(b"garbage", None);
+        check(b"{\"a\":1} trailing", None);
+        check(&[0xff, 0xfe], None);
+    }
+
+    #[test]
+    fn metadata_is_json_with_the_payload_inside() {
+        let with = with_metadata(200, "id", Some(r#"{"ok":true}"#));
+        let value: Value = serde_json::from_str(with.text()).unwrap();
+        assert_eq!(value["Payload"]["ok"], true);
+        assert_eq!(value["StatusCode"], 200);
+        assert_eq!(value["SdkHttpMetadata"]["HttpHeaders"]["Content-Length"], "11");
+        let without: Value = serde_json::from_str(with_metadata(202, "id", None).text()).unwrap();
+        assert_eq!((without.get("Payload"), &without["StatusCode"]), (None, &Value::from(202)));
+    }
+}
