@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
@@ -35,6 +35,10 @@ pub struct LogLine {
     /// Without its line end. What is not UTF-8 has been replaced.
     pub text: String,
 }
+
+/// Between two writes. Without it a busy function would wake the writing thread for every line, which costs more than
+/// the line.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Lines that wait for the disk. More than this are dropped, with a note.
 const PENDING_BYTES_MAX: usize = 4 << 20;
@@ -196,7 +200,10 @@ impl Writer {
         thread::Builder::new().name("function-logs".into()).spawn(move || {
             for order in inbox {
                 match order {
-                    Order::Write(log) => log.write_pending(),
+                    Order::Write(log) => {
+                        log.write_pending();
+                        thread::sleep(GATHER);
+                    }
                     // Whoever asked may have given up.
                     Order::Tell(written) => drop(written.send(())),
                 }

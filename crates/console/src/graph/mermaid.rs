@@ -1,7 +1,8 @@
 //! The picture as a Mermaid `flowchart`, for Markdown pages that render it.
 //!
 //! Ids are counted (`s3`, inside it `s3_0_2`), names are only ever quoted text: no name can end a line or become
-//! syntax. Mermaid lays out by itself, so lanes are told by colour alone.
+//! syntax. Mermaid lays out by itself, so lanes are told by colour alone; it refuses more than 500 lines unless its
+//! page allows more, which the text itself cannot.
 
 use std::fmt::Write;
 

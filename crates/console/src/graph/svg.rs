@@ -19,6 +19,8 @@ const TURN: f64 = 7.0;
 const ARROW_LENGTH: f64 = 8.0;
 const ARROW_HALF: f64 = 4.2;
 const LEGEND: f64 = 34.0;
+/// How far the second sheet of a Map looks out.
+const SHEET: f64 = 4.0;
 
 pub fn svg(picture: &Picture) -> String {
     let scene = Scene::of(picture);
@@ -196,10 +198,13 @@ fn write_state(placed: &Placed, out: &mut String) {
     );
     if node.symbol == Symbol::Map {
         // One sheet behind another: it runs for each item.
-        let behind = Rect { x: placed.rect.x + 4.0, y: placed.rect.y + 4.0, ..placed.rect };
+        let (width, height) = (placed.rect.width - SHEET, placed.rect.height - SHEET);
+        let behind = Rect { x: placed.rect.x + SHEET, y: placed.rect.y + SHEET, width, height };
         out.push_str(&rect("sheet", behind, CORNER));
+        out.push_str(&rect("body", Rect { width, height, ..placed.rect }, CORNER));
+    } else {
+        out.push_str(&rect("body", placed.rect, CORNER));
     }
-    out.push_str(&rect("body", placed.rect, CORNER));
     let middle_y = if is_container { placed.rect.y + HEADER / 2.0 } else { placed.rect.middle().y };
     let symbol = Point { x: placed.rect.x + 11.0, y: middle_y - 8.0 };
     let _ = write!(

@@ -79,7 +79,10 @@ pub fn shorten_front(text: &str, size: f64, room: f64) -> String {
         used <= room
     };
     let start = text.char_indices().rev().take_while(fits).last().map_or(text.len(), |(at, _)| at);
-    format!("…{}", text[start..].trim_start())
+    let kept = text[start..].trim_start();
+    // A dot in the first half is the better place to begin.
+    let whole = kept.find('.').filter(|&dot| dot < kept.len() / 2).map_or(kept, |dot| &kept[dot + 1..]);
+    format!("…{whole}")
 }
 
 /// For XML text and attribute values. Characters that XML 1.0 forbids become U+FFFD.

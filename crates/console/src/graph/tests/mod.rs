@@ -179,6 +179,7 @@ fn long_names_are_broken_and_shortened() {
     check("CancelFlightReservation", 100.0, &["CancelFlight", "Reservation"]);
     check("cancel_flight_reservation", 100.0, &["cancel_flight_", "reservation"]);
     check("onewordwithnoplacetobreak", 60.0, &["onewordwi", "thnoplace…"]);
+    assert_eq!(words::shorten_front("CloudFormation.NameExists", 10.0, 100.0), "…NameExists");
     assert_eq!(words::shorten_front("$.order.status == \"SENT\"", 10.0, 100.0), "…tatus == \"SENT\"");
     check("予約を取り消す状態の名前", 60.0, &["予約を取り", "消す状態の…"]);
 }
