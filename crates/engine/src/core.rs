@@ -19,12 +19,15 @@ use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
 use crate::error::{Error, StartError, StopError};
 use crate::keys::{self, ExecutionId};
-use crate::limits::BATCH_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::machines::{Machines, Revision};
 use crate::record::{self, ExecutionStatus, Row, unreadable};
 use crate::task::lost;
 use crate::timers::Timers;
 use crate::watch::StatusChange;
+
+/// About what an event takes without its payload.
+const EVENT_BYTES: usize = 64;
 
 /// What a start request asks for.
 pub struct Start {
@@ -80,17 +83,28 @@ pub struct Core {
     deleting: HashSet<u32>,
     timers: Timers,
     waiting_tasks: VecDeque<(ExecutionId, RunTask)>,
-    running_tasks: usize,
+    /// Attempts handed over in this term that have not been answered.
+    running_tasks: HashSet<(ExecutionId, TaskId)>,
+    /// Executions whose step was cut short when the batch was full: they go on in the next.
+    unfinished: VecDeque<ExecutionId>,
     /// Executions with something to write, in the order in which they got it.
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
+    /// Inputs fed since the last batch was sealed.
+    inputs: usize,
     acts: Vec<Act>,
-    /// Names whose end is in the sealed batch: free once that is durable.
-    ending: Vec<(u32, Arc<str>)>,
-    sealed_ending: Vec<(u32, Arc<str>)>,
+    /// What ends in the open batch, and in the sealed one: there to be asked for until that is durable.
+    ending: Vec<Ending>,
+    sealed_ending: Vec<Ending>,
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
+}
+
+struct Ending {
+    machine: u32,
+    name: Arc<str>,
+    at: Timestamp,
 }
 
 struct Active {
@@ -130,9 +144,11 @@ impl Core {
             deleting: HashSet::new(),
             timers: Timers::default(),
             waiting_tasks: VecDeque::new(),
-            running_tasks: 0,
+            running_tasks: HashSet::new(),
+            unfinished: VecDeque::new(),
             dirty: Vec::new(),
             dirty_bytes: 0,
+            inputs: 0,
             acts: Vec::new(),
             ending: Vec::new(),
             sealed_ending: Vec::new(),
@@ -140,11 +156,13 @@ impl Core {
             now,
             entropy: Entropy::new(seed),
         };
-        for machine in core.machines.all() {
-            if machine.is_deleting {
-                core.deleting.insert(machine.number);
+        let live = core.machines.live_numbers();
+        for number in 1..=core.machines.last_number() {
+            if !live.contains(&number) {
+                core.deleting.insert(number);
             }
-            core.load_open(machine.number)?;
+            // Also of machines that are gone: a start may have been on its way when its machine was deleted.
+            core.load_open(number)?;
         }
         core.last_id = core.newest_id()?;
         core.take_up();
@@ -222,7 +240,7 @@ impl Core {
     pub fn gauges(&self) -> Gauges {
         Gauges {
             open_executions: self.active.len(),
-            running_tasks: self.running_tasks,
+            running_tasks: self.running_tasks.len(),
             waiting_tasks: self.waiting_tasks.len(),
             timers: self.timers.len(),
         }
@@ -234,10 +252,9 @@ impl Core {
         start: Start,
         reply: impl FnOnce(Result<StartReply, StartError>) + Send + 'static,
     ) {
-        match self.try_start(start) {
-            Ok(started) => self.acts.push(Act::Reply(Box::new(move || reply(Ok(started))))),
-            Err(error) => reply(Err(error)),
-        }
+        // A refusal waits for the commit too: it may tell of an execution that is not durable yet.
+        let answer = self.try_start(start);
+        self.acts.push(Act::Reply(Box::new(move || reply(answer))));
     }
 
     fn try_start(&mut self, start: Start) -> Result<StartReply, StartError> {
@@ -302,8 +319,22 @@ impl Core {
                 _ => Err(StartError::AlreadyExists { execution_arn }),
             }));
         }
-        let taken = self.store.get(Space::Names, &keys::name(revision.machine, name))?.is_some();
-        Ok(taken.then_some(Err(StartError::AlreadyExists { execution_arn })))
+        let Some(id) = self.store.get(Space::Names, &keys::name(revision.machine, name))? else { return Ok(None) };
+        // It has ended, or it is another shard's since their number has changed.
+        let other = self.stored_start(decode_id(&id)?)?;
+        Ok(Some(match other {
+            Some((row, started)) if row.status == ExecutionStatus::Running && started == *input => {
+                Ok(StartReply { execution_arn: execution_arn.into(), started_at: row.started_at })
+            }
+            _ => Err(StartError::AlreadyExists { execution_arn }),
+        }))
+    }
+
+    fn stored_start(&self, id: ExecutionId) -> Result<Option<(Row, Payload)>, Error> {
+        let Some(row) = self.store.get(Space::Executions, &keys::execution(id))? else { return Ok(None) };
+        let row = record::decode_row(&row)?;
+        let Some(first) = self.store.get(Space::Records, &keys::record(id, 0))? else { return Ok(None) };
+        Ok(started_input(&first)?.map(|input| (row, input)))
     }
 
     /// A UUID whose first digits grow with time, so that the index of names grows at its end.
@@ -328,36 +359,35 @@ impl Core {
         failure: Failure,
         reply: impl FnOnce(Result<Timestamp, StopError>) + Send + 'static,
     ) {
-        match self.try_stop(machine, name, failure) {
-            Ok(stopped_at) => self.acts.push(Act::Reply(Box::new(move || reply(Ok(stopped_at))))),
-            Err(error) => reply(Err(error)),
-        }
+        let answer = self.try_stop(machine, name, failure);
+        self.acts.push(Act::Reply(Box::new(move || reply(answer))));
     }
 
     fn try_stop(&mut self, machine: u32, name: &str, failure: Failure) -> Result<Timestamp, StopError> {
-        let known = self.names.get(&(machine, name.into())).copied();
-        if let Some(id) = known
+        if let Some(id) = self.names.get(&(machine, name.into())).copied()
             && self.active.contains_key(&id)
         {
             self.apply(id, InputKind::Stop(failure));
             return Ok(self.active[&id].row.stopped_at.unwrap_or(self.now));
         }
+        // Its end is in the batch that is being written, so the store does not know of it yet.
+        if let Some(ending) = self.sealed_ending.iter().find(|it| it.machine == machine && *it.name == *name) {
+            return Ok(ending.at);
+        }
         let stored = self.store.get(Space::Names, &keys::name(machine, name)).map_err(Error::from)?;
-        let id = match (known, stored) {
-            // Ended in the batch that is being written: its row is not to be read yet, its end is now.
-            (Some(_), None) => return Ok(self.now),
-            (_, Some(value)) => decode_id(&value)?,
-            (None, None) => return Err(StopError::DoesNotExist),
-        };
+        let id = decode_id(&stored.ok_or(StopError::DoesNotExist)?)?;
         let row = self.store.get(Space::Executions, &keys::execution(id)).map_err(Error::from)?;
         let row = record::decode_row(&row.ok_or(StopError::DoesNotExist)?)?;
         // One that runs and is not known here is another shard's.
         row.stopped_at.ok_or(StopError::DoesNotExist)
     }
 
-    /// The outcome of a task that was handed over. A stale one frees its slot all the same.
+    /// The outcome of a task that was handed over. One that nobody waits for any more frees its slot all the
+    /// same; a repeated one, or one of an earlier term, has none and is dropped.
     pub fn outcome(&mut self, id: ExecutionId, task: TaskId, outcome: Result<Payload, Failure>) {
-        self.running_tasks = self.running_tasks.saturating_sub(1);
+        if !self.running_tasks.remove(&(id, task)) {
+            return;
+        }
         let kind = match outcome {
             Ok(output) => InputKind::TaskSucceeded(task, output),
             Err(failure) => InputKind::TaskFailed(task, failure),
@@ -366,13 +396,19 @@ impl Core {
         self.start_waiting_tasks();
     }
 
-    /// Fires every timer that is due, at most `limit`; returns how many.
-    pub fn fire_due(&mut self, limit: usize) -> usize {
-        for fired in 0..limit {
-            let Some((id, timer)) = self.timers.pop_due(self.now) else { return fired };
+    /// Does what needs no input from outside, until the batch is full: goes on with what was cut short, and fires
+    /// the timers that are due.
+    pub fn go_on(&mut self) {
+        while !self.is_full()
+            && let Some(id) = self.unfinished.pop_front()
+        {
+            self.apply(id, InputKind::Continue);
+        }
+        while !self.is_full()
+            && let Some((id, timer)) = self.timers.pop_due(self.now)
+        {
             self.apply(id, InputKind::TimerFired(timer));
         }
-        limit
     }
 
     /// The machine's executions end at their next transition.
@@ -382,19 +418,15 @@ impl Core {
 
     /// Feeds one input, and what the engine itself owes in reply to its commands.
     fn apply(&mut self, id: ExecutionId, kind: InputKind) {
+        self.inputs += 1;
         let mut next = Some(kind);
         while let Some(kind) = next.take() {
             let Ok(commands) = self.step(id, kind) else { return };
-            for command in commands {
-                match command {
-                    Command::RunTask(task) => self.waiting_tasks.push_back((id, task)),
-                    Command::SetTimer(timer, at) => self.timers.set(id, timer, at),
-                    Command::ClearTimer(_) => self.timers.clear(),
-                    Command::Continue => next = Some(InputKind::Continue),
-                    // A runner is not interrupted: its outcome will be stale, and frees its slot.
-                    Command::CancelTask(_) => {}
-                    Command::Finish => self.finish(id),
-                }
+            let is_cut_short = self.perform(id, commands);
+            // INVARIANT: one execution does not fill a batch beyond its limit, however far it could go.
+            match is_cut_short && self.is_full() {
+                true => self.unfinished.push_back(id),
+                false => next = is_cut_short.then_some(InputKind::Continue),
             }
         }
         if self.timers.is_littered() {
@@ -408,38 +440,51 @@ impl Core {
         self.start_waiting_tasks();
     }
 
+    /// Does what can be done before the commit; says whether the step was cut short.
+    fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
+        let mut is_cut_short = false;
+        for command in commands {
+            match command {
+                Command::RunTask(task) => self.waiting_tasks.push_back((id, task)),
+                Command::SetTimer(timer, at) => self.timers.set(id, timer, at),
+                Command::ClearTimer(_) => self.timers.clear(),
+                Command::Continue => is_cut_short = true,
+                // A runner is not interrupted: its outcome will be stale, and frees its slot.
+                Command::CancelTask(_) => {}
+                Command::Finish => self.finish(id),
+            }
+        }
+        is_cut_short
+    }
+
     fn step(&mut self, id: ExecutionId, kind: InputKind) -> Result<Vec<Command>, Rejected> {
         let active = self.active.get_mut(&id).ok_or(Rejected::Terminal)?;
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
         let setting = Setting { definition, about: &active.about };
         let input = Input { at: self.now, entropy: self.entropy.next(), kind };
         let transition = step(&setting, &mut active.execution, &input)?;
+        self.dirty_bytes += written_bytes(&transition.history);
         active.events.extend(transition.history);
         if !active.is_dirty {
             active.is_dirty = true;
             self.dirty.push(id);
         }
-        self.dirty_bytes += active.events.len() * 64 + active.about.input.size();
         Ok(transition.commands)
     }
 
     /// Hands over as many scheduled tasks as there are slots: their Started is in the batch that is open now.
     fn start_waiting_tasks(&mut self) {
-        while self.running_tasks < self.limits.running_tasks_max {
+        while self.running_tasks.len() < self.limits.running_tasks_max {
             let Some((id, task)) = self.waiting_tasks.pop_front() else { return };
-            match self.step(id, InputKind::TaskStarted(task.task)) {
-                Ok(commands) => {
-                    self.running_tasks += 1;
-                    for command in commands {
-                        if let Command::SetTimer(timer, at) = command {
-                            self.timers.set(id, timer, at);
-                        }
-                    }
-                    let execution_arn = self.active[&id].about.execution_arn.clone();
-                    self.acts.push(Act::Run { id, execution_arn, task });
-                }
-                // Given up while it waited for its slot.
-                Err(_) => continue,
+            // One that was given up while it waited for its slot is stale.
+            let Ok(commands) = self.step(id, InputKind::TaskStarted(task.task)) else { continue };
+            self.perform(id, commands);
+            let active = &self.active[&id];
+            // The event may have been one too many for the history, and have ended the execution.
+            if active.execution.task(task.task).is_some() {
+                self.running_tasks.insert((id, task.task));
+                let execution_arn = active.about.execution_arn.clone();
+                self.acts.push(Act::Run { id, execution_arn, task });
             }
         }
     }
@@ -449,7 +494,7 @@ impl Core {
         let Some(active) = self.active.get_mut(&id) else { return };
         active.row.status = ExecutionStatus::from(&active.execution.status);
         active.row.stopped_at = Some(now);
-        self.ending.push((active.row.machine, active.row.name.clone()));
+        self.ending.push(Ending { machine: active.row.machine, name: active.row.name.clone(), at: now });
         self.changed(id);
     }
 
@@ -480,9 +525,9 @@ impl Core {
         !self.dirty.is_empty() || !self.acts.is_empty()
     }
 
-    /// Has the open batch reached its byte limit?
+    /// Has the open batch reached one of its limits?
     pub fn is_full(&self) -> bool {
-        self.dirty_bytes >= BATCH_BYTES_MAX
+        self.dirty_bytes >= BATCH_BYTES_MAX || self.inputs >= BATCH_INPUTS_MAX
     }
 
     /// Closes the open batch: the writes to commit, and the acts to perform once that is done.
@@ -497,16 +542,31 @@ impl Core {
             }
         }
         self.dirty_bytes = 0;
+        self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
         (Batch { shard: self.shard, epoch: self.epoch, writes }, std::mem::take(&mut self.acts))
     }
 
     /// The sealed batch is durable: the names of what it ended are found in the store from now on.
     pub fn committed(&mut self) {
-        for name in std::mem::take(&mut self.sealed_ending) {
-            self.names.remove(&name);
+        for ending in std::mem::take(&mut self.sealed_ending) {
+            self.names.remove(&(ending.machine, ending.name));
         }
     }
+}
+
+/// About what these events add to a record: each payload once, when it follows itself.
+fn written_bytes(events: &[HistoryEvent]) -> usize {
+    let mut last: Option<&Payload> = None;
+    let mut bytes = 0;
+    for event in events {
+        bytes += EVENT_BYTES;
+        if let Some(payload) = event.kind.payload() {
+            bytes += if last.is_some_and(|last| last.is(payload)) { 0 } else { payload.size() };
+            last = Some(payload);
+        }
+    }
+    bytes
 }
 
 /// The writes of one execution: its record, and its row and list entry when it starts or ends.
@@ -596,4 +656,50 @@ pub(crate) fn started_input(first_record: &[u8]) -> Result<Option<Payload>, Erro
 pub(crate) fn decode_id(value: &[u8]) -> Result<ExecutionId, Error> {
     let bytes = value.try_into().map_err(|_| unreadable("a name's entry", &"it is not an execution id"))?;
     Ok(ExecutionId(u64::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines::{Created, NewMachine};
+
+    #[test]
+    fn an_execution_whose_machine_is_gone_is_not_forgotten() {
+        let store: Arc<dyn Store> = Arc::new(store::Memory::new());
+        let machines = Arc::new(Machines::open(store.clone()).unwrap());
+        let arn = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
+        let create = || {
+            let new = NewMachine {
+                arn: arn.into(),
+                name: "m".into(),
+                role_arn: "role".into(),
+                definition: r#"{"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":9,"End":true}}}"#.into(),
+                tags: Default::default(),
+                settings: Default::default(),
+            };
+            match machines.create(new, Timestamp(0)).unwrap() {
+                Created::New(machine) => machine,
+                other => panic!("{other:?}"),
+            }
+        };
+        let recover = || {
+            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1 };
+            Core::recover(ShardId(0), store.clone(), machines.clone(), limits, Timestamp(0), 1).unwrap()
+        };
+        // Its start is on its way while its machine is deleted and made anew.
+        let mut core = recover();
+        let start = Start { revision: create().revision.clone(), name: None, input: Payload::parse("1").unwrap(), trace_header: None };
+        core.start(start, drop);
+        let (batch, _) = core.seal();
+        machines.delete(arn).unwrap();
+        assert_eq!(create().number, 2);
+        store::commit_and_wait(&*store, batch).unwrap();
+
+        let mut core = recover();
+        assert_eq!(core.gauges().open_executions, 1);
+        core.set_time(Timestamp(9000));
+        core.go_on();
+        core.seal();
+        assert_eq!(core.gauges().open_executions, 0, "it ends at its next transition");
+    }
 }

@@ -1,5 +1,6 @@
 //! Puts the parts together: the registry, the shards and their threads.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
@@ -59,6 +60,7 @@ impl Engine {
                 sender: sender.clone(),
                 queued: queued.clone(),
                 changes: changes.clone(),
+                parked: VecDeque::new(),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{shard}"))
@@ -68,7 +70,7 @@ impl Engine {
             doors.push(ShardDoor { sender, queued });
         }
         let handle = Handle { machines: machines.clone(), shards: doors.into(), changes };
-        Ok(Engine { handle, reader: Reader { store, machines }, threads })
+        Ok(Engine { handle, reader: Reader::new(store, machines), threads })
     }
 
     pub fn handle(&self) -> Handle {

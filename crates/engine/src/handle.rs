@@ -61,8 +61,10 @@ impl Handle {
             trace_header: trace_header.map(Arc::from),
         };
         let (reply, answer) = oneshot::channel();
-        if !shard.request(Message::Start(start, reply)) {
-            return Err(StartError::Throttled);
+        match shard.request(Message::Start(start, reply)) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(StartError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
         }
         answer.await.unwrap_or_else(|_| Err(unavailable().into()))
     }
@@ -77,8 +79,10 @@ impl Handle {
             let (reply, answer) = oneshot::channel();
             let message =
                 Message::Stop { machine: machine.number, name: name.to_owned(), failure: failure.clone(), reply };
-            if !shard.request(message) {
-                return Err(StopError::Throttled);
+            match shard.request(message) {
+                Ok(()) => {}
+                Err(Refused::Full) => return Err(StopError::Throttled),
+                Err(Refused::Gone) => return Err(unavailable().into()),
             }
             outcome = answer.await.unwrap_or_else(|_| Err(unavailable().into()));
             if !matches!(outcome, Err(StopError::DoesNotExist)) {
@@ -133,14 +137,24 @@ impl Handle {
     }
 }
 
+/// Why a request was not queued.
+enum Refused {
+    Full,
+    /// The engine has been shut down.
+    Gone,
+}
+
 impl ShardDoor {
-    /// Queues a request; false when the inbox is full or the shard is gone.
-    fn request(&self, message: Message) -> bool {
-        if self.queued.fetch_add(1, Ordering::Relaxed) < INBOX_MAX && self.sender.send(message).is_ok() {
-            return true;
-        }
+    fn request(&self, message: Message) -> Result<(), Refused> {
+        let refused = if self.queued.fetch_add(1, Ordering::Relaxed) >= INBOX_MAX {
+            Refused::Full
+        } else if self.sender.send(message).is_err() {
+            Refused::Gone
+        } else {
+            return Ok(());
+        };
         self.queued.fetch_sub(1, Ordering::Relaxed);
-        false
+        Err(refused)
     }
 
     pub(crate) fn tell(&self, message: Message) {

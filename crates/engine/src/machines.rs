@@ -6,7 +6,7 @@
 //!
 //! The calls here wait for the disk; async callers use a blocking thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use interpreter::Timestamp;
@@ -169,9 +169,14 @@ impl Machines {
         self.read().values().filter(|machine| !machine.is_deleting).cloned().collect()
     }
 
-    /// Every machine, those on their way out included: for recovery.
-    pub(crate) fn all(&self) -> Vec<Arc<Machine>> {
-        self.read().values().cloned().collect()
+    /// The numbers of the machines that take executions.
+    pub(crate) fn live_numbers(&self) -> HashSet<u32> {
+        self.read().values().filter(|machine| !machine.is_deleting).map(|machine| machine.number).collect()
+    }
+
+    /// The number of the newest machine. Numbers begin at 1 and are used once.
+    pub(crate) fn last_number(&self) -> u32 {
+        *self.lock()
     }
 
     pub fn create(&self, new: NewMachine, now: Timestamp) -> Result<Created, Error> {
@@ -187,6 +192,8 @@ impl Machines {
             return Ok(Created::TooMany);
         }
         let number = *last + 1;
+        // Used up even if the commit fails: its outcome may be unknown.
+        *last = number;
         let revision = Revision {
             machine: number,
             number: 0,
@@ -208,9 +215,7 @@ impl Machines {
             settings: new.settings,
             revision: self.keep(revision),
         };
-        let machine = self.write(machine, true)?;
-        *last = number;
-        Ok(Created::New(machine))
+        self.write(machine, true).map(Created::New)
     }
 
     /// A new revision; running executions keep theirs. Without a change of definition or role the revision stays.

@@ -15,8 +15,8 @@ use crate::record::{self, ExecutionStatus, Row, unreadable};
 
 #[derive(Clone)]
 pub struct Reader {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) machines: Arc<Machines>,
+    store: Arc<dyn Store>,
+    machines: Arc<Machines>,
 }
 
 /// One execution as `DescribeExecution` shows it.
@@ -60,6 +60,10 @@ pub struct HistoryPage {
 const RECORDS_PER_SCAN: usize = 64;
 
 impl Reader {
+    pub fn new(store: Arc<dyn Store>, machines: Arc<Machines>) -> Reader {
+        Reader { store, machines }
+    }
+
     pub fn machines(&self) -> &Arc<Machines> {
         &self.machines
     }

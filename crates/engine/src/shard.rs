@@ -4,9 +4,10 @@
 //! bounded by its senders: [`crate::Handle`] refuses a request when too many wait, runners can only answer
 //! what they were handed, and there is one commit on its way at a time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use interpreter::{Failure, Payload, TaskId, Timestamp};
@@ -15,7 +16,6 @@ use tokio::sync::{broadcast, oneshot};
 use crate::core::{Act, Core, Gauges, Start, StartReply};
 use crate::error::{Error, StartError, StopError};
 use crate::keys::ExecutionId;
-use crate::limits::BATCH_INPUTS_MAX;
 use crate::task::{Completion, Task, TaskRunner};
 use crate::watch::StatusChange;
 
@@ -36,6 +36,11 @@ impl Message {
     fn is_request(&self) -> bool {
         matches!(self, Message::Start(..) | Message::Stop { .. })
     }
+
+    /// Does it add to the batch?
+    fn is_input(&self) -> bool {
+        self.is_request() || matches!(self, Message::Outcome { .. })
+    }
 }
 
 /// Makes a core from what the store holds; called at the start and after a failed commit.
@@ -51,6 +56,8 @@ pub struct Shard {
     pub sender: Sender<Message>,
     pub queued: Arc<AtomicUsize>,
     pub changes: broadcast::Sender<StatusChange>,
+    /// What came while the open batch was full and another was on its way to the disk.
+    pub parked: VecDeque<Message>,
 }
 
 /// Milliseconds since 1970 by the system's clock.
@@ -65,16 +72,11 @@ impl Shard {
         // The acts of the batch that is on its way to the disk.
         let mut flying: Option<Vec<Act>> = None;
         let mut is_open = true;
-        while is_open || flying.is_some() || self.core.has_work() {
+        while is_open || flying.is_some() || self.core.has_work() || !self.parked.is_empty() {
             if flying.is_none() && self.core.has_work() {
                 flying = Some(self.submit());
             }
-            let Some(message) = self.wait(flying.is_some()) else {
-                self.tick();
-                continue;
-            };
-            let mut next = Some(message);
-            let mut taken = 0;
+            let mut next = self.wait(flying.is_some());
             while let Some(message) = next {
                 match message {
                     Message::Committed(Ok(())) => {
@@ -84,44 +86,55 @@ impl Shard {
                     Message::Committed(Err(error)) => {
                         // Dropped replies tell their callers that the engine is not available.
                         flying = None;
-                        match (self.recover)(now()) {
+                        match self.next_term(&error) {
                             Ok(core) => self.core = core,
-                            Err(second) => return self.refuse_all(&error, &second),
+                            Err(why) => return self.refuse_all(&why),
                         }
                     }
                     Message::ShutDown => is_open = false,
+                    message if message.is_input() && self.is_blocked(flying.is_some()) => self.parked.push_back(message),
                     message => self.take(message),
                 }
-                taken += 1;
-                let goes_on = taken < BATCH_INPUTS_MAX && !self.core.is_full();
-                next = if goes_on { self.inbox.try_recv().ok() } else { None };
+                next = if self.core.is_full() { None } else { self.gathered() };
             }
-            self.tick();
+            self.core.set_time(now());
+            self.core.go_on();
         }
     }
 
-    fn tick(&mut self) {
-        self.core.set_time(now());
-        self.core.fire_due(BATCH_INPUTS_MAX);
+    /// The open batch takes no more, and cannot be handed to the store yet.
+    fn is_blocked(&self, is_flying: bool) -> bool {
+        is_flying && self.core.is_full()
     }
 
-    /// The next message; none when a timer is due or there is something to commit.
+    /// What waits already, in the order in which it came.
+    fn gathered(&mut self) -> Option<Message> {
+        self.parked.pop_front().or_else(|| self.inbox.try_recv().ok())
+    }
+
+    /// The next message; none when a timer is due.
     fn wait(&mut self, is_flying: bool) -> Option<Message> {
-        if self.core.is_full() && is_flying {
-            // The open batch takes no more: only the answer of the store helps, and it is in this inbox too.
+        if self.is_blocked(is_flying) {
+            // Only the answer of the store helps, and it is in this inbox too.
             return self.inbox.recv().ok();
+        }
+        if let Some(message) = self.gathered() {
+            return Some(message);
         }
         let Some(at) = self.core.next_timer() else {
             return self.inbox.recv().ok();
         };
-        let wait_ms = u64::try_from(at.0 - now().0).unwrap_or(0);
-        if wait_ms == 0 {
-            return self.inbox.try_recv().ok();
+        let wait_ms = u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0);
+        self.inbox.recv_timeout(Duration::from_millis(wait_ms)).ok()
+    }
+
+    /// After a failed commit everything in memory is forgotten and read again. A shard that another has taken
+    /// over is not taken back: two owners would only fence each other.
+    fn next_term(&self, failed: &store::Error) -> Result<Core, String> {
+        if let store::Error::Fenced { .. } = failed {
+            return Err(failed.to_string());
         }
-        match self.inbox.recv_timeout(Duration::from_millis(wait_ms)) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        (self.recover)(now()).map_err(|error| format!("a commit failed ({failed}) and so did the recovery ({error})"))
     }
 
     fn take(&mut self, message: Message) {
@@ -171,10 +184,10 @@ impl Shard {
         }
     }
 
-    /// The store has failed and cannot be taken up again: every request is told so until the process ends.
-    fn refuse_all(self, first: &store::Error, second: &Error) {
-        let why = || Error::Unavailable(format!("a commit failed ({first}) and so did the recovery ({second})"));
-        while let Ok(message) = self.inbox.recv() {
+    /// The shard cannot be taken up again: every request is told so until the process ends.
+    fn refuse_all(mut self, why: &str) {
+        let why = || Error::Unavailable(why.to_owned());
+        while let Some(message) = self.parked.pop_front().or_else(|| self.inbox.recv().ok()) {
             if message.is_request() {
                 self.queued.fetch_sub(1, Ordering::Relaxed);
             }

@@ -138,6 +138,16 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The input or output that it holds.
+    pub fn payload(&self) -> Option<&Payload> {
+        use EventKind::*;
+        match self {
+            ExecutionStarted { input } | StateEntered { input, .. } | TaskScheduled { input, .. } => Some(input),
+            ExecutionSucceeded { output } | StateExited { output, .. } | TaskSucceeded { output, .. } => Some(output),
+            _ => None,
+        }
+    }
+
     /// Does this event end the execution?
     pub fn is_terminal(&self) -> bool {
         use EventKind::*;

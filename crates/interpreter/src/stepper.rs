@@ -166,8 +166,7 @@ impl<'a> Stepper<'a> {
             }
         }
         if self.full && !self.execution.status.is_terminal() {
-            let cause = format!("The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).");
-            self.end(Status::Failed(Failure::new("States.Runtime", cause)));
+            self.end(history_full());
         }
     }
 
@@ -367,6 +366,8 @@ impl<'a> Stepper<'a> {
 
     /// The execution reaches its one terminal status.
     fn end(&mut self, status: Status) {
+        // An event that did not fit has been dropped, so whatever the end was going to be, this is it.
+        let status = if self.full { history_full() } else { status };
         let last = self.execution.frames.first().map_or(self.execution.last_event, |root| root.last_event);
         for id in self.execution.frames.iter().map(|frame| frame.id).collect::<Vec<_>>() {
             self.close_wait(id);
@@ -475,4 +476,10 @@ impl<'a> Stepper<'a> {
         )
         .into()
     }
+}
+
+/// The end of an execution whose next event would not fit.
+fn history_full() -> Status {
+    let cause = format!("The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).");
+    Status::Failed(Failure::new("States.Runtime", cause))
 }

@@ -76,7 +76,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long [`crate::Host::shut_down`] waits for running invocations.
     pub drain_timeout: Duration,
-    /// Between the two further attempts of a failed `Event` invocation. AWS: one minute, then two.
+    /// Before each further attempt of an `Event` invocation that failed. AWS: one minute, then two.
     pub event_retries: Vec<Duration>,
     /// Payload of a synchronous invocation. AWS: 6 MB.
     pub request_bytes_max: usize,

@@ -139,8 +139,8 @@ impl Host {
     pub fn delete_function(&self, name_or_arn: &str) -> Result<(), Error> {
         let _changing = self.0.changing();
         let hosted = self.0.find(name_or_arn, None)?;
-        hosted.log.end();
         kept::remove(&hosted.folder)?;
+        hosted.log.end();
         self.0.functions_mut().remove(&hosted.name);
         hosted.close(&InvokeError::NotFound(hosted.info().arn.clone()));
         Ok(())

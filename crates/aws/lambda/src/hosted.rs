@@ -26,7 +26,7 @@ pub(crate) struct Hosted {
     pub log: Arc<Log>,
     info: RwLock<Arc<FunctionInfo>>,
     /// Held for one call at a time, never across IO or an await.
-    pool: Mutex<Pool<Job, Arc<Process>>>,
+    pool: Mutex<Pool<Box<Job>, Arc<Process>>>,
     in_flight: Arc<AtomicUsize>,
 }
 
@@ -56,7 +56,7 @@ impl Hosted {
         self.info.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn pool(&self) -> MutexGuard<'_, Pool<Job, Arc<Process>>> {
+    pub fn pool(&self) -> MutexGuard<'_, Pool<Box<Job>, Arc<Process>>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,7 +102,7 @@ impl Hosted {
             let mut pool = self.pool();
             let in_flight = InFlight::begin(&self.in_flight, limit);
             let _in_flight = in_flight.ok_or(InvokeError::TooManyRequests(Throttle::Reserved))?;
-            pool.offer(Job { request_id, payload, options, queued_at, reply, _in_flight })
+            pool.offer(Box::new(Job { request_id, payload, options, queued_at, reply, _in_flight }))
         };
         match self.settle(host, offer) {
             None => Ok(answer),
@@ -111,14 +111,14 @@ impl Hosted {
     }
 
     /// A job that a process was given and could not take goes back to the front.
-    pub fn give_back(self: &Arc<Hosted>, host: &Arc<Inner>, job: Job) {
+    pub fn give_back(self: &Arc<Hosted>, host: &Arc<Inner>, job: Box<Job>) {
         let offer = self.pool().give_back(job);
         if let Some((job, error)) = self.settle(host, offer) {
             let _ = job.reply.send(Err(error));
         }
     }
 
-    fn settle(self: &Arc<Hosted>, host: &Arc<Inner>, offer: Offer<Job>) -> Option<(Job, InvokeError)> {
+    fn settle(self: &Arc<Hosted>, host: &Arc<Inner>, offer: Offer<Box<Job>>) -> Option<(Box<Job>, InvokeError)> {
         match offer {
             Offer::Handed | Offer::Queued { watch: false } => None,
             Offer::Queued { watch: true } => {

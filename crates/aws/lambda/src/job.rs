@@ -45,7 +45,7 @@ pub(crate) struct Job {
     pub _in_flight: InFlight,
 }
 
-impl Waiter for Job {
+impl Waiter for Box<Job> {
     fn abandoned(&self) -> bool {
         self.reply.is_closed()
     }

@@ -85,14 +85,25 @@ impl Log {
     }
 
     pub fn push(self: &Arc<Log>, source: Source, text: impl Into<String>) {
-        let line = LogLine { at: SystemTime::now(), function: self.function.clone(), source, text: text.into() };
+        self.push_all(source, [text.into()]);
+    }
+
+    /// Lines of one moment, which nothing comes between.
+    pub fn push_all(self: &Arc<Log>, source: Source, texts: impl IntoIterator<Item = String>) {
+        let at = SystemTime::now();
+        let line = |text| LogLine { at, function: self.function.clone(), source, text };
+        let lines: Vec<LogLine> = texts.into_iter().map(line).collect();
+        // The listener is foreign code: it is called without our lock.
         if let Some(sink) = &self.sink {
-            sink(&line);
+            lines.iter().for_each(|line| sink(line));
         }
+        let stamp = time::log_time(at);
         let mut recent = lock(&self.recent);
         let was_empty = recent.pending.is_empty() && recent.dropped == 0;
-        recent.gather(&line);
-        recent.keep(line, self.ring_bytes_max);
+        for line in lines {
+            recent.gather(&stamp, &line.text);
+            recent.keep(line, self.ring_bytes_max);
+        }
         drop(recent);
         if was_empty {
             self.writer.wake(self.clone());
@@ -163,15 +174,14 @@ impl Log {
 }
 
 impl Recent {
-    fn gather(&mut self, line: &LogLine) {
+    fn gather(&mut self, stamp: &str, text: &str) {
         if self.pending.len() > PENDING_BYTES_MAX {
             self.dropped += 1;
             return;
         }
-        self.pending.extend_from_slice(time::log_time(line.at).as_bytes());
-        self.pending.push(b' ');
-        self.pending.extend_from_slice(line.text.as_bytes());
-        self.pending.push(b'\n');
+        for part in [stamp, " ", text, "\n"] {
+            self.pending.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn keep(&mut self, line: LogLine, bytes_max: usize) {
@@ -194,19 +204,23 @@ enum Order {
     Tell(oneshot::Sender<()>),
 }
 
+impl Order {
+    fn carry_out(self) {
+        match self {
+            Order::Write(log) => log.write_pending(),
+            // Whoever asked may have given up.
+            Order::Tell(written) => drop(written.send(())),
+        }
+    }
+}
+
 impl Writer {
     pub fn start() -> io::Result<Writer> {
         let (orders, inbox) = mpsc::channel();
         thread::Builder::new().name("function-logs".into()).spawn(move || {
-            for order in inbox {
-                match order {
-                    Order::Write(log) => {
-                        log.write_pending();
-                        thread::sleep(GATHER);
-                    }
-                    // Whoever asked may have given up.
-                    Order::Tell(written) => drop(written.send(())),
-                }
+            while let Ok(first) = inbox.recv() {
+                std::iter::once(first).chain(inbox.try_iter()).for_each(Order::carry_out);
+                thread::sleep(GATHER);
             }
         })?;
         Ok(Writer(orders))

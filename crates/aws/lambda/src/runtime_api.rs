@@ -109,7 +109,7 @@ async fn next(process: &Arc<Process>) -> Answer {
     begin(process, job).await
 }
 
-async fn begin(process: &Arc<Process>, job: Job) -> Answer {
+async fn begin(process: &Arc<Process>, job: Box<Job>) -> Answer {
     let (payload, headers) = (job.payload.clone(), invocation_headers(process, &job));
     match process.begin(job) {
         Ok(deadline) => {
@@ -256,16 +256,16 @@ fn refuse(status: StatusCode, error_type: &str, message: &str) -> Answer {
 struct Waiting<'a> {
     process: &'a Arc<Process>,
     ticket: Ticket,
-    hand: oneshot::Receiver<Job>,
+    hand: oneshot::Receiver<Box<Job>>,
     taken: bool,
 }
 
 impl<'a> Waiting<'a> {
-    fn new(process: &'a Arc<Process>, ticket: Ticket, hand: oneshot::Receiver<Job>) -> Waiting<'a> {
+    fn new(process: &'a Arc<Process>, ticket: Ticket, hand: oneshot::Receiver<Box<Job>>) -> Waiting<'a> {
         Waiting { process, ticket, hand, taken: false }
     }
 
-    async fn job(mut self) -> Option<Job> {
+    async fn job(mut self) -> Option<Box<Job>> {
         let job = (&mut self.hand).await.ok();
         self.taken = job.is_some();
         job

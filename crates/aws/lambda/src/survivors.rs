@@ -1,8 +1,8 @@
 //! Finds and ends every process that carries a mark in its environment: function processes and whatever they started.
 //!
 //! A mark is an environment variable set by the host. Children inherit it, whatever session or group they move to,
-//! unless they take trouble to clear it; the kernel shows it in `/proc/<pid>/environ`. A zombie shows an empty
-//! environment, so what is found is alive.
+//! unless they take trouble to clear it; the kernel shows it in `/proc/<pid>/environ`. The environment goes with the
+//! memory, so what is found can still do something, and what is not found (a zombie, a process being torn down) cannot.
 //!
 //! Outside Linux nothing is found: there only process groups are ended.
 

@@ -43,6 +43,7 @@ async fn what_a_function_gets_to_see() {
         f.environment.insert("TABLE".into(), "Bookings".into());
         f.environment.insert("TZ".into(), "Europe/Dublin".into());
     });
+    let _ours = std::fs::File::create(bench.scratch.0.join("lock")).unwrap();
     let options = InvokeOptions {
         client_context: Some(r#"{"client":1}"#.into()),
         trace_id: Some("Root=1-2-3".into()),
@@ -68,6 +69,9 @@ async fn what_a_function_gets_to_see() {
     check("environment", "LAMBDA_TASK_ROOT", info.code_folder.to_str().unwrap());
     assert_eq!(seen["folder"], info.code_folder.to_str().unwrap());
     assert_eq!(seen["environment"]["CARGO_MANIFEST_DIR"], Value::Null, "nothing of ours is inherited");
+    let scratch = bench.scratch.0.to_str().unwrap();
+    let open: Vec<&str> = seen["open"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(!open.iter().any(|path| path.starts_with(scratch)), "{open:?}");
     let deadline: u64 = seen["headers"]["lambda-runtime-deadline-ms"].as_str().unwrap().parse().unwrap();
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
     assert!(deadline > now && deadline <= now + 60_000, "{deadline} {now}");

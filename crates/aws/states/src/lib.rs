@@ -9,7 +9,7 @@
 mod actions;
 mod check;
 mod errors;
-mod history;
+pub mod history;
 mod page;
 mod wire;
 

@@ -99,36 +99,11 @@ struct Arranged<'a> {
 
 impl<'a> Arranged<'a> {
     fn of(block: &'a Block, inner: bool, bends_max: usize) -> Arranged<'a> {
-        let inside: Vec<Vec<Arranged>> = block
-            .nodes
-            .iter()
-            .map(|node| node.blocks.iter().map(|block| Arranged::of(block, true, bends_max)).collect())
-            .collect();
-        let ends = block.edges.iter().any(|edge| edge.to == END);
-        let sizes = sizes(block, &inside, inner);
+        let arrange = |node: &'a Node| node.blocks.iter().map(|block| Arranged::of(block, true, bends_max)).collect();
+        let inside: Vec<Vec<Arranged>> = block.nodes.iter().map(arrange).collect();
         let mut graph = Graph::default();
-        let mut box_of = vec![None; block.nodes.len()];
-        for (index, node) in block.nodes.iter().enumerate() {
-            if index == END && !ends {
-                continue;
-            }
-            box_of[index] = Some(graph.boxes.len());
-            let (width, height) = sizes[index];
-            let single_port = matches!(node.symbol, Symbol::Start | Symbol::End);
-            graph.boxes.push(Box { width, height, lane: node.lane, single_port });
-        }
-        let mut drawn = Vec::new();
-        for (index, edge) in block.edges.iter().enumerate() {
-            let (Some(from), Some(to)) = (box_of[edge.from], box_of[edge.to]) else { continue };
-            drawn.push(index);
-            graph.links.push(Link {
-                from,
-                to,
-                exit: if edge.kind == EdgeKind::Next { Exit::Below } else { Exit::Side },
-                family: if edge.kind == EdgeKind::Catch { 1 } else { 0 },
-                label_width: label(edge).map(|text| words::width(&text, LABEL_SIZE) + 2.0 * LABEL_PADDING),
-            });
-        }
+        let box_of = add_boxes(block, &sizes(block, &inside, inner), &mut graph);
+        let drawn = add_links(block, &box_of, &mut graph);
         graph.spine = block.spine.iter().filter_map(|&node| box_of[node]).collect();
         graph.last = box_of[END];
         Arranged { block, inner, layout: layout::lay_out(&graph, bends_max), box_of, drawn, inside }
@@ -183,6 +158,37 @@ impl<'a> Arranged<'a> {
             x += own + BETWEEN_BRANCHES;
         }
     }
+}
+
+/// Per node its box; an end that nothing leads to has none.
+fn add_boxes(block: &Block, sizes: &[(f64, f64)], graph: &mut Graph) -> Vec<Option<usize>> {
+    let ends = block.edges.iter().any(|edge| edge.to == END);
+    let mut box_of = vec![None; block.nodes.len()];
+    for (index, (node, &(width, height))) in block.nodes.iter().zip(sizes).enumerate() {
+        if index != END || ends {
+            box_of[index] = Some(graph.boxes.len());
+            let single_port = matches!(node.symbol, Symbol::Start | Symbol::End);
+            graph.boxes.push(Box { width, height, lane: node.lane, single_port });
+        }
+    }
+    box_of
+}
+
+/// Which edges became links, in order.
+fn add_links(block: &Block, box_of: &[Option<usize>], graph: &mut Graph) -> Vec<usize> {
+    let mut drawn = Vec::new();
+    for (index, edge) in block.edges.iter().enumerate() {
+        let (Some(from), Some(to)) = (box_of[edge.from], box_of[edge.to]) else { continue };
+        drawn.push(index);
+        graph.links.push(Link {
+            from,
+            to,
+            exit: if edge.kind == EdgeKind::Next { Exit::Below } else { Exit::Side },
+            family: if edge.kind == EdgeKind::Catch { 1 } else { 0 },
+            label_width: label(edge).map(|text| words::width(&text, LABEL_SIZE) + 2.0 * LABEL_PADDING),
+        });
+    }
+    drawn
 }
 
 fn moved(point: Point, by: Point) -> Point {

@@ -15,9 +15,9 @@ use crate::stepper::{Flow, Stepper};
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
     let input = step.effective_input(id, &map.io)?;
     let items = items(step, id, map, &input)?;
+    let concurrency = concurrency(step, id, map, &input)?;
     let length = items.len();
     step.emit_on(id, EventKind::MapStarted { length: length as u32 });
-    let concurrency = concurrency(step, id, map, &input)?;
     step.frame_mut(id).wait =
         Wait::Map(MapWait { pending: items, running: Vec::new(), results: vec![None; length], concurrency });
     start_iterations(step, id, map)?;
@@ -33,10 +33,14 @@ pub fn completed(
     output: Payload,
 ) -> Result<Flow, Failure> {
     let name = step.state_of(id).name.clone();
-    step.emit(step.frame(id).last_event, EventKind::IterationSucceeded { name, index });
+    let succeeded = step.emit(step.frame(id).last_event, EventKind::IterationSucceeded { name, index });
     let open = wait(step, id);
     open.running.retain(|running| *running != child);
     open.results[index as usize] = Some(output);
+    if open.running.is_empty() && open.pending.is_empty() {
+        // The end of the Map follows this event; a further iteration follows what came before it: so recorded.
+        step.frame_mut(id).last_event = succeeded;
+    }
     start_iterations(step, id, map)?;
     finish_if_done(step, id, map)
 }

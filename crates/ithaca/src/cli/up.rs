@@ -159,6 +159,10 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
     for (name, value) in &deployed.outputs {
         println!("  output {name:<8} {value}");
     }
+    if !server.options.host.is_loopback() {
+        let warning = "  Requests are not authenticated: everyone who can reach this address can use this Ithaca.";
+        println!("{}", paint(Tone::Warn, warning));
+    }
     println!("{}", paint(Tone::Quiet, "  Ctrl-C stops; executions end here as they end:"));
 }
 

@@ -146,8 +146,8 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The process exists and is no zombie.
+/// The process can still do something: it has memory. One that is being torn down has none, nor has a zombie.
 pub fn is_alive(pid: u64) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    statm.split(' ').next().is_some_and(|pages| !pages.is_empty() && pages != "0")
 }

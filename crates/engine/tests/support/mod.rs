@@ -1,0 +1,220 @@
+//! What the tests of the engine share: the travel machine, and a shard without thread or clock whose store,
+//! runner and callers are lists.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use engine::core::{Act, Core, Limits, Start, StartReply};
+use engine::{Created, ExecutionId, Machine, Machines, NewMachine, Reader, StartError, StopError};
+use interpreter::{EventKind, Failure, HistoryEvent, Payload, RunTask, TaskId, Timestamp};
+use store::{Order, ShardId, Store, commit_and_wait};
+
+/// When every test begins: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp(1_767_225_600_000);
+
+pub const ARN: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:";
+pub const FUNCTION: &str = r#""Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f""#;
+
+pub fn new_machine(name: &str, definition: &str) -> NewMachine {
+    if let Err(diagnostics) = asl::parse(definition) {
+        panic!("{definition}: {diagnostics:?}");
+    }
+    NewMachine {
+        arn: format!("{ARN}{name}"),
+        name: name.to_owned(),
+        role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
+        definition: definition.to_owned(),
+        tags: BTreeMap::new(),
+        settings: serde_json::Map::new(),
+    }
+}
+
+/// The travel example's machine.
+pub fn travel() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/travel/saga.asl.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.replace("${", "").replace("Function}", "")
+}
+
+/// A machine of states, of which the first is A.
+pub fn machine(states: &str) -> String {
+    format!(r#"{{"StartAt":"A","States":{{{states}}}}}"#)
+}
+
+pub fn payload(text: &str) -> Payload {
+    Payload::parse(text).unwrap()
+}
+
+/// A shard under a virtual clock. Dropping it is a crash: only the store remains.
+pub struct Bench {
+    pub store: Arc<dyn Store>,
+    pub machines: Arc<Machines>,
+    pub reader: Reader,
+    pub core: Core,
+    pub now: Timestamp,
+    /// Handed over and not answered.
+    pub running: VecDeque<(ExecutionId, Arc<str>, RunTask)>,
+    /// Every attempt that was ever handed over, by execution.
+    pub handed: Arc<Mutex<BTreeSet<(Arc<str>, TaskId)>>>,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Started(Result<StartReply, StartError>),
+    Stopped(Result<Timestamp, StopError>),
+}
+
+impl Bench {
+    pub fn open(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize) -> Bench {
+        let machines = Arc::new(Machines::open(store.clone()).unwrap());
+        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1 };
+        let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, 7).unwrap();
+        Bench {
+            reader: Reader::new(store.clone(), machines.clone()),
+            store,
+            machines,
+            core,
+            now,
+            running: VecDeque::new(),
+            handed: Arc::default(),
+            answers: Arc::default(),
+        }
+    }
+
+    /// What the next process finds: the same store, and the list of what was ever handed over.
+    pub fn crash(self, running_tasks_max: usize) -> Bench {
+        let (store, now, handed) = (self.store.clone(), self.now, self.handed.clone());
+        drop(self);
+        Bench { handed, ..Bench::open(store, now, running_tasks_max) }
+    }
+
+    pub fn create(&self, name: &str, definition: &str) -> Arc<Machine> {
+        match self.machines.create(new_machine(name, definition), self.now).unwrap() {
+            Created::New(machine) | Created::Same(machine) => machine,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn start(&mut self, machine: &Machine, name: &str, input: &str) {
+        let start = Start {
+            revision: machine.revision.clone(),
+            name: Some(name.into()),
+            input: payload(input),
+            trace_header: None,
+        };
+        let (answers, name) = (self.answers.clone(), name.to_owned());
+        self.core.start(start, move |answer| drop(answers.lock().unwrap().insert(name, Answer::Started(answer))));
+    }
+
+    pub fn stop(&mut self, machine: &Machine, name: &str) {
+        let (answers, key) = (self.answers.clone(), name.to_owned());
+        self.core.stop(machine.number, name, Failure::named("Stopped"), move |answer| {
+            drop(answers.lock().unwrap().insert(key, Answer::Stopped(answer)));
+        });
+    }
+
+    /// The answer to the last request about this name, once it was given.
+    pub fn answer(&self, name: &str) -> Option<Answer> {
+        self.answers.lock().unwrap().remove(name)
+    }
+
+    /// The batch reaches the store and nothing more is done: what a crash after a commit leaves.
+    pub fn commit(&mut self) -> Vec<Act> {
+        let (batch, acts) = self.core.seal();
+        if !batch.writes.is_empty() {
+            commit_and_wait(&*self.store, batch).unwrap();
+        }
+        acts
+    }
+
+    /// One turn of the shard's loop: commit what is there, then act.
+    pub fn turn(&mut self) {
+        let acts = self.commit();
+        self.core.committed();
+        for act in acts {
+            match act {
+                Act::Reply(reply) => reply(),
+                Act::Run { id, execution_arn, task } => {
+                    let mut handed = self.handed.lock().unwrap();
+                    let first = handed.insert((execution_arn.clone(), task.task));
+                    assert!(first, "an attempt is handed over once: {:?} of {execution_arn}", task.task);
+                    let attempts = handed.iter().filter(|(arn, _)| *arn == execution_arn).count();
+                    drop(handed);
+                    assert!(self.starts(id) >= attempts, "a task is handed over when its start is durable");
+                    self.running.push_back((id, execution_arn, task));
+                }
+                Act::Changed(_) => {}
+            }
+        }
+    }
+
+    /// Turns until nothing is left to commit.
+    pub fn settle(&mut self) {
+        self.core.set_time(self.now);
+        self.core.go_on();
+        while self.core.has_work() {
+            self.turn();
+            self.core.go_on();
+        }
+    }
+
+    /// TaskStarted events that are durable.
+    fn starts(&self, id: ExecutionId) -> usize {
+        let history = self.reader.history(id, None, Order::Ascending, usize::MAX).unwrap().events;
+        history.iter().filter(|event| matches!(event.kind, EventKind::TaskStarted { .. })).count()
+    }
+
+    /// Answers the oldest task that is running in this state.
+    pub fn answer_task(&mut self, state: &str, outcome: Result<&str, &str>) {
+        let at = self.running.iter().position(|(_, _, task)| *task.state == *state);
+        let at = at.unwrap_or_else(|| panic!("no task of {state} is running"));
+        let (id, _, task) = self.running.remove(at).unwrap();
+        self.core.outcome(id, task.task, outcome.map(payload).map_err(|error| Failure::named(error)));
+    }
+
+    /// Moves the clock to the next timer.
+    pub fn advance(&mut self) -> bool {
+        let Some(at) = self.core.next_timer() else { return false };
+        self.now = Timestamp(self.now.0.max(at.0));
+        true
+    }
+
+    pub fn history(&self, machine: &Machine, name: &str) -> Vec<HistoryEvent> {
+        let arn = engine::execution_arn(&machine.arn, name);
+        let Some(id) = self.reader.find(&arn).unwrap() else { return Vec::new() };
+        self.reader.history(id, None, Order::Ascending, usize::MAX).unwrap().events
+    }
+
+    /// Status by AWS's word, and output, or error and cause.
+    pub fn end(&self, machine: &Machine, name: &str) -> String {
+        let found = self.reader.describe(&engine::execution_arn(&machine.arn, name)).unwrap();
+        let Some(found) = found else { return "none".into() };
+        let failure = found.failure.unwrap_or_default();
+        let rest = [found.output.as_ref().map(Payload::text), failure.error.as_deref(), failure.cause.as_deref()];
+        rest.into_iter().flatten().fold(found.row.status.name().to_owned(), |text, part| format!("{text} {part}"))
+    }
+}
+
+/// The states entered, in order.
+pub fn entered(history: &[HistoryEvent]) -> Vec<&str> {
+    history
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::StateEntered { name, .. } => Some(&**name),
+            _ => None,
+        })
+        .collect()
+}
+
+pub fn check_history(history: &[HistoryEvent]) {
+    for (at, event) in history.iter().enumerate() {
+        assert_eq!(event.id, at as u64 + 1, "ids have no gaps");
+        assert!(event.previous < event.id);
+    }
+    let ends = history.iter().filter(|event| event.kind.is_terminal()).count();
+    assert!(ends <= 1 && history.iter().rev().skip(1).all(|event| !event.kind.is_terminal()));
+}

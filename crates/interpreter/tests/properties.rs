@@ -1,0 +1,260 @@
+//! What holds for every definition and every order of inputs.
+//!
+//! Definitions are drawn at random (sequences of every kind of state, nested, with Retry, Catch and timeouts),
+//! and so is what happens to them: outcomes, repeated and late ones, timers, signs of life, stops.
+
+mod support;
+
+use interpreter::{Execution, Failure, InputKind, Payload, Rejected, TaskId, TimerId};
+use proptest::prelude::*;
+use support::World;
+
+/// A state of a drawn definition.
+#[derive(Clone, Debug)]
+enum Drawn {
+    Pass,
+    Wait(u8),
+    Fail,
+    Task { guard: Guard, timeout: bool, heartbeat: bool },
+    Parallel { branches: Vec<Vec<Drawn>>, guard: Guard },
+    Map { items: u8, concurrency: u8, states: Vec<Drawn>, guard: Guard },
+}
+
+/// Its Retry and Catch.
+#[derive(Clone, Debug)]
+struct Guard {
+    attempts: u8,
+    jitter: bool,
+    catches: bool,
+}
+
+fn guard() -> impl Strategy<Value = Guard> {
+    (0..3u8, any::<bool>(), any::<bool>()).prop_map(|(attempts, jitter, catches)| Guard { attempts, jitter, catches })
+}
+
+fn states() -> impl Strategy<Value = Vec<Drawn>> {
+    let leaf = prop_oneof![
+        2 => Just(Drawn::Pass),
+        1 => (0..3u8).prop_map(Drawn::Wait),
+        1 => Just(Drawn::Fail),
+        5 => (guard(), any::<bool>(), any::<bool>())
+            .prop_map(|(guard, timeout, heartbeat)| Drawn::Task { guard, timeout, heartbeat }),
+    ];
+    let state = leaf.prop_recursive(3, 16, 3, |inner| {
+        let block = prop::collection::vec(inner, 1..3);
+        prop_oneof![
+            (prop::collection::vec(block.clone(), 1..4), guard())
+                .prop_map(|(branches, guard)| Drawn::Parallel { branches, guard }),
+            (0..4u8, 0..3u8, block, guard()).prop_map(|(items, concurrency, states, guard)| Drawn::Map {
+                items, concurrency, states, guard
+            }),
+        ]
+    });
+    prop::collection::vec(state, 1..4)
+}
+
+/// The text of a definition: the states one after another, caught errors going on as if nothing had happened.
+struct Writer {
+    names: u32,
+}
+
+impl Writer {
+    fn block(&mut self, states: &[Drawn]) -> String {
+        let names: Vec<String> = states.iter().map(|_| self.name()).collect();
+        let mut texts = Vec::new();
+        for (at, state) in states.iter().enumerate() {
+            let next = names.get(at + 1).cloned();
+            let (name, text) = (&names[at], self.state(state, next.as_deref()));
+            texts.push(format!(r#""{name}":{{{text}}}"#));
+            if matches!(state, Drawn::Fail) {
+                // What comes after it would be out of reach.
+                break;
+            }
+        }
+        format!(r#""StartAt":"{}","States":{{{}}}"#, names[0], texts.join(","))
+    }
+
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("S{}", self.names)
+    }
+
+    fn state(&mut self, state: &Drawn, next: Option<&str>) -> String {
+        let go = next.map_or(r#""End":true"#.to_owned(), |next| format!(r#""Next":"{next}""#));
+        match state {
+            Drawn::Pass => format!(r#""Type":"Pass",{go}"#),
+            Drawn::Wait(seconds) => format!(r#""Type":"Wait","Seconds":{seconds},{go}"#),
+            Drawn::Fail => r#""Type":"Fail","Error":"E""#.into(),
+            Drawn::Task { guard, timeout, heartbeat } => {
+                let timeout = if *timeout { r#","TimeoutSeconds":20"# } else { "" };
+                let heartbeat = if *heartbeat && !timeout.is_empty() { r#","HeartbeatSeconds":5"# } else { "" };
+                let guard = self.guard(guard, next);
+                format!(r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{{"FunctionName":"f","Payload.$":"$"}}{timeout}{heartbeat}{guard},{go}"#)
+            }
+            Drawn::Parallel { branches, guard } => {
+                let branches: Vec<String> = branches.iter().map(|states| format!("{{{}}}", self.block(states))).collect();
+                let guard = self.guard(guard, next);
+                format!(r#""Type":"Parallel","Branches":[{}]{guard},{go}"#, branches.join(","))
+            }
+            Drawn::Map { items, concurrency, states, guard } => {
+                let processor = self.block(states);
+                let guard = self.guard(guard, next);
+                let items = ["none", "one", "two", "three"][usize::from(*items)];
+                format!(r#""Type":"Map","ItemsPath":"$$.Execution.Input.{items}","MaxConcurrency":{concurrency},"ItemProcessor":{{{processor}}}{guard},{go}"#)
+            }
+        }
+    }
+
+    fn guard(&mut self, guard: &Guard, next: Option<&str>) -> String {
+        let jitter = if guard.jitter { r#","JitterStrategy":"FULL""# } else { "" };
+        let retry = format!(r#","Retry":[{{"ErrorEquals":["States.ALL"],"MaxAttempts":{}{jitter}}}]"#, guard.attempts);
+        let retry = if guard.attempts > 0 { retry } else { String::new() };
+        // Without a next state there is none to catch to in this block.
+        let catch = next.filter(|_| guard.catches).map(|next| format!(r#","Catch":[{{"ErrorEquals":["E","States.Timeout"],"Next":"{next}"}}]"#));
+        retry + &catch.unwrap_or_default()
+    }
+}
+
+const INPUT: &str = r#"{"none":[],"one":[1],"two":[1,2],"three":[1,2,3]}"#;
+
+fn definition(states: &[Drawn]) -> String {
+    format!(r#"{{"TimeoutSeconds":500,{}}}"#, Writer { names: 0 }.block(states))
+}
+
+fn bytes(execution: &Execution) -> String {
+    serde_json::to_string(execution).unwrap()
+}
+
+/// Feeds, and checks what holds after every single input.
+fn feed(world: &mut World, kind: InputKind) -> Result<(), Rejected> {
+    let was_terminal = world.execution.status.is_terminal();
+    let before = bytes(&world.execution);
+    let events = world.history.len();
+    let outcome = world.feed(kind);
+    match &outcome {
+        Err(rejected) => {
+            assert_eq!(bytes(&world.execution), before, "a refused input changes nothing");
+            assert!(!was_terminal || matches!(rejected, Rejected::Terminal | Rejected::NotNow));
+        }
+        Ok(_) => assert!(!was_terminal, "nothing is accepted after the end"),
+    }
+    for (at, event) in world.history.iter().enumerate().skip(events) {
+        assert_eq!(event.id, at as u64 + 1, "ids have no gaps");
+        assert!(event.previous < event.id);
+        assert_eq!(event.at, world.now);
+    }
+    assert_eq!(world.execution.last_event, world.history.len() as u64);
+    let tasks: Vec<TaskId> = world.execution.tasks().map(|(task, _, _)| task).collect();
+    assert_eq!(tasks, world.tasks.keys().copied().collect::<Vec<_>>(), "open tasks are those that were asked for");
+    let mut timers = world.execution.timers();
+    timers.sort();
+    assert_eq!(timers, world.timers.iter().map(|(timer, at)| (*timer, *at)).collect::<Vec<_>>(), "and so are timers");
+    let ends = world.history.iter().filter(|event| event.kind.is_terminal()).count();
+    assert_eq!(ends, usize::from(world.execution.status.is_terminal()), "one end, and only then");
+    assert!(ends == 0 || (world.execution.frames.is_empty() && world.history.last().unwrap().kind.is_terminal()));
+    assert_eq!(world.execution.is_ready(), world.owes_continue && ends == 0);
+    outcome.map(drop)
+}
+
+/// One thing that may happen, chosen by numbers: often something that fits, sometimes something that does not.
+fn act(world: &mut World, seen: &mut Vec<TaskId>, what: u8, which: u8) {
+    seen.extend(world.tasks.keys().copied());
+    seen.sort_unstable();
+    seen.dedup();
+    let started = |world: &World, task: &TaskId| world.execution.task(*task).is_some_and(|(_, wait)| wait.is_started());
+    let pick = |tasks: Vec<TaskId>| (!tasks.is_empty()).then(|| tasks[usize::from(which) % tasks.len()]);
+    let open: Vec<TaskId> = world.tasks.keys().copied().collect();
+    let output = || Payload::parse(&format!("{{\"r\":{which}}}")).unwrap();
+    let kind = match what {
+        0..=9 => pick(open.into_iter().filter(|task| !started(world, task)).collect()).map(InputKind::TaskStarted),
+        10..=16 => {
+            pick(open.into_iter().filter(|task| started(world, task)).collect()).map(|task| InputKind::TaskSucceeded(task, output()))
+        }
+        17..=20 => {
+            let failure = Failure::named(["E", "Other", "States.Timeout", "States.Runtime"][usize::from(which) % 4]);
+            pick(open.into_iter().filter(|task| started(world, task)).collect()).map(|task| InputKind::TaskFailed(task, failure))
+        }
+        21..=24 => {
+            let timer = world.timers.iter().map(|(timer, at)| (*at, *timer)).min();
+            timer.map(|(at, timer)| {
+                world.now = world.now.max(at);
+                InputKind::TimerFired(timer)
+            })
+        }
+        25 => pick(open).map(InputKind::TaskHeartbeat),
+        // From here on: repeated, late, never asked for.
+        26 => pick(seen.clone()).map(InputKind::TaskStarted),
+        27 => pick(seen.clone()).map(|task| InputKind::TaskSucceeded(task, output())),
+        28 => pick(seen.clone()).map(|task| InputKind::TaskFailed(task, Failure::default())),
+        29 => pick(seen.clone()).map(|task| InputKind::TimerFired(TimerId::Timeout(task))),
+        30 => pick(seen.clone()).map(|task| InputKind::TimerFired(TimerId::Pause(task.frame, task.attempt))),
+        31 if which < 8 => Some(InputKind::Stop(Failure::named("Stopped"))),
+        31 => Some(InputKind::Start),
+        _ => Some(InputKind::Continue),
+    };
+    if let Some(kind) = kind {
+        let _ = feed(world, kind);
+    }
+    world.now = world.now.after_ms(u64::from(which) * 10);
+}
+
+/// Answers everything that is open until the execution has ended.
+fn drain(world: &mut World) {
+    for _ in 0..10_000 {
+        if world.execution.status.is_terminal() {
+            return;
+        }
+        let kind = match (world.owes_continue, world.tasks.keys().next().copied()) {
+            (true, _) => InputKind::Continue,
+            (_, Some(task)) if world.execution.task(task).unwrap().1.is_started() => {
+                InputKind::TaskSucceeded(task, Payload::parse("{}").unwrap())
+            }
+            (_, Some(task)) => InputKind::TaskStarted(task),
+            (_, None) => {
+                let (at, timer) = world.timers.iter().map(|(timer, at)| (*at, *timer)).min().expect("something is waited for");
+                world.now = world.now.max(at);
+                InputKind::TimerFired(timer)
+            }
+        };
+        feed(world, kind).expect("what fits is taken");
+    }
+    panic!("it does not end: {:?}", world.execution);
+}
+
+/// The same inputs again, with a snapshot written and read between any two of them.
+fn replay(first: &World, definition: &str) {
+    let mut again = World::new(definition, INPUT);
+    again.entropy = first.entropy;
+    let mut history = Vec::new();
+    for input in &first.inputs {
+        let setting = interpreter::Setting { definition: &again.definition, about: &again.about };
+        if let Ok(transition) = interpreter::step(&setting, &mut again.execution, input) {
+            history.extend(transition.history);
+        }
+        again.execution.settle();
+        again.execution = serde_json::from_str(&bytes(&again.execution)).unwrap();
+    }
+    assert_eq!(bytes(&again.execution), bytes(&first.execution));
+    assert_eq!(serde_json::to_string(&history).unwrap(), serde_json::to_string(&first.history).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_inputs(states in states(), acts in prop::collection::vec((0..33u8, any::<u8>()), 0..60), entropy: u64) {
+        let definition = definition(&states);
+        let mut world = World::new(&definition, INPUT);
+        world.entropy = entropy;
+        feed(&mut world, InputKind::Start).unwrap();
+        let mut seen = Vec::new();
+        for (what, which) in acts {
+            act(&mut world, &mut seen, what, which);
+        }
+        drain(&mut world);
+        for late in [InputKind::Continue, InputKind::Stop(Failure::default()), InputKind::TimerFired(TimerId::Execution)] {
+            prop_assert_eq!(feed(&mut world, late), Err(Rejected::Terminal));
+        }
+        replay(&world, &definition);
+    }
+}

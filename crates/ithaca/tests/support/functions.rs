@@ -1,0 +1,40 @@
+//! Functions for the tests to deploy: a zip with a small script as its bootstrap.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+
+use super::client::{CallError, Client, ROLE, text};
+
+/// Creates a function whose bootstrap is this script, and returns its ARN.
+pub fn create(client: &Client, name: &str, bootstrap: &str, timeout_seconds: u32) -> String {
+    let body = json!({
+        "FunctionName": name,
+        "Runtime": "provided.al2023",
+        "Handler": "bootstrap",
+        "Role": ROLE,
+        "Timeout": timeout_seconds,
+        "Code": { "ZipFile": STANDARD.encode(zip("bootstrap", bootstrap.as_bytes())) },
+    });
+    let created = client.lambda("POST", "/2015-03-31/functions", &body);
+    text(&created.unwrap_or_else(|error| panic!("{name}: {error:?}"))["FunctionArn"])
+}
+
+pub fn invoke(client: &Client, name: &str, payload: &Value) -> Result<Value, CallError> {
+    client.lambda("POST", &format!("/2015-03-31/functions/{name}/invocations"), payload)
+}
+
+pub fn zip(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file(name, SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
+    zip.write_all(content).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+/// A state machine with one task that calls a function by its ARN.
+pub fn one_task(function_arn: &str) -> Value {
+    json!({ "StartAt": "Call", "States": { "Call": { "Type": "Task", "Resource": function_arn, "End": true } } })
+}
