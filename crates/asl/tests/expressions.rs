@@ -2,6 +2,7 @@
 //!
 //! Runs every recording whose states are only Pass, Choice, Succeed and Fail: these need nothing but expressions.
 //! The recordings are not part of the repository; without them the test says so and checks nothing.
+#![allow(clippy::disallowed_methods)] // A test, which reads the recordings.
 
 use std::path::{Path, PathBuf};
 

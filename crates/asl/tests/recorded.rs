@@ -1,6 +1,7 @@
 //! Our verdicts against recorded ones: what AWS answered, and what other validators say of definitions in the wild.
 //!
 //! The recordings are not part of the repository; without them these tests say so and check nothing.
+#![allow(clippy::disallowed_methods)] // A test, which reads the recordings.
 
 use std::path::{Path, PathBuf};
 

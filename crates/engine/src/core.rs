@@ -228,6 +228,11 @@ impl Core {
         self.start_waiting_tasks();
     }
 
+    /// Hands no more tasks over: those that are scheduled wait for the next start.
+    pub fn drain(&mut self) {
+        self.limits.running_tasks_max = 0;
+    }
+
     /// Moves the shard's time on. It never goes back, whatever the clock does.
     pub fn set_time(&mut self, now: Timestamp) {
         self.now = self.now.max(now);

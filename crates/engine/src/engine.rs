@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use interpreter::Timestamp;
 use store::{ShardId, Store};
@@ -81,10 +82,12 @@ impl Engine {
         self.reader.clone()
     }
 
-    /// Ends every shard after its last commit. Requests that come later are told that the engine is not there.
-    pub fn shut_down(self) {
+    /// Ends every shard: no further task is handed over, and those that run have until `patience` is over to answer;
+    /// what comes later finds nobody and is lost, as in a crash. Requests are told that the engine is stopping.
+    pub fn shut_down(self, patience: Duration) {
+        let at = Instant::now() + patience;
         for shard in self.handle.shards.iter() {
-            shard.tell(Message::ShutDown);
+            shard.tell(Message::ShutDown(at));
         }
         for thread in self.threads {
             // A shard that panicked has said why on standard error; the others still end well.

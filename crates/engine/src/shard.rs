@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use interpreter::{Failure, Payload, TaskId, Timestamp};
 use tokio::sync::{broadcast, oneshot};
@@ -27,8 +27,9 @@ pub enum Message {
     Gauges(oneshot::Sender<Gauges>),
     /// From the store: what became of the batch.
     Committed(Result<(), store::Error>),
-    /// Stop taking; end when the last commit is done.
-    ShutDown,
+    /// Take no more requests and hand no more tasks over; end when the last commit is done and every running task
+    /// has its outcome, at this moment at the latest.
+    ShutDown(Instant),
 }
 
 impl Message {
@@ -71,12 +72,12 @@ impl Shard {
     pub fn run(mut self) {
         // The acts of the batch that is on its way to the disk.
         let mut flying: Option<Vec<Act>> = None;
-        let mut is_open = true;
-        while is_open || flying.is_some() || self.core.has_work() || !self.parked.is_empty() {
+        let mut closes_at: Option<Instant> = None;
+        while flying.is_some() || self.core.has_work() || !self.parked.is_empty() || self.goes_on(closes_at) {
             if flying.is_none() && self.core.has_work() {
                 flying = Some(self.submit());
             }
-            let mut next = self.wait(flying.is_some());
+            let mut next = self.wait(flying.is_some(), closes_at);
             while let Some(message) = next {
                 match message {
                     Message::Committed(Ok(())) => {
@@ -91,7 +92,11 @@ impl Shard {
                             Err(why) => return self.refuse_all(&why),
                         }
                     }
-                    Message::ShutDown => is_open = false,
+                    Message::ShutDown(at) => {
+                        closes_at = Some(at);
+                        self.core.drain();
+                    }
+                    message if closes_at.is_some() && message.is_request() => self.refuse(message, "it is stopping"),
                     message if message.is_input() && self.is_blocked(flying.is_some()) => self.parked.push_back(message),
                     message => self.take(message),
                 }
@@ -112,8 +117,13 @@ impl Shard {
         self.parked.pop_front().or_else(|| self.inbox.try_recv().ok())
     }
 
-    /// The next message; none when a timer is due.
-    fn wait(&mut self, is_flying: bool) -> Option<Message> {
+    /// Open, or closing while tasks may still answer in time.
+    fn goes_on(&self, closes_at: Option<Instant>) -> bool {
+        closes_at.is_none_or(|at| self.core.gauges().running_tasks > 0 && Instant::now() < at)
+    }
+
+    /// The next message; none when a timer is due or the moment to close has come.
+    fn wait(&mut self, is_flying: bool, closes_at: Option<Instant>) -> Option<Message> {
         if self.is_blocked(is_flying) {
             // Only the answer of the store helps, and it is in this inbox too.
             return self.inbox.recv().ok();
@@ -121,11 +131,15 @@ impl Shard {
         if let Some(message) = self.gathered() {
             return Some(message);
         }
-        let Some(at) = self.core.next_timer() else {
-            return self.inbox.recv().ok();
-        };
-        let wait_ms = u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0);
-        self.inbox.recv_timeout(Duration::from_millis(wait_ms)).ok()
+        let until_timer = self.core.next_timer().map(|at| {
+            Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0))
+        });
+        // A commit that is on its way answers soon and wakes us anyway.
+        let until_close = closes_at.filter(|_| !is_flying).map(|at| at.saturating_duration_since(Instant::now()));
+        match until_timer.into_iter().chain(until_close).min() {
+            None => self.inbox.recv().ok(),
+            Some(timeout) => self.inbox.recv_timeout(timeout).ok(),
+        }
     }
 
     /// After a failed commit everything in memory is forgotten and read again. A shard that another has taken
@@ -151,7 +165,7 @@ impl Shard {
             Message::Outcome { id, task, outcome } => self.core.outcome(id, task, outcome),
             Message::MachineDeleted(machine) => self.core.machine_deleted(machine),
             Message::Gauges(reply) => drop(reply.send(self.core.gauges())),
-            Message::Committed(_) | Message::ShutDown => unreachable!("handled by the loop"),
+            Message::Committed(_) | Message::ShutDown(_) => unreachable!("handled by the loop"),
         }
     }
 
@@ -186,17 +200,22 @@ impl Shard {
 
     /// The shard cannot be taken up again: every request is told so until the process ends.
     fn refuse_all(mut self, why: &str) {
-        let why = || Error::Unavailable(why.to_owned());
         while let Some(message) = self.parked.pop_front().or_else(|| self.inbox.recv().ok()) {
-            if message.is_request() {
-                self.queued.fetch_sub(1, Ordering::Relaxed);
-            }
             match message {
-                Message::Start(_, reply) => drop(reply.send(Err(why().into()))),
-                Message::Stop { reply, .. } => drop(reply.send(Err(why().into()))),
-                Message::ShutDown => return,
-                Message::Outcome { .. } | Message::MachineDeleted(_) | Message::Gauges(_) | Message::Committed(_) => {}
+                Message::ShutDown(_) => return,
+                message if message.is_request() => self.refuse(message, why),
+                _ => {}
             }
+        }
+    }
+
+    fn refuse(&self, request: Message, why: &str) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        let error = Error::Unavailable(why.to_owned());
+        match request {
+            Message::Start(_, reply) => drop(reply.send(Err(error.into()))),
+            Message::Stop { reply, .. } => drop(reply.send(Err(error.into()))),
+            _ => unreachable!("only a request is refused"),
         }
     }
 }

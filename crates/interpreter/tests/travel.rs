@@ -1,4 +1,5 @@
 //! The travel example: which states each kind of trip goes through, and what becomes of compensations that fail.
+#![allow(clippy::disallowed_methods)] // A test, which reads the example.
 
 mod support;
 

@@ -4,16 +4,16 @@
 //! running executions keep the definition they have. Order: what is referred to comes first.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aws_apigateway::{Method, Route};
-use aws_cloudformation::{Build, Code, Function, Plan, StateMachine, StateMachineKind};
+use aws_cloudformation::{Build, Code, Function, Plan, StateMachine};
 use serde_json::{Value, json};
 
+use crate::findings;
 use crate::server::Server;
 
 /// What was deployed, for people.
@@ -27,22 +27,41 @@ pub struct Deployed {
     pub outputs: Vec<(String, String)>,
 }
 
-/// Applies the plan; the error is text for a person. `say` is told of steps that take time.
-pub async fn deploy(server: &mut Server, plan: &Plan, say: &dyn Fn(&str)) -> Result<Deployed, String> {
+/// What a plan needs before anything is changed: definitions that are valid, functions that are built.
+pub struct Prepared {
+    executables: Executables,
+}
+
+/// Checks and builds, which needs no server: what cannot be deployed disturbs nothing that is running. The error is
+/// text for a person. `say` is told of steps that take time.
+pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
+    let errors: Vec<String> =
+        findings::in_plan(plan).iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    if !errors.is_empty() {
+        return Err(errors.join("\n"));
+    }
+    Ok(Prepared { executables: build(plan, say)? })
+}
+
+/// Applies the plan; the error is text for a person.
+pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Result<Deployed, String> {
     let mut done = Deployed::default();
-    check_machines(plan)?;
-    let executables = build(plan, say)?;
     for table in &plan.tables {
-        server.front.dynamo.ensure_table(&table.create).await.map_err(|error| format!("table {}: {error}", table.name))?;
+        server
+            .front
+            .dynamo
+            .ensure_table(&table.create)
+            .await
+            .map_err(|error| format!("table {}: {error}", table.name))?;
         done.tables.push(table.name.clone());
     }
     for function in &plan.functions {
-        let code = code(function, &executables)?;
+        let code = code(function, &prepared.executables)?;
         let (host, settings) = (server.lambda().clone(), settings(function));
         let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
-        put.map_err(|error| error.to_string())
-            .and_then(|put| put.map_err(|error| error.to_aws().message))
-            .map_err(|error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name))?;
+        put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.to_aws().message)).map_err(
+            |error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name),
+        )?;
         done.functions.push(function.name.clone());
     }
     for machine in &plan.state_machines {
@@ -60,28 +79,6 @@ pub async fn deploy(server: &mut Server, plan: &Plan, say: &dyn Fn(&str)) -> Res
         done.outputs.push((output.logical_id.clone(), plan.localise(&output.value, &url)));
     }
     Ok(done)
-}
-
-/// All definitions are checked before anything is changed.
-fn check_machines(plan: &Plan) -> Result<(), String> {
-    let mut text = String::new();
-    for machine in &plan.state_machines {
-        if machine.kind == StateMachineKind::Express {
-            let place = format!("{}:{}", plan.template.display(), machine.at.line);
-            let _ = writeln!(text, "{place}: {}: Ithaca does not serve EXPRESS state machines yet: make its Type STANDARD", machine.logical_id);
-        }
-        if let Err(diagnostics) = asl::parse::parse(&machine.definition.text) {
-            for diagnostic in diagnostics {
-                let at = machine.definition.locate(&diagnostic.pointer);
-                let file = machine.definition.file.display();
-                let _ = writeln!(text, "{file}:{}:{}: {} [{}] at {}", at.line, at.column, diagnostic.message, diagnostic.code, diagnostic.pointer);
-                if let Some(help) = &diagnostic.help {
-                    let _ = writeln!(text, "  help: {help}");
-                }
-            }
-        }
-    }
-    if text.is_empty() { Ok(()) } else { Err(text.trim_end().to_owned()) }
 }
 
 fn settings(function: &Function) -> aws_lambda::Function {
@@ -112,7 +109,9 @@ fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
             (Some(Build::Makefile { .. }), _) => {
                 return Err(format!(
                     "{}:{}: function {}: Ithaca does not run BuildMethod makefile yet: build the code first and point CodeUri at the folder with its bootstrap",
-                    plan.template.display(), function.at.line, function.logical_id
+                    plan.template.display(),
+                    function.at.line,
+                    function.logical_id
                 ));
             }
             (Some(Build::CargoLambda { .. }), Code::Inline(_)) | (None, _) => {}
@@ -129,7 +128,10 @@ fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
                 name => built.get(name),
             };
             let path = found.ok_or_else(|| match binary {
-                "" => format!("{logical_id}: {} has several binaries: name one in Metadata, BuildProperties, Binary", folder.display()),
+                "" => format!(
+                    "{logical_id}: {} has several binaries: name one in Metadata, BuildProperties, Binary",
+                    folder.display()
+                ),
                 name => format!("{logical_id}: {} has no binary {name}", folder.display()),
             })?;
             executables.insert(logical_id.to_owned(), path.clone());
@@ -139,7 +141,10 @@ fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
 }
 
 /// Builds the binaries (all, if one has no name) and returns where each is. Cargo's progress goes to the terminal.
-fn cargo_build<'b>(folder: &Path, binaries: impl Iterator<Item = &'b str>) -> Result<BTreeMap<String, PathBuf>, String> {
+fn cargo_build<'b>(
+    folder: &Path,
+    binaries: impl Iterator<Item = &'b str>,
+) -> Result<BTreeMap<String, PathBuf>, String> {
     let mut names: Vec<&str> = binaries.collect();
     names.sort_unstable();
     names.dedup();
@@ -150,7 +155,10 @@ fn cargo_build<'b>(folder: &Path, binaries: impl Iterator<Item = &'b str>) -> Re
         false => command.args(names.iter().flat_map(|name| ["--bin", name])),
     };
     let mut cargo = command.stdout(Stdio::piped()).spawn().map_err(|error| {
-        format!("cargo could not be started to build {}: {error}. Is Rust installed? See https://rustup.rs", folder.display())
+        format!(
+            "cargo could not be started to build {}: {error}. Is Rust installed? See https://rustup.rs",
+            folder.display()
+        )
     })?;
     let mut built = BTreeMap::new();
     let output = cargo.stdout.take().ok_or("cargo's output is not there")?;
@@ -164,7 +172,11 @@ fn cargo_build<'b>(folder: &Path, binaries: impl Iterator<Item = &'b str>) -> Re
         }
     }
     let status = cargo.wait().map_err(|error| format!("cargo did not end: {error}"))?;
-    if status.success() { Ok(built) } else { Err(format!("{} could not be built: see cargo's messages above", folder.display())) }
+    if status.success() {
+        Ok(built)
+    } else {
+        Err(format!("{} could not be built: see cargo's messages above", folder.display()))
+    }
 }
 
 fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Code, String> {
@@ -175,7 +187,9 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
         Code::Path(path) if path.is_dir() => Ok(aws_lambda::Code::Folder(path.clone())),
         Code::Path(path) => match std::fs::read(path) {
             Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
-            Err(error) => Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display())),
+            Err(error) => {
+                Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display()))
+            }
         },
         Code::Inline(_) => Err(format!(
             "function {}: Ithaca does not run inline code yet: put it into a folder and point CodeUri at it",

@@ -46,6 +46,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body has to be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Where AWS's JSON protocols name service and operation.
+const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target");
+
 static CONNECTIONS: Semaphore = Semaphore::const_new(CONNECTIONS_MAX);
 
 pub struct Front {
@@ -134,19 +137,32 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
     let (parts, body) = request.into_parts();
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return whole(too_large());
+    }
     let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let text = format!("The request body is larger than {BODY_BYTES_MAX} bytes.\n");
-            return whole(respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text));
+            return whole(too_large());
         }
-        _ => return whole(respond(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "The request body is broken.\n")),
+        _ => {
+            return whole(respond(
+                StatusCode::BAD_REQUEST,
+                "text/plain; charset=utf-8",
+                "The request body is broken.\n",
+            ));
+        }
     };
     let request = http::Request::from_parts(parts, body);
     match port {
         Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
         Port::Main => front.route(request, peer).await,
     }
+}
+
+fn too_large() -> Response {
+    let text = format!("The request body is larger than {BODY_BYTES_MAX} bytes.\n");
+    respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text)
 }
 
 fn whole(response: Response) -> Answer {
@@ -159,7 +175,7 @@ impl Front {
     }
 
     async fn route(&self, request: Request, peer: SocketAddr) -> Answer {
-        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if target.starts_with(aws_states::TARGET_PREFIX) {
             return whole(self.states.handle(&request).await);
         }
@@ -235,7 +251,8 @@ impl Body for Stream {
 
 /// Lambda's REST paths begin with the date of their version.
 fn is_lambda(path: &str) -> bool {
-    const SECTIONS: [&str; 6] = ["/functions", "/tags", "/event-source-mappings", "/layers", "/account-settings", "/code-signing"];
+    const SECTIONS: [&str; 6] =
+        ["/functions", "/tags", "/event-source-mappings", "/layers", "/account-settings", "/code-signing"];
     let Some((date, rest)) = path.get(1..11).zip(path.get(11..)) else { return false };
     let is_date = date.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-',
@@ -248,21 +265,21 @@ const WELCOME: &str = "Ithaca is running.\n\n\
     AWS clients: point --endpoint-url or AWS_ENDPOINT_URL here.\n\
     Command line: ithaca executions, ithaca show NAME, ithaca --help.\n";
 
-/// A request no door wants: says which service it seems to be for and which are served.
+/// A request no door wants: says what it seems to be for and what is served.
 fn unknown(request: &Request) -> Response {
-    let scope = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split("Credential=").nth(1)?.split('/').nth(3));
-    let what = match scope {
-        Some(service) => format!("the AWS service '{service}'"),
-        None => format!("{} {}", request.method(), request.uri().path()),
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let scope = text(header::AUTHORIZATION).and_then(|value| value.split("Credential=").nth(1)?.split('/').nth(3));
+    let what = match (text(TARGET), scope) {
+        (Some(target), _) if !target.is_empty() => format!("the operation '{target}'"),
+        (_, Some(service)) => format!("the AWS service '{service}'"),
+        _ => format!("{} {}", request.method(), request.uri().path()),
     };
     let error = aws_protocol::Error::with_status(
         StatusCode::NOT_FOUND,
         "UnknownOperationException",
-        format!("Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB and deployed APIs of API Gateway."),
+        format!(
+            "Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB and deployed APIs of API Gateway."
+        ),
     );
     aws_protocol::json_1_0_error("", &error)
 }

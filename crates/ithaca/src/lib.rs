@@ -10,9 +10,10 @@
 
 pub mod cli;
 mod deploy;
+mod findings;
 mod front;
 mod server;
 mod tasks;
 
-pub use deploy::{Deployed, deploy};
+pub use deploy::{Deployed, Prepared, deploy, prepare};
 pub use server::{Options, Server, StartError};

@@ -24,6 +24,9 @@ use crate::tasks::Tasks;
 /// How long a start waits for the guard of an instance that has just died to finish its work.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a stop waits for running tasks, so that what they did is not unknown at the next start.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where and how to serve.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -57,10 +60,9 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
-            StartError::Port { address, option, cause } if cause.kind() == std::io::ErrorKind::AddrInUse => write!(
-                f,
-                "{address} is in use by another program. Stop it, or choose another port with {option}"
-            ),
+            StartError::Port { address, option, cause } if cause.kind() == std::io::ErrorKind::AddrInUse => {
+                write!(f, "{address} is in use by another program. Stop it, or choose another port with {option}")
+            }
             StartError::Port { address, option, cause } => {
                 write!(f, "cannot listen on {address}: {cause}. Choose another place with --host or {option}")
             }
@@ -156,15 +158,16 @@ impl Server {
         Err(last.expect("at least one port was tried"))
     }
 
-    /// Takes no more requests, lets the last commits finish, ends all functions.
+    /// Takes no more requests, gives running tasks a moment to answer, ends all functions.
     pub async fn shut_down(self) {
-        self.main.abort();
         for api in &self.apis {
             api.abort();
         }
         let engine = self.engine;
-        // Joining threads would block the runtime that the last completions need.
-        let _ = tokio::task::spawn_blocking(move || engine.shut_down()).await;
+        // Joining threads would block the runtime that the last completions need. The main port stays open
+        // meanwhile: running functions may call us.
+        let _ = tokio::task::spawn_blocking(move || engine.shut_down(STOP_PATIENCE)).await;
+        self.main.abort();
         self.front.lambda.shut_down().await;
     }
 }
@@ -173,11 +176,7 @@ async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener
     TcpListener::bind(address).await.map_err(|cause| StartError::Port { address, option, cause })
 }
 
-fn lambda_config(
-    options: &Options,
-    address: SocketAddr,
-    folder: &Folder,
-) -> Result<aws_lambda::Config, StartError> {
+fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Result<aws_lambda::Config, StartError> {
     let lock = folder.as_fd().try_clone_to_owned().map_err(StartError::Executable)?;
     let guard = aws_lambda::Guard {
         executable: std::env::current_exe().map_err(StartError::Executable)?,

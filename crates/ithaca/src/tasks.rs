@@ -77,9 +77,9 @@ async fn lambda_invoke(host: &Host, parameters: &Value) -> Result<Payload, Failu
             Some(_) => Ok(with_metadata(204, "", None)),
             None => Err(not_invoked(&InvokeError::NotFound(name))),
         },
-        Some(other) => Err(bad_parameters(&format!(
-            "InvocationType must be RequestResponse, Event or DryRun, not {other}"
-        ))),
+        Some(other) => {
+            Err(bad_parameters(&format!("InvocationType must be RequestResponse, Event or DryRun, not {other}")))
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use support::client::{CallError, Client, ROLE, text};
+use support::client::{CallError, Client, text};
 use support::history::{Attempt, attempts, check_whole, states_entered};
 use support::ithaca::{Ithaca, Up, functions_of, processes_of};
 use support::random::Random;
@@ -72,7 +72,8 @@ fn create_patient(client: &Client) -> String {
     let mut definition: Value = serde_json::from_str(described["definition"].as_str().unwrap()).unwrap();
     for step in FORWARD {
         // More attempts than there are kills, so that no run of bad luck uses them up.
-        let retry = json!({ "ErrorEquals": [CUT_OFF], "IntervalSeconds": 1, "MaxAttempts": 2 * KILLS, "BackoffRate": 1 });
+        let retry =
+            json!({ "ErrorEquals": [CUT_OFF], "IntervalSeconds": 1, "MaxAttempts": 2 * KILLS, "BackoffRate": 1 });
         definition["States"][step]["Retry"] = json!([retry]);
     }
     client.create_machine("patient", &definition)
@@ -192,7 +193,10 @@ fn judge(client: &Client, ends: &[BTreeMap<String, Value>], kills: &[Kill]) {
     println!("sagas under way at each kill: {hits:?}\nsagas: {sagas:?}\npatient sagas: {patient:?}");
     assert_eq!((patient.booked, patient.compensated, patient.given_up), (SAGAS, 0, 0), "Retry carries them through");
     assert!(hits.iter().filter(|running| **running > 0).count() >= 20, "too few kills hit a saga: {hits:?}");
-    assert!(sagas.cut_off > 0 && patient.cut_off > 0 && sagas.compensated > 0, "no kill cut an attempt off: {tallies:?}");
+    assert!(
+        sagas.cut_off > 0 && patient.cut_off > 0 && sagas.compensated > 0,
+        "no kill cut an attempt off: {tallies:?}"
+    );
 }
 
 fn running_at(ends: &[BTreeMap<String, Value>], at: f64) -> usize {

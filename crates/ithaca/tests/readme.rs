@@ -110,7 +110,8 @@ fn continuous_integration_runs_the_readmes_tests() {
 
 #[test]
 fn links_and_paths_lead_somewhere() {
-    let mut documents: Vec<String> = ["ARCHITECTURE.md", "CHANGELOG.md"].iter().chain(MANUALS).map(|it| it.to_string()).collect();
+    let mut documents: Vec<String> =
+        ["ARCHITECTURE.md", "CHANGELOG.md"].iter().chain(MANUALS).map(|it| it.to_string()).collect();
     for entry in fs::read_dir(root().join("docs/decisions")).expect("the decisions are there") {
         documents.push(format!("docs/decisions/{}", entry.expect("a name can be read").file_name().display()));
     }

@@ -89,7 +89,9 @@ fn compensations_that_never_fail_leave_nothing() {
     }
 
     client.states("DeleteStateMachine", json!({ "stateMachineArn": MACHINE }));
-    wait_for("the state machine is deleted", || client.try_states("DescribeStateMachine", &json!({ "stateMachineArn": MACHINE })).err());
+    wait_for("the state machine is deleted", || {
+        client.try_states("DescribeStateMachine", &json!({ "stateMachineArn": MACHINE })).err()
+    });
     book(&api, "GET", "/", (500, ERROR));
     assert!(ithaca.stop().success());
 }
@@ -120,10 +122,7 @@ fn a_compensation_that_always_fails_is_tried_four_times_and_given_up() {
         let expect = [run.steps(), &run.compensating()[..1]].concat();
         let attempts = check(&client, execution, "FAILED", &expect);
         assert_eq!(execution["error"], "InternalServerError");
-        assert_eq!(
-            execution["cause"],
-            r#"{"errorType":"InternalServerError","errorMessage":"Internal Server Error"}"#
-        );
+        assert_eq!(execution["cause"], r#"{"errorType":"InternalServerError","errorMessage":"Internal Server Error"}"#);
         check_waits(&attempts, run.compensating()[0], &[1.0, 2.0, 4.0]);
         assert_eq!(row_states(&client, run.name), left_over(run), "{}", run.name);
     }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::client::Client;
-use super::terminal::{Tone, paint};
+use super::terminal::{Tone, paint, print_line};
 use super::{Context, Outcome, runtime};
 
 /// The hidden subcommand that is the benchmark's function.
@@ -59,14 +59,39 @@ async fn measure_all(args: &BenchArgs, context: &Context, scratch: &Scratch) -> 
     });
     set_up(&server).await?;
     if !context.json {
-        println!("{}", paint(Tone::Quiet, &format!("{}; five tasks, Lambda functions on the Runtime API, every step synced", report["machine"].as_str().unwrap_or_default())));
-        println!("ready in {:.0} ms, {:.0} MiB idle", report["startMs"].as_f64().unwrap_or(0.0), idle_kib as f64 / 1024.0);
-        println!("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>9} {:>12} {:>9}", "in flight", "sagas/s", "steps/s", "p50 ms", "p90 ms", "p99 ms", "max ms", "cpu ms", "bytes/saga", "MiB");
+        print_line!(
+            "{}",
+            paint(
+                Tone::Quiet,
+                &format!(
+                    "{}; five tasks, Lambda functions on the Runtime API, every step synced",
+                    report["machine"].as_str().unwrap_or_default()
+                )
+            )
+        );
+        print_line!(
+            "ready in {:.0} ms, {:.0} MiB idle",
+            report["startMs"].as_f64().unwrap_or(0.0),
+            idle_kib as f64 / 1024.0
+        );
+        print_line!(
+            "{:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>9} {:>12} {:>9}",
+            "in flight",
+            "sagas/s",
+            "steps/s",
+            "p50 ms",
+            "p90 ms",
+            "p99 ms",
+            "max ms",
+            "cpu ms",
+            "bytes/saga",
+            "MiB"
+        );
     }
     for &concurrency in &args.concurrency {
         let run = measure(&server, concurrency.max(1), args.seconds).await?;
         if !context.json {
-            println!(
+            print_line!(
                 "{:>9} {:>9.0} {:>9.0} {:>9.2} {:>9.2} {:>9.2} {:>11.2} {:>9.2} {:>12.0} {:>9.0}",
                 concurrency,
                 number(&run, "sagasPerSecond"),
@@ -83,7 +108,7 @@ async fn measure_all(args: &BenchArgs, context: &Context, scratch: &Scratch) -> 
         report["runs"].as_array_mut().expect("runs is a list").push(run);
     }
     if context.json {
-        println!("{report}");
+        print_line!("{report}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -162,7 +187,11 @@ impl Measured {
 
     /// What the execution store takes on the disk, its log included.
     fn file_bytes(&self) -> u64 {
-        ["ithaca.db", "ithaca.db-wal"].iter().filter_map(|name| std::fs::metadata(self.data.join(name)).ok()).map(|it| it.len()).sum()
+        ["ithaca.db", "ithaca.db-wal"]
+            .iter()
+            .filter_map(|name| std::fs::metadata(self.data.join(name)).ok())
+            .map(|it| it.len())
+            .sum()
     }
 }
 
@@ -194,7 +223,8 @@ async fn set_up(server: &Measured) -> Result<(), String> {
     if !status.is_success() {
         return Err(format!("the function could not be created: {}", String::from_utf8_lossy(&answer)));
     }
-    let created = json!({ "name": MACHINE, "roleArn": "arn:aws:iam::000000000000:role/bench", "definition": definition() });
+    let created =
+        json!({ "name": MACHINE, "roleArn": "arn:aws:iam::000000000000:role/bench", "definition": definition() });
     client.call("CreateStateMachine", created).await.map(drop)
 }
 
@@ -358,7 +388,10 @@ async fn listen(server: &Measured, ends: Arc<Ends>) -> Result<tokio::task::JoinH
 fn machine_line() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).unwrap_or("unknown processor");
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
+        .unwrap_or("unknown processor");
     let memory = read("/proc/meminfo");
     let kib: f64 = memory.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0.0);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
@@ -368,7 +401,8 @@ fn machine_line() -> String {
 
 /// The benchmark's function: answers every invocation at once, over one connection to the Runtime API.
 pub fn function() -> Outcome {
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(|_| "this is a function: it runs under a Lambda host".to_owned())?;
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API")
+        .map_err(|_| "this is a function: it runs under a Lambda host".to_owned())?;
     let broken = |error: std::io::Error| format!("the Runtime API: {error}");
     let stream = TcpStream::connect(&api).map_err(broken)?;
     stream.set_nodelay(true).map_err(broken)?;

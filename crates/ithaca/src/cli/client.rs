@@ -23,7 +23,9 @@ impl Client {
             .ok_or_else(|| format!("the endpoint {endpoint} must have the form http://HOST:PORT"))?;
         let address = if authority.contains(':') { authority.clone() } else { format!("{authority}:80") };
         let stream = TcpStream::connect(&address).await.map_err(|error| {
-            format!("no Ithaca answers at {endpoint} ({error}). Start one with `ithaca up`, or name another with --endpoint")
+            format!(
+                "no Ithaca answers at {endpoint} ({error}). Start one with `ithaca up`, or name another with --endpoint"
+            )
         })?;
         // Small requests must not wait for more; a socket that refuses the option works all the same.
         let _ = stream.set_nodelay(true);
@@ -47,7 +49,11 @@ impl Client {
         if status.is_success() {
             return Ok(answer);
         }
-        Err(format!("{}: {}", answer["__type"].as_str().unwrap_or("error"), answer["message"].as_str().unwrap_or("no text")))
+        Err(format!(
+            "{}: {}",
+            answer["__type"].as_str().unwrap_or("error"),
+            answer["message"].as_str().unwrap_or("no text")
+        ))
     }
 
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
@@ -80,9 +86,11 @@ impl Client {
         let machines = self.machines().await?;
         let names: Vec<&str> = machines.iter().filter_map(|machine| machine["name"].as_str()).collect();
         let found = machines.iter().find(|machine| machine["name"] == name);
-        found.and_then(|machine| machine["stateMachineArn"].as_str()).map(str::to_owned).ok_or_else(|| match names.len() {
-            0 => format!("there is no state machine {name}: none is deployed"),
-            _ => format!("there is no state machine {name}; there are {}", names.join(", ")),
+        found.and_then(|machine| machine["stateMachineArn"].as_str()).map(str::to_owned).ok_or_else(|| {
+            match names.len() {
+                0 => format!("there is no state machine {name}: none is deployed"),
+                _ => format!("there is no state machine {name}; there are {}", names.join(", ")),
+            }
         })
     }
 
@@ -154,7 +162,9 @@ impl Client {
         match (exact.or_else(|| found.next()), found.next()) {
             (None, _) if name.is_empty() => Err("there are no executions yet".into()),
             (None, _) => Err(format!("there is no execution {name} among the newest {SEARCHED} of each state machine")),
-            (Some(_), Some(_)) if exact.is_none() => Err(format!("several executions begin with {name}: give more of the name")),
+            (Some(_), Some(_)) if exact.is_none() => {
+                Err(format!("several executions begin with {name}: give more of the name"))
+            }
             (Some(execution), _) => Ok(execution["executionArn"].as_str().unwrap_or_default().to_owned()),
         }
     }

@@ -5,23 +5,26 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::client::Client;
-use super::terminal::{Tone, duration, moment, paint, shorten, status_tone};
+use super::terminal::{Tone, duration, moment, paint, print_line, shorten, status_tone};
 use super::{Context, ExecutionsArgs, Outcome};
 
 pub async fn run(args: ExecutionsArgs, context: &Context) -> Outcome {
     let mut client = Client::connect(&context.endpoint).await?;
     let executions = client.executions(args.machine.as_deref(), args.status.as_deref(), args.limit).await?;
     if context.json {
-        println!("{}", Value::from(executions));
+        print_line!("{}", Value::from(executions));
         return Ok(ExitCode::SUCCESS);
     }
     if executions.is_empty() {
-        println!("no executions");
+        print_line!("no executions");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", paint(Tone::Quiet, &format!("{:<10} {:<24} {:<38} {:>10}  STARTED", "STATUS", "MACHINE", "NAME", "TOOK")));
+    print_line!(
+        "{}",
+        paint(Tone::Quiet, &format!("{:<10} {:<24} {:<38} {:>10}  STARTED", "STATUS", "MACHINE", "NAME", "TOOK"))
+    );
     for execution in &executions {
-        println!("{}", line(execution));
+        print_line!("{}", line(execution));
     }
     Ok(ExitCode::SUCCESS)
 }

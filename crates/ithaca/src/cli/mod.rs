@@ -172,6 +172,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let context = Context { endpoint: cli.endpoint, json: cli.json };
     match run(cli.command, &context) {
+        Ok(_) if terminal::is_output_lost() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(text) => {
             eprintln!("{} {text}", terminal::paint(terminal::Tone::Bad, "error:"));

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::terminal::{Tone, duration, moment, paint, shorten, status_tone};
+use super::terminal::{Tone, duration, moment, paint, print_line, shorten, status_tone};
 use super::{Context, OneArgs, Outcome};
 
 pub async fn run(args: OneArgs, context: &Context) -> Outcome {
@@ -24,11 +24,11 @@ pub async fn history(args: OneArgs, context: &Context) -> Outcome {
     let arn = client.execution(args.execution.as_deref()).await?;
     let events = events(&mut client, &arn).await?;
     if context.json {
-        println!("{}", Value::from(events));
+        print_line!("{}", Value::from(events));
         return Ok(ExitCode::SUCCESS);
     }
     for event in &events {
-        println!(
+        print_line!(
             "{:>6} {:>6}  {}  {:<26} {}",
             event["id"].as_u64().unwrap_or(0),
             event["previousEventId"].as_u64().unwrap_or(0),
@@ -51,19 +51,19 @@ pub async fn print(client: &mut Client, arn: &str, context: &Context) -> Result<
     let visits = visits(&events(client, arn).await?, &compensations(text(&machine["definition"])));
     if context.json {
         let visits: Vec<Value> = visits.iter().map(Visit::to_json).collect();
-        println!("{}", json!({ "execution": description, "visits": visits }));
+        print_line!("{}", json!({ "execution": description, "visits": visits }));
         return Ok(());
     }
     print_head(&description);
     let width = visits.iter().map(|visit| visit.depth * 2 + visit.name.chars().count()).max().unwrap_or(0).min(60);
     for visit in &visits {
-        println!("{}", line(visit, width));
+        print_line!("{}", line(visit, width));
         for attempt in visit.attempts.iter().filter(|attempt| attempt.failure.is_some()) {
-            println!("{}", attempt_line(visit, attempt));
+            print_line!("{}", attempt_line(visit, attempt));
         }
     }
     for sentence in story(&description, &visits) {
-        println!("\n{sentence}");
+        print_line!("\n{sentence}");
     }
     Ok(())
 }
@@ -121,7 +121,9 @@ impl Visit {
         let attempts: Vec<Value> = self
             .attempts
             .iter()
-            .map(|attempt| json!({ "scheduled": attempt.scheduled, "ended": attempt.ended, "failure": attempt.failure }))
+            .map(
+                |attempt| json!({ "scheduled": attempt.scheduled, "ended": attempt.ended, "failure": attempt.failure }),
+            )
             .collect();
         json!({
             "state": self.name,
@@ -188,7 +190,11 @@ fn visit_of(visits: &[Visit], visit: Option<usize>, kind: &str, event: &Value) -
 }
 
 fn update(visit: &mut Visit, kind: &str, at: f64, event: &Value) {
-    let kind = kind.strip_prefix("LambdaFunction").or(kind.strip_prefix("Activity")).or(kind.strip_prefix("Task")).unwrap_or(kind);
+    let kind = kind
+        .strip_prefix("LambdaFunction")
+        .or(kind.strip_prefix("Activity"))
+        .or(kind.strip_prefix("Task"))
+        .unwrap_or(kind);
     match kind {
         "Scheduled" => visit.attempts.push(Attempt { scheduled: at, ended: None, failure: None }),
         "Succeeded" => end_attempt(visit, at, None),
@@ -235,7 +241,9 @@ fn end_open(visits: &mut [Visit], kind: &str, at: f64, last: Option<usize>) {
 /// The member that holds an event's details, whatever its type.
 fn details(event: &Value) -> &Value {
     let members = event.as_object();
-    members.and_then(|members| members.iter().find(|(name, _)| name.ends_with("EventDetails"))).map_or(&Value::Null, |(_, it)| it)
+    members
+        .and_then(|members| members.iter().find(|(name, _)| name.ends_with("EventDetails")))
+        .map_or(&Value::Null, |(_, it)| it)
 }
 
 /// `Error: cause`, the cause without its JSON where it has a message inside.
@@ -261,13 +269,13 @@ fn print_head(description: &Value) {
         (Some(start), Some(stop)) => format!(" in {}", duration((stop - start) * 1000.0)),
         _ => String::new(),
     };
-    println!(
+    print_line!(
         "{}  {machine}  {}{took}",
         paint(status_tone(status), status),
         paint(Tone::Strong, text(&description["name"]))
     );
-    println!("{}", paint(Tone::Quiet, &format!("started {}", moment(description["startDate"].as_f64()))));
-    println!("{}\n", paint(Tone::Quiet, &format!("input   {}", shorten(text(&description["input"]), 110))));
+    print_line!("{}", paint(Tone::Quiet, &format!("started {}", moment(description["startDate"].as_f64()))));
+    print_line!("{}\n", paint(Tone::Quiet, &format!("input   {}", shorten(text(&description["input"]), 110))));
 }
 
 fn line(visit: &Visit, width: usize) -> String {
@@ -291,7 +299,9 @@ fn line(visit: &Visit, width: usize) -> String {
     if visit.end == End::Caught {
         notes.push("caught".to_owned());
     }
-    format!("  {} {name:<width$}  {took:>10}  {}", paint(tone, mark), paint(Tone::Quiet, &notes.join(", "))).trim_end().to_owned()
+    format!("  {} {name:<width$}  {took:>10}  {}", paint(tone, mark), paint(Tone::Quiet, &notes.join(", ")))
+        .trim_end()
+        .to_owned()
 }
 
 fn attempt_line(visit: &Visit, attempt: &Attempt) -> String {
@@ -305,10 +315,17 @@ fn attempt_line(visit: &Visit, attempt: &Attempt) -> String {
 fn story(description: &Value, visits: &[Visit]) -> Vec<String> {
     let mut story = Vec::new();
     let status = text(&description["status"]);
-    if let Some(origin) = visits.iter().find(|visit| matches!(visit.end, End::Caught | End::Failed) && visit.compensates.is_none() && visit.last_failure().is_some()) {
-        story.push(format!("{} failed: {}.", origin.name, origin.last_failure().unwrap_or_default().trim_end_matches('.')));
+    if let Some(origin) = visits.iter().find(|visit| {
+        matches!(visit.end, End::Caught | End::Failed) && visit.compensates.is_none() && visit.last_failure().is_some()
+    }) {
+        story.push(format!(
+            "{} failed: {}.",
+            origin.name,
+            origin.last_failure().unwrap_or_default().trim_end_matches('.')
+        ));
     }
-    let done: Vec<&str> = visits.iter().filter(|v| v.compensates.is_some() && v.end == End::Done).map(|v| v.name.as_str()).collect();
+    let done: Vec<&str> =
+        visits.iter().filter(|v| v.compensates.is_some() && v.end == End::Done).map(|v| v.name.as_str()).collect();
     if !done.is_empty() {
         story.push(format!("{} compensated.", join(&done)));
     }
@@ -347,8 +364,7 @@ mod tests {
     fn check(events: &[Value], expect: &[(&str, usize, &str, usize)]) {
         let compensations = HashMap::from([("Cancel".to_owned(), "Book".to_owned())]);
         let visits = visits(events, &compensations);
-        let shown: Vec<_> =
-            visits.iter().map(|v| (v.name.as_str(), v.depth, v.end.name(), v.attempts.len())).collect();
+        let shown: Vec<_> = visits.iter().map(|v| (v.name.as_str(), v.depth, v.end.name(), v.attempts.len())).collect();
         assert_eq!(shown, expect);
     }
 
@@ -391,7 +407,12 @@ mod tests {
                 event(9, 7, "ParallelStateExited", name("Both")),
                 event(10, 9, "PassStateEntered", name("After")),
             ],
-            &[("Both", 0, "SUCCEEDED", 0), ("A", 1, "SUCCEEDED", 0), ("B", 1, "SUCCEEDED", 0), ("After", 0, "RUNNING", 0)],
+            &[
+                ("Both", 0, "SUCCEEDED", 0),
+                ("A", 1, "SUCCEEDED", 0),
+                ("B", 1, "SUCCEEDED", 0),
+                ("After", 0, "RUNNING", 0),
+            ],
         );
     }
 

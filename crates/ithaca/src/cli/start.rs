@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::terminal::print_line;
 use super::{Context, Outcome, StartArgs, StopArgs, show};
 
 /// How often a waiting start looks.
@@ -21,7 +22,7 @@ pub async fn run(args: StartArgs, context: &Context) -> Outcome {
     let started = client.call("StartExecution", body).await?;
     let arn = started["executionArn"].as_str().unwrap_or_default().to_owned();
     if !args.wait {
-        println!("{}", if context.json { started.to_string() } else { arn });
+        print_line!("{}", if context.json { started.to_string() } else { arn });
         return Ok(ExitCode::SUCCESS);
     }
     loop {
@@ -46,8 +47,8 @@ pub async fn stop(args: StopArgs, context: &Context) -> Outcome {
     }
     let stopped = client.call("StopExecution", body).await?;
     match context.json {
-        true => println!("{stopped}"),
-        false => println!("stopped {arn}"),
+        true => print_line!("{stopped}"),
+        false => print_line!("stopped {arn}"),
     }
     Ok(ExitCode::SUCCESS)
 }

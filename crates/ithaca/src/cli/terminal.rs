@@ -1,6 +1,32 @@
 //! How output looks: colours only where somebody looks at a terminal, durations and moments for people.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// `println!` for an output whose reader may go, as in `ithaca history | head`: nobody misses the rest, and a server
+/// must not end for it.
+macro_rules! print_line {
+    ($($text:tt)*) => { $crate::cli::terminal::write_line(format_args!($($text)*)) };
+}
+pub(crate) use print_line;
+
+/// Whether some output could not be written; then the command has not succeeded, whatever else it did.
+static IS_OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Told once: what is wrong with standard output stays wrong.
+pub fn write_line(line: fmt::Arguments<'_>) {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe && !IS_OUTPUT_LOST.swap(true, Ordering::Relaxed) => {
+            eprintln!("error: standard output cannot be written: {error}");
+        }
+        _ => {}
+    }
+}
+
+pub fn is_output_lost() -> bool {
+    IS_OUTPUT_LOST.load(Ordering::Relaxed)
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tone {

@@ -8,9 +8,9 @@ use aws_protocol::Home;
 use engine::{ExecutionStatus, StatusChange};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::terminal::{Tone, duration, paint, shorten, status_tone};
+use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::{Context, Outcome, UpArgs};
-use crate::deploy::{Deployed, deploy};
+use crate::deploy::{Deployed, Prepared, deploy, prepare};
 use crate::server::{Options, Server};
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
@@ -18,6 +18,10 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     check_account(&args.account)?;
     let plan = match &args.path {
         Some(path) => Some(read_plan(path, &args.parameters, &home)?),
+        None => None,
+    };
+    let prepared = match &plan {
+        Some(plan) => Some(prepare_plan(plan, context)?),
         None => None,
     };
     let options = Options {
@@ -31,8 +35,8 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     };
     let mut server = Server::start(options).await.map_err(|error| error.to_string())?;
     let mut changes = server.handle().watch();
-    let deployed = match &plan {
-        Some(plan) => match apply(&mut server, plan, context).await {
+    let deployed = match plan.as_ref().zip(prepared.as_ref()) {
+        Some((plan, prepared)) => match deploy(&mut server, plan, prepared).await {
             Ok(deployed) => deployed,
             Err(text) => {
                 server.shut_down().await;
@@ -55,7 +59,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         }
     }
     if !context.json {
-        println!("stopping: what is running goes on at the next start");
+        print_line!("stopping: what is running goes on at the next start");
     }
     server.shut_down().await;
     Ok(ExitCode::SUCCESS)
@@ -98,16 +102,17 @@ pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan
     let path = std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let file = match path.is_dir() {
         false => path.clone(),
-        true => NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
-            format!("{} has no template: looked for {}", path.display(), NAMES.join(", "))
-        })?,
+        true => NAMES
+            .iter()
+            .map(|name| path.join(name))
+            .find(|file| file.is_file())
+            .ok_or_else(|| format!("{} has no template: looked for {}", path.display(), NAMES.join(", ")))?,
     };
     let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut options = aws_cloudformation::Options { home: home.clone(), ..Default::default() };
     for parameter in parameters {
-        let (key, value) = parameter
-            .split_once('=')
-            .ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;
+        let (key, value) =
+            parameter.split_once('=').ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;
         options.parameters.insert(key.to_owned(), value.to_owned());
     }
     let files = |path: &Path| std::fs::read(path);
@@ -116,19 +121,16 @@ pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan
     })
 }
 
-async fn apply(server: &mut Server, plan: &Plan, context: &Context) -> Result<Deployed, String> {
-    let quiet = context.json;
+fn prepare_plan(plan: &Plan, context: &Context) -> Result<Prepared, String> {
+    let say = |text: &str| {
+        if !context.json {
+            print_line!("{text}");
+        }
+    };
     for note in &plan.notes {
-        if !quiet {
-            println!("{}", paint(Tone::Quiet, &note.to_string()));
-        }
+        say(&paint(Tone::Quiet, &note.to_string()));
     }
-    deploy(server, plan, &|text| {
-        if !quiet {
-            println!("{text}");
-        }
-    })
-    .await
+    prepare(plan, &say)
 }
 
 fn announce(server: &Server, deployed: &Deployed, context: &Context) {
@@ -139,31 +141,29 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
             .iter()
             .map(|(name, address)| serde_json::json!({ "name": name, "url": format!("http://{address}") }))
             .collect();
-        println!("{}", serde_json::json!({ "endpoint": endpoint, "apis": apis, "data": server.options.data }));
+        print_line!("{}", serde_json::json!({ "endpoint": endpoint, "apis": apis, "data": server.options.data }));
         return;
     }
-    println!("{}  data in {}", paint(Tone::Strong, "Ithaca is up"), server.options.data.display());
-    println!("  AWS endpoint    {}", paint(Tone::Strong, &endpoint));
+    print_line!("{}  data in {}", paint(Tone::Strong, "Ithaca is up"), server.options.data.display());
+    print_line!("  AWS endpoint    {}", paint(Tone::Strong, &endpoint));
     for (name, address) in &deployed.apis {
-        println!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));
+        print_line!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));
     }
-    for (kind, names) in [
-        ("state machines", &deployed.state_machines),
-        ("functions", &deployed.functions),
-        ("tables", &deployed.tables),
-    ] {
+    for (kind, names) in
+        [("state machines", &deployed.state_machines), ("functions", &deployed.functions), ("tables", &deployed.tables)]
+    {
         if !names.is_empty() {
-            println!("  {kind:<15} {}", shorten(&names.join(", "), 90));
+            print_line!("  {kind:<15} {}", shorten(&names.join(", "), 90));
         }
     }
     for (name, value) in &deployed.outputs {
-        println!("  output {name:<8} {value}");
+        print_line!("  output {name:<8} {value}");
     }
     if !server.options.host.is_loopback() {
         let warning = "  Requests are not authenticated: everyone who can reach this address can use this Ithaca.";
-        println!("{}", paint(Tone::Warn, warning));
+        print_line!("{}", paint(Tone::Warn, warning));
     }
-    println!("{}", paint(Tone::Quiet, "  Ctrl-C stops; executions end here as they end:"));
+    print_line!("{}", paint(Tone::Quiet, "  Ctrl-C stops; executions end here as they end:"));
 }
 
 /// One line for an execution that has ended.
@@ -172,7 +172,7 @@ fn report(change: &StatusChange, context: &Context) {
     let took = change.stopped_at.map_or(0, |stopped| stopped.0 - change.started_at.0);
     if context.json {
         let line = serde_json::json!({ "executionArn": &*change.execution_arn, "status": status, "tookMs": took });
-        println!("{line}");
+        print_line!("{line}");
         return;
     }
     let name = change.execution_arn.split(":execution:").nth(1).unwrap_or(&change.execution_arn);
@@ -180,5 +180,5 @@ fn report(change: &StatusChange, context: &Context) {
         let cause = failure.cause.as_deref().unwrap_or_default();
         format!("  {} {}", failure.error.as_deref().unwrap_or_default(), shorten(cause, 80))
     });
-    println!("  {} {name}  {}{why}", paint(status_tone(status), &format!("{status:<9}")), duration(took as f64));
+    print_line!("  {} {name}  {}{why}", paint(status_tone(status), &format!("{status:<9}")), duration(took as f64));
 }

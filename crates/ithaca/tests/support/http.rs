@@ -37,7 +37,8 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     let host = if has_host { String::new() } else { format!("host: {address}\r\n") };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\n{host}{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\n{host}{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     // A server may refuse a large body before it has read it; then its answer counts.
     let sent = stream.write_all(body);
@@ -54,7 +55,8 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().into()));
+    let header =
+        |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().into()));
     let answer = Answer { status, headers: lines.filter_map(header).collect(), body: bytes[end + 4..].to_vec() };
     let length = answer.header("content-length").and_then(|length| length.parse().ok());
     (length.is_none() || length == Some(answer.body.len())).then_some(answer)

@@ -11,8 +11,7 @@ pub const TABLE: &str = "travel-BookingsTable";
 pub const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:travel-BookingSaga";
 pub const BOOKED: &str = "We have made your booking!";
 pub const SORRY: &str = "Sorry, We Couldn't make the booking";
-pub const FORWARD: [&str; 5] =
-    ["ReserveHotel", "ReserveFlight", "TakePayment", "ConfirmHotelBooking", "ConfirmFlight"];
+pub const FORWARD: [&str; 5] = ["ReserveHotel", "ReserveFlight", "TakePayment", "ConfirmHotelBooking", "ConfirmFlight"];
 pub const COMPENSATIONS: [&str; 3] = ["RefundPayment", "CancelFlightReservation", "CancelHotelReservation"];
 
 /// How a run of one type goes when every compensation does its work.
@@ -102,9 +101,5 @@ pub fn default_rows() -> Vec<Value> {
     let flight = [("depart", "London"), ("depart_at", depart_at), ("arrive", "Dublin"), ("arrive_at", arrive_at)];
     let hotel = [("hotel", "holiday inn"), ("check_in", check_in), ("check_out", check_out)];
     let payment = [("amount", "450.00"), ("currency", "USD")];
-    vec![
-        row("Flight", "2039533926", &flight),
-        row("Hotel", "265846601", &hotel),
-        row("Payment", "613052072", &payment),
-    ]
+    vec![row("Flight", "2039533926", &flight), row("Hotel", "265846601", &hotel), row("Payment", "613052072", &payment)]
 }

@@ -1,0 +1,96 @@
+//! What is wrong with a definition, told with its place in the file where a person mends it.
+//!
+//! A template's definition may be inline, in a file of its own, or put together from pieces; the plan knows where each
+//! part came from, so that `up` and `validate` point at the same place.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use asl::{Diagnostic, Severity};
+use aws_cloudformation::{Plan, StateMachine, StateMachineKind};
+use serde_json::{Value, json};
+
+/// A diagnostic and the file it is about; its line and column are in that file.
+pub struct Finding {
+    file: PathBuf,
+    diagnostic: Diagnostic,
+}
+
+impl Finding {
+    pub fn is_error(&self) -> bool {
+        self.diagnostic.severity == Severity::Error
+    }
+
+    pub fn to_json(&self) -> Value {
+        let diagnostic = &self.diagnostic;
+        json!({
+            "severity": severity(diagnostic).to_uppercase(),
+            "code": diagnostic.code,
+            "message": diagnostic.message,
+            "location": diagnostic.pointer,
+            "line": diagnostic.line,
+            "column": diagnostic.column,
+            "help": diagnostic.help,
+            "text": self.to_string(),
+        })
+    }
+}
+
+/// As compilers do: `file:line:column: error: what`, then how to mend it.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnostic { line, column, message, code, pointer, help, .. } = &self.diagnostic;
+        let severity = severity(&self.diagnostic);
+        write!(f, "{}:{line}:{column}: {severity}: {message} [{code}] at {pointer}", self.file.display())?;
+        match help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn severity(diagnostic: &Diagnostic) -> &'static str {
+    match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// What a definition's text deserves to be told: warnings if it can be used, else what is wrong with it.
+pub fn in_text(file: &Path, text: &str) -> Vec<Finding> {
+    let found = match asl::parse::parse(text) {
+        Ok(parsed) => parsed.warnings,
+        Err(diagnostics) => diagnostics,
+    };
+    found.into_iter().map(|diagnostic| Finding { file: file.to_owned(), diagnostic }).collect()
+}
+
+/// The same for every state machine of a template.
+pub fn in_plan(plan: &Plan) -> Vec<Finding> {
+    plan.state_machines.iter().flat_map(|machine| in_machine(plan, machine)).collect()
+}
+
+fn in_machine(plan: &Plan, machine: &StateMachine) -> Vec<Finding> {
+    if machine.kind == StateMachineKind::Express {
+        return vec![no_express(plan, machine)];
+    }
+    let mut found = in_text(&machine.definition.file, &machine.definition.text);
+    for finding in &mut found {
+        let at = machine.definition.locate(&finding.diagnostic.pointer);
+        (finding.diagnostic.line, finding.diagnostic.column) = (at.line, at.column);
+    }
+    found
+}
+
+fn no_express(plan: &Plan, machine: &StateMachine) -> Finding {
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        code: asl::not_yet::NOT_SERVED_YET,
+        message: "Ithaca does not serve EXPRESS state machines yet".into(),
+        pointer: machine.logical_id.clone(),
+        line: machine.at.line,
+        column: machine.at.column,
+        help: Some("make its Type STANDARD".into()),
+    };
+    Finding { file: plan.template.clone(), diagnostic }
+}
