@@ -9,6 +9,9 @@ pub mod definition;
 pub mod diagnostic;
 pub mod graph;
 pub mod intrinsic;
+// While it is being written: build this crate with `--features jsonata`, so that the others go on without it.
+#[cfg(feature = "jsonata")]
+pub mod jsonata;
 mod jvm;
 mod locate;
 pub mod not_yet;

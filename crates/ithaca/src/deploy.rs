@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aws_apigateway::{Method, Route};
-use aws_cloudformation::{Build, Code, Function, Plan, StateMachine};
+use aws_cloudformation::{Build, Code, Function, Plan, StateMachine, Table};
 use serde_json::{Value, json};
 
+use crate::apis::{self, StoredApi};
 use crate::findings;
 use crate::server::Server;
 
@@ -35,8 +35,9 @@ pub struct Prepared {
 /// Checks and builds, which needs no server: what cannot be deployed disturbs nothing that is running. The error is
 /// text for a person. `say` is told of steps that take time.
 pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
-    let errors: Vec<String> =
+    let mut errors: Vec<String> =
         findings::in_plan(plan).iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    errors.extend(apis::refusals(plan));
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
@@ -53,6 +54,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
             .ensure_table(&table.create)
             .await
             .map_err(|error| format!("table {}: {error}", table.name))?;
+        set_time_to_live(server, table).await.map_err(|error| format!("table {}: {error}", table.name))?;
         done.tables.push(table.name.clone());
     }
     for function in &plan.functions {
@@ -68,9 +70,9 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
         put_machine(server, machine).await?;
         done.state_machines.push(machine.name.clone());
     }
-    serve_apis(server, plan, &mut done).await?;
-    let addresses: BTreeMap<&str, SocketAddr> =
-        plan.apis.iter().map(|api| api.id.as_str()).zip(done.apis.iter().map(|(_, address)| *address)).collect();
+    let served = serve_plan_apis(server, plan).await?;
+    let addresses: BTreeMap<&str, SocketAddr> = served.iter().map(|api| (api.id.as_str(), api.address)).collect();
+    done.apis = served.iter().map(|api| (api.name.clone(), api.address)).collect();
     for output in &plan.outputs {
         let url = |api: &aws_cloudformation::Api, _: &str| match addresses.get(api.id.as_str()) {
             Some(address) => format!("http://{address}"),
@@ -223,21 +225,63 @@ async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), Stri
     done.map(drop).map_err(|error| format!("state machine {}: {error}", machine.name))
 }
 
-async fn serve_apis(server: &mut Server, plan: &Plan, done: &mut Deployed) -> Result<(), String> {
-    for api in &plan.apis {
-        let routes: Result<Vec<Route>, String> = api.routes.iter().map(route).collect();
-        let stage = api.stages.first().map_or("Prod", |stage| stage.name.as_str());
-        let door = aws_apigateway::Api::new(&api.id, &api.name, stage, routes?).map_err(|error| error.to_string())?;
-        let address = server.serve_api(door).await.map_err(|error| error.to_string())?;
-        done.apis.push((api.name.clone(), address));
-    }
-    Ok(())
+/// Serves the plan's APIs and remembers them, so that a start without the template serves them again.
+async fn serve_plan_apis(server: &mut Server, plan: &Plan) -> Result<Vec<Served>, String> {
+    let stored = apis::of_plan(plan);
+    let served = serve_apis(server, &stored).await?;
+    apis::save(&server.options.data, stored)?;
+    Ok(served)
 }
 
-fn route(route: &aws_cloudformation::Route) -> Result<Route, String> {
-    let method = match route.method.as_str() {
-        "ANY" => Method::Any,
-        name => Method::Only(name.parse().map_err(|_| format!("{name} {} is not an HTTP method", route.path))?),
-    };
-    Ok(Route { method, path: route.path.clone(), function_arn: route.function_arn.clone() })
+/// An API that is served: its id, its name, its address.
+pub struct Served {
+    id: String,
+    name: String,
+    address: SocketAddr,
+}
+
+async fn serve_apis(server: &mut Server, apis: &[StoredApi]) -> Result<Vec<Served>, String> {
+    let mut served = Vec::new();
+    for api in apis {
+        let address = server.serve_api(api.to_api()?).await.map_err(|error| error.to_string())?;
+        served.push(Served { id: api.id().to_owned(), name: api.name.clone(), address });
+    }
+    Ok(served)
+}
+
+/// Serves what was deployed into the data folder before.
+pub async fn serve_again(server: &mut Server) -> Result<Deployed, String> {
+    let served = serve_apis(server, &apis::load(&server.options.data)?).await?;
+    Ok(Deployed {
+        apis: served.into_iter().map(|api| (api.name, api.address)).collect(),
+        functions: server.lambda().functions().into_iter().map(|info| info.function.name).collect(),
+        state_machines: server.handle().machines().list().iter().map(|machine| machine.name.to_string()).collect(),
+        ..Deployed::default()
+    })
+}
+
+/// `TimeToLiveSpecification` of a table, if it is not what is there already.
+async fn set_time_to_live(server: &Server, table: &Table) -> Result<(), String> {
+    let Some(wanted) = &table.time_to_live else { return Ok(()) };
+    let described = dynamo(server, "DescribeTimeToLive", json!({ "TableName": table.name })).await?;
+    let is_on = described["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED";
+    if is_on == (wanted["Enabled"] == true) {
+        return Ok(());
+    }
+    let body = json!({ "TableName": table.name, "TimeToLiveSpecification": wanted });
+    dynamo(server, "UpdateTimeToLive", body).await.map(drop)
+}
+
+/// Calls an operation of DynamoDB as a client would.
+async fn dynamo(server: &Server, operation: &str, body: Value) -> Result<Value, String> {
+    let request = http::Request::post("/")
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .body(body.to_string().into())
+        .map_err(|error| error.to_string())?;
+    let answer = server.front.dynamo.handle(request).await;
+    let value: Value = serde_json::from_slice(answer.body()).map_err(|error| error.to_string())?;
+    match answer.status().is_success() {
+        true => Ok(value),
+        false => Err(format!("{operation}: {value}")),
+    }
 }

@@ -41,6 +41,8 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Diagnostic { line, column, message, code, pointer, help, .. } = &self.diagnostic;
         let severity = severity(&self.diagnostic);
+        // AWS repeats the text and the place after a message about its syntax; here the place comes first.
+        let message = message.split("\n at [Source:").next().unwrap_or(message);
         write!(f, "{}:{line}:{column}: {severity}: {message} [{code}] at {pointer}", self.file.display())?;
         match help {
             Some(help) => write!(f, "\n  help: {help}"),

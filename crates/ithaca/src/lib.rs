@@ -8,6 +8,7 @@
 //!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs
 //! ```
 
+mod apis;
 pub mod cli;
 mod deploy;
 mod findings;

@@ -246,9 +246,9 @@ fn starts_that_cannot_be() {
     check(&up(&queue).parameter("Rate"), &["--parameter Rate: write it as KEY=VALUE"]);
     let saga = saga_template(&scratch);
     check(&up(&saga).parameter("Rate=1"), &["declares no parameter \"Rate\""]);
-    check(&up(&saga), &["saga.asl.json:4:32: error: Missing 'Next' target: Nowhere", "at /States/A/Next", "help: "]);
+    check(&up(&saga), &["saga.asl.json:4:35: error: Missing 'Next' target: Nowhere", "at /States/A/Next", "help: "]);
     let inline = scratch.write("inline.yaml", INLINE);
-    check(&up(&inline), &["inline.yaml:9:33: error: Missing 'Next' target: Nowhere", "at /States/A/Next"]);
+    check(&up(&inline), &["inline.yaml:9:34: error: Missing 'Next' target: Nowhere", "at /States/A/Next"]);
     check(&up(&scratch.write("unbuilt.yaml", UNBUILT)), &["could not be built"]);
     assert!(!scratch.join("never").exists(), "nothing is begun before all is checked");
 }
@@ -356,7 +356,7 @@ fn commands_that_cannot_be() {
     check(&["fly"], 2, "unrecognized subcommand 'fly'");
     check(&[], 2, "Usage: ithaca");
     check(&["graph", "absent"], 1, "absent: No such file");
-    check(&["graph", "saga.asl.json"], 1, "saga.asl.json:4:24: error: Missing 'Next' target: Nowhere");
+    check(&["graph", "saga.asl.json"], 1, "saga.asl.json:4:27: error: Missing 'Next' target: Nowhere");
     check(&["graph", "broken.asl.json"], 1, "broken.asl.json:2:");
     check(&["validate", "absent"], 1, "absent: No such file");
     check(&["validate"], 2, "<FILES>");
@@ -366,8 +366,8 @@ fn commands_that_cannot_be() {
         assert_eq!(said.code, Some(1), "{said:?}");
         assert!(said.out.contains(says) && said.out.contains("not valid"), "{said:?} does not say {says:?}");
     };
-    check_invalid("saga.asl.json", "saga.asl.json:4:24: error: Missing 'Next' target: Nowhere");
-    check_invalid("saga.yaml", "saga.asl.json:4:32: error: Missing 'Next' target: Nowhere");
+    check_invalid("saga.asl.json", "saga.asl.json:4:27: error: Missing 'Next' target: Nowhere");
+    check_invalid("saga.yaml", "saga.asl.json:4:35: error: Missing 'Next' target: Nowhere");
     check_invalid("broken.asl.json", "broken.asl.json:2:");
 }
 

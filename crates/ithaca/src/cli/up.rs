@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::{Context, Outcome, UpArgs};
-use crate::deploy::{Deployed, Prepared, deploy, prepare};
+use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
 use crate::server::{Options, Server};
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
@@ -36,14 +36,15 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     let mut server = Server::start(options).await.map_err(|error| error.to_string())?;
     let mut changes = server.handle().watch();
     let deployed = match plan.as_ref().zip(prepared.as_ref()) {
-        Some((plan, prepared)) => match deploy(&mut server, plan, prepared).await {
-            Ok(deployed) => deployed,
-            Err(text) => {
-                server.shut_down().await;
-                return Err(text);
-            }
-        },
-        None => Deployed::default(),
+        Some((plan, prepared)) => deploy(&mut server, plan, prepared).await,
+        None => serve_again(&mut server).await,
+    };
+    let deployed = match deployed {
+        Ok(deployed) => deployed,
+        Err(text) => {
+            server.shut_down().await;
+            return Err(text);
+        }
     };
     announce(&server, &deployed, context);
     let mut stop = std::pin::pin!(stop_signal());

@@ -1,0 +1,187 @@
+//! What the evaluator calls back: the functions of `function` and the operators of `guard`.
+
+use std::rc::Rc;
+
+use jsonata_core::ast::AstNode;
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::value::JValue;
+
+use super::failure::Limit;
+use super::function;
+use super::limit::Budget;
+use super::value::{Wide, measure};
+use crate::scope::Entropy;
+
+/// Operators as functions; no expression can spell these names.
+pub(super) const CONCATENATE: &str = "&";
+pub(super) const RANGE: &str = "..";
+/// Measures what is about to be bound to a name.
+pub(super) const HELD: &str = ":=";
+/// Counts the items of what a function is about to be called for.
+pub(super) const LOOP: &str = "()*";
+/// Counts a call and measures its arguments; gives its first argument.
+pub(super) const ENTER: &str = "{}";
+/// Charges what a replacement function gives.
+pub(super) const KEPT: &str = "=>";
+
+pub(super) type Outcome = Result<JValue, EvaluatorError>;
+
+/// For the length of one call of `Expression::evaluate` or `Template::evaluate`.
+pub(super) struct Host {
+    pub(super) entropy: Entropy,
+    pub(super) now_ms: i64,
+    pub(super) wide: Wide,
+    pub(super) budget: Budget,
+}
+
+impl Host {
+    pub(super) fn work(&self, bytes: u64) -> Result<(), EvaluatorError> {
+        self.budget.work(bytes).map_err(refused)
+    }
+
+    /// Measures, and charges for the walk: a value that is measured again and again costs again and again.
+    pub(super) fn measure(&self, value: &JValue) -> Result<super::value::Size, EvaluatorError> {
+        if !matches!(value, JValue::Array(_) | JValue::Object(_) | JValue::String(_)) {
+            return Ok(Default::default());
+        }
+        let size = measure(value).map_err(refused)?;
+        self.work(size.nodes)?;
+        Ok(size)
+    }
+
+    /// Calls what the language has under that name.
+    pub(super) fn builtin(&self, name: &str, args: &[JValue], context: &JValue) -> Outcome {
+        let mut bindings = Context::new();
+        let args = args.iter().enumerate().map(|(index, arg)| {
+            let name = format!("argument {index}");
+            bindings.bind(name.clone(), arg.clone());
+            AstNode::Variable(name)
+        });
+        let call = AstNode::Function { name: name.to_owned(), args: args.collect(), is_builtin: true };
+        Evaluator::with_context(bindings).evaluate(&call, context)
+    }
+}
+
+/// A limit as an error of the evaluator; `message` knows it again by its sentence.
+pub(super) fn refused(limit: Limit) -> EvaluatorError {
+    EvaluatorError::EvaluationError(limit.sentence().to_owned())
+}
+
+/// An error of the language: `T0410: ...`.
+pub(super) fn coded(code: &str, text: impl AsRef<str>) -> EvaluatorError {
+    EvaluatorError::EvaluationError(format!("{code}: {}", text.as_ref()))
+}
+
+/// A function of Step Functions, or one that replaces one of the language.
+pub(super) struct Named {
+    name: &'static str,
+    /// How many arguments `$map` and its kin give it.
+    arity: usize,
+    run: fn(&Host, &[JValue], &JValue) -> Outcome,
+}
+
+impl Named {
+    pub(super) fn find(name: &str) -> Option<&'static Named> {
+        FUNCTIONS.iter().find(|function| function.name == name)
+    }
+
+    /// Its name in a guarded tree where it is called: the last argument is the context item.
+    pub(super) fn as_call(&self) -> String {
+        format!("{}()", self.name)
+    }
+
+    /// Its name in a guarded tree where it is a value: it is given what the function that calls it has to give.
+    pub(super) fn as_value(&self) -> String {
+        format!("{} ", self.name)
+    }
+}
+
+const fn named(name: &'static str, arity: usize, run: fn(&Host, &[JValue], &JValue) -> Outcome) -> Named {
+    Named { name, arity, run }
+}
+
+static FUNCTIONS: [Named; 16] = [
+    // Step Functions' own.
+    named("partition", 2, function::partition),
+    named("range", 3, function::range),
+    named("hash", 2, function::hash),
+    named("random", 1, function::random),
+    named("uuid", 0, function::uuid),
+    named("parse", 1, function::parse),
+    named("eval", 2, function::eval),
+    // Of the moment, or of chance.
+    named("now", 2, function::now),
+    named("millis", 0, function::millis),
+    named("toMillis", 2, function::to_millis),
+    named("shuffle", 1, function::shuffle),
+    // What makes much out of little.
+    named("string", 1, function::string),
+    named("join", 2, function::join),
+    named("pad", 3, function::pad),
+    named("replace", 4, function::replace),
+    named("split", 3, function::split),
+];
+
+/// Gives an evaluator what a guarded tree may call: `names` are those that the expression mentions.
+pub(super) fn register<'n>(
+    evaluator: &mut Evaluator,
+    host: &Rc<Host>,
+    names: impl Iterator<Item = &'n String>,
+) -> Result<(), EvaluatorError> {
+    for (name, run) in OPERATORS {
+        let host = Rc::clone(host);
+        evaluator.register_fn(name, move |args: &[JValue]| run(&host, args))?;
+    }
+    for function in names.filter_map(|name| Named::find(name)) {
+        let of_call = Rc::clone(host);
+        evaluator.register_fn(function.as_call(), move |args: &[JValue]| match args.split_last() {
+            Some((context, args)) => (function.run)(&of_call, args, context),
+            None => (function.run)(&of_call, &[], &JValue::Undefined),
+        })?;
+        let of_value = Rc::clone(host);
+        evaluator.register_fn(function.as_value(), move |args: &[JValue]| {
+            let args = &args[..args.len().min(function.arity)];
+            (function.run)(&of_value, args, &JValue::Null)
+        })?;
+    }
+    Ok(())
+}
+
+type Operator = fn(&Host, &[JValue]) -> Outcome;
+
+static OPERATORS: [(&str, Operator); 6] =
+    [(CONCATENATE, function::concatenate), (RANGE, function::up_to), (HELD, held), (LOOP, looped), (ENTER, enter), (KEPT, kept)];
+
+fn held(host: &Host, args: &[JValue]) -> Outcome {
+    args.iter().try_for_each(|value| host.measure(value).map(drop))?;
+    Ok(first(args))
+}
+
+fn looped(host: &Host, args: &[JValue]) -> Outcome {
+    let items = match args {
+        [JValue::Array(items), ..] => items.len(),
+        [JValue::Object(members), ..] => members.len(),
+        _ => 1,
+    };
+    host.budget.steps(items as u64).map_err(refused)?;
+    Ok(first(args))
+}
+
+fn enter(host: &Host, args: &[JValue]) -> Outcome {
+    host.budget.steps(1).map_err(refused)?;
+    // The first is the condition of the body, or nothing.
+    args.iter().skip(1).try_for_each(|value| host.measure(value).map(drop))?;
+    Ok(first(args))
+}
+
+fn kept(host: &Host, args: &[JValue]) -> Outcome {
+    host.budget.steps(1).map_err(refused)?;
+    if let [JValue::String(text), ..] = args {
+        host.work(text.len() as u64)?;
+    }
+    Ok(first(args))
+}
+
+fn first(args: &[JValue]) -> JValue {
+    args.first().cloned().unwrap_or(JValue::Undefined)
+}

@@ -1,0 +1,131 @@
+//! Runs one execution under a virtual clock, from its start until nothing is left to happen.
+//!
+//! Everything that happens at one moment happens first; then the oldest answer of a task; only when neither is left
+//! does the clock jump, to the next timer. So a wait of a day costs nothing and a run is the same each time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, mpsc};
+
+use engine::core::{Act, Core, Start};
+use engine::{ExecutionId, ExecutionStatus, Machine};
+use interpreter::{Failure, Payload, TaskId, Timestamp};
+use store::commit_and_wait;
+
+use crate::account::Account;
+use crate::tasks::{Outcome, Tasks};
+use crate::verdict::Reason;
+
+/// More turns than any recorded execution takes: one that takes more does not end.
+const TURNS_MAX: usize = 20_000;
+
+pub struct Plan {
+    pub machine: Arc<Machine>,
+    pub input: Payload,
+    pub at: Timestamp,
+    pub hold: Option<Hold>,
+}
+
+/// The recording stops, or was stopped, while the execution was running.
+pub struct Hold {
+    /// Time stands still once so many events are there and nothing more happens at once.
+    pub events: usize,
+    /// StopExecution is called then.
+    pub stop: Option<Failure>,
+}
+
+/// Runs the execution; answers its ARN.
+pub fn run(account: &Account, plan: Plan, tasks: &mut Tasks<'_>) -> Result<String, Reason> {
+    let mut drive = Drive {
+        account,
+        core: account.core(plan.at)?,
+        now: plan.at,
+        tasks,
+        answers: VecDeque::new(),
+        is_over: false,
+    };
+    let execution_arn = drive.start(&plan)?;
+    for _ in 0..TURNS_MAX {
+        if drive.is_over || drive.is_held(&plan, &execution_arn)? || !drive.turn()? {
+            return Ok(execution_arn);
+        }
+    }
+    Err(Reason::plain(format!("the execution did not end within {TURNS_MAX} turns")))
+}
+
+struct Drive<'a, 't, 'c> {
+    account: &'a Account,
+    core: Core,
+    now: Timestamp,
+    tasks: &'t mut Tasks<'c>,
+    answers: VecDeque<(ExecutionId, TaskId, Outcome)>,
+    is_over: bool,
+}
+
+impl Drive<'_, '_, '_> {
+    fn start(&mut self, plan: &Plan) -> Result<String, Reason> {
+        let start =
+            Start { revision: plan.machine.revision.clone(), name: None, input: plan.input.clone(), trace_header: None };
+        let (sender, receiver) = mpsc::channel();
+        // The receiver is still there when the commit has answered.
+        self.core.start(start, move |reply| drop(sender.send(reply)));
+        self.flush()?;
+        match receiver.try_recv() {
+            Ok(Ok(reply)) => Ok(reply.execution_arn.to_string()),
+            Ok(Err(refused)) => Err(Reason::plain(format!("StartExecution was refused: {refused}"))),
+            Err(_) => Err(Reason::plain("StartExecution was not answered")),
+        }
+    }
+
+    /// One answer of a task, or a jump to the next timer; false when there is neither.
+    fn turn(&mut self) -> Result<bool, Reason> {
+        if let Some((execution, task, outcome)) = self.answers.pop_front() {
+            self.core.outcome(execution, task, outcome);
+        } else if let Some(at) = self.core.next_timer() {
+            self.now = self.now.max(at);
+            self.core.set_time(self.now);
+        } else {
+            return Ok(false);
+        }
+        self.flush()?;
+        Ok(true)
+    }
+
+    /// Everything that happens at this moment, each batch committed before its acts.
+    fn flush(&mut self) -> Result<(), Reason> {
+        self.core.go_on();
+        while self.core.has_work() {
+            let (batch, acts) = self.core.seal();
+            commit_and_wait(&*self.account.store, batch).map_err(|error| Reason::plain(error.to_string()))?;
+            self.core.committed();
+            acts.into_iter().for_each(|act| self.act(act));
+            self.core.go_on();
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Reply(reply) => reply(),
+            Act::Run { id, task, .. } => {
+                if let Some(outcome) = self.tasks.answer(&task) {
+                    self.answers.push_back((id, task.task, outcome));
+                }
+            }
+            Act::Changed(change) => self.is_over |= change.status != ExecutionStatus::Running,
+        }
+    }
+
+    /// Has the moment come at which the recording ends?
+    fn is_held(&mut self, plan: &Plan, execution_arn: &str) -> Result<bool, Reason> {
+        let Some(hold) = &plan.hold else { return Ok(false) };
+        if !self.answers.is_empty() || self.account.history(execution_arn)?.len() < hold.events {
+            return Ok(false);
+        }
+        if let Some(failure) = &hold.stop {
+            let name = execution_arn.rsplit(':').next().unwrap_or_default();
+            self.core.stop(plan.machine.number, name, failure.clone(), |_| {});
+            self.flush()?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,157 @@
+//! The AWS CLI and boto3, unmodified, against the real binary: found by `--endpoint-url` or by `AWS_ENDPOINT_URL`.
+//!
+//! They are installed once, in the versions of `aws_clients/requirements.txt`, into an environment of their own below
+//! the target folder. What boto3 does is in `aws_clients/boto3_calls.py`.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use support::client::{ROLE, text};
+use support::ithaca::Up;
+use support::scratch::Scratch;
+use support::wait::wait_for;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws_clients");
+
+/// The folder with the programs of the environment. Installs it when it is missing, or is of other versions.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aws-clients");
+        let requirements = fs::read_to_string(Path::new(FOLDER).join("requirements.txt")).unwrap();
+        // Written last, so an environment with it is whole.
+        let mark = home.join("installed.txt");
+        if fs::read_to_string(&mark).ok().as_ref() != Some(&requirements) {
+            install(&home);
+            fs::write(&mark, requirements).unwrap();
+        }
+        home.join("bin")
+    })
+}
+
+fn install(home: &Path) {
+    let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
+    if let Err(reason) = make() {
+        // On a bare machine Python comes by its package; elsewhere that is the user's to do.
+        let by_package = run(Command::new("apt-get").args(["install", "-y", "-q", "python3", "python3-venv"]));
+        by_package.and_then(|()| make()).unwrap_or_else(|again| {
+            panic!("this test needs python3 with venv; install them (python3 and python3-venv): {reason}; {again}")
+        });
+    }
+    let mut pip = Command::new(home.join("bin/python"));
+    pip.args(["-m", "pip", "install", "-q", "-r", "requirements.txt"]).current_dir(FOLDER);
+    run(&mut pip).unwrap_or_else(|reason| panic!("the AWS CLI and boto3 could not be installed: {reason}"));
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let Output { status, stdout, stderr } = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = [stdout, stderr].concat();
+    Err(format!("{command:?} ended with {status}: {}", String::from_utf8_lossy(&said)))
+}
+
+/// A program of the environment with credentials that no AWS would take, and nothing of the user's settings.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(programs().join(name));
+    for setting in ["AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "PYTHONPATH"] {
+        command.env_remove(setting);
+    }
+    let settings = [
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("AWS_PAGER", ""),
+        ("NO_PROXY", "127.0.0.1"),
+    ];
+    command.envs(settings);
+    command
+}
+
+fn boto3_works(prefix: &str, address: impl Fn(&mut Command, &str)) {
+    let scratch = Scratch::new(prefix);
+    let ithaca = Up::new(scratch.join("data")).start();
+    let mut python = program("python");
+    python.arg(Path::new(FOLDER).join("boto3_calls.py")).arg(prefix);
+    address(&mut python, &ithaca.endpoint());
+    run(&mut python).unwrap_or_else(|reason| panic!("{reason}"));
+}
+
+#[test]
+fn boto3_by_its_argument() {
+    boto3_works("boto3-argument", |python, endpoint| drop(python.arg(endpoint)));
+}
+
+#[test]
+fn boto3_by_the_environment() {
+    boto3_works("boto3-environment", |python, endpoint| drop(python.env("AWS_ENDPOINT_URL", endpoint)));
+}
+
+/// How the AWS CLI is told where Ithaca is.
+enum Told {
+    Option,
+    Environment,
+}
+
+#[test]
+fn the_aws_cli() {
+    let scratch = Scratch::new("aws-cli");
+    let ithaca = Up::new(scratch.join("data")).start();
+    let endpoint = ithaca.endpoint();
+    let output = |told: &Told, arguments: &[&str]| {
+        let mut aws = program("aws");
+        match told {
+            Told::Option => aws.args(["--endpoint-url", &endpoint]),
+            Told::Environment => aws.env("AWS_ENDPOINT_URL", &endpoint),
+        };
+        aws.args(["--output", "json"]).args(arguments).output().unwrap()
+    };
+    let call = |told: Told, arguments: &[&str]| {
+        let Output { status, stdout, stderr } = output(&told, arguments);
+        assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+        serde_json::from_slice::<Value>(&stdout).unwrap_or(Value::Null)
+    };
+
+    let definition = json!({ "StartAt": "Only", "States": { "Only": { "Type": "Pass", "End": true } } }).to_string();
+    let create =
+        ["stepfunctions", "create-state-machine", "--name", "cli", "--role-arn", ROLE, "--definition", &definition];
+    let machine = text(&call(Told::Option, &create)["stateMachineArn"]);
+    let start = ["stepfunctions", "start-execution", "--state-machine-arn", &machine, "--input", "{\"a\": 1}"];
+    let execution = text(&call(Told::Environment, &start)["executionArn"]);
+    wait_for("the execution's end", || {
+        let described = ithaca.client().states("DescribeExecution", json!({ "executionArn": execution }));
+        (described["status"] == "SUCCEEDED").then_some(())
+    });
+    let history = call(Told::Option, &["stepfunctions", "get-execution-history", "--execution-arn", &execution]);
+    let types: Vec<&str> =
+        history["events"].as_array().unwrap().iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(types, ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]);
+
+    let keys = [
+        "--key-schema",
+        "AttributeName=pk,KeyType=HASH",
+        "--attribute-definitions",
+        "AttributeName=pk,AttributeType=S",
+    ];
+    let table = ["dynamodb", "create-table", "--table-name", "cli", "--billing-mode", "PAY_PER_REQUEST"];
+    call(Told::Option, &[&table[..], &keys].concat());
+    call(Told::Environment, &["dynamodb", "put-item", "--table-name", "cli", "--item", r#"{"pk": {"S": "trip"}}"#]);
+    let condition =
+        ["--key-condition-expression", "pk = :pk", "--expression-attribute-values", r#"{":pk": {"S": "trip"}}"#];
+    let found = call(Told::Environment, &[&["dynamodb", "query", "--table-name", "cli"], &condition[..]].concat());
+    assert_eq!(found["Items"], json!([{ "pk": { "S": "trip" } }]));
+
+    let refused =
+        output(&Told::Option, &["stepfunctions", "describe-execution", "--execution-arn", &format!("{execution}x")]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("(ExecutionDoesNotExist) when calling the DescribeExecution operation"), "{said}");
+}
