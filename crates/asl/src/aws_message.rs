@@ -10,7 +10,7 @@ use crate::parse::{NOT_AN_OBJECT, code};
 const ARRAYS: &[&str] = &["Branches", "Choices", "Retry", "Catch", "ErrorEquals", "And", "Or"];
 
 /// The prefix of the codes that AWS does not have.
-const OURS: &str = "ITHACA_";
+pub const OURS: &str = "ITHACA_";
 
 /// The message of the `InvalidDefinition` error of CreateStateMachine and UpdateStateMachine.
 ///

@@ -40,6 +40,7 @@ pub(crate) use outline::Outline;
 pub(crate) use report::{Problem, Report, code};
 pub(crate) use state::{Links, Parser};
 pub(crate) use syntax::NOT_AN_OBJECT;
+pub use syntax::syntax_message;
 
 use serde_json::{Map, Value};
 

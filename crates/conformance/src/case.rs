@@ -8,6 +8,8 @@ use interpreter::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::canonical::without_tokens;
+
 /// Members that are only there to be read, and members of other kinds, are left out.
 #[derive(Debug, Deserialize)]
 pub struct Case {
@@ -138,7 +140,20 @@ pub fn machine_type(name: Option<&str>) -> MachineType {
 
 /// The text of a definition: as it is if the test sent what is not JSON.
 pub fn definition_text(definition: &Value) -> String {
-    definition.as_str().map_or_else(|| definition.to_string(), str::to_owned)
+    named(&definition.as_str().map_or_else(|| definition.to_string(), str::to_owned))
+}
+
+/// The text of an input: as AWS shows it, if it does, for it keeps the sender's spelling; else compact.
+pub fn input_text(input: &Value, expected: &Value) -> String {
+    let started = expected["events"].as_array().into_iter().flatten().find(|event| event["type"] == "ExecutionStarted");
+    let shown = started.and_then(|event| event["executionStartedEventDetails"]["input"].as_str());
+    let spelling = shown.filter(|text| serde_json::from_str::<Value>(text).is_ok_and(|value| value == *input));
+    named(&spelling.map_or_else(|| input.to_string(), str::to_owned))
+}
+
+/// What is sent has names where the recording has placeholders.
+pub fn named(text: &str) -> String {
+    without_tokens(text, |name| name.replace(':', "-"))
 }
 
 fn collect_strings(value: &Value, strings: &mut Vec<String>) {
@@ -174,7 +189,8 @@ fn read(path: &Path, folder: &Path) -> Result<Case, String> {
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    let paths: Result<Vec<PathBuf>, _> = fs::read_dir(folder).map_err(failed)?.map(|entry| entry.map(|it| it.path())).collect();
+    let paths: Result<Vec<PathBuf>, _> =
+        fs::read_dir(folder).map_err(failed)?.map(|entry| entry.map(|it| it.path())).collect();
     let mut paths = paths.map_err(failed)?;
     paths.sort();
     Ok(paths)

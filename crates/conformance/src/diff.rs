@@ -25,7 +25,10 @@ fn masked(recorded: &Value, found: &Value, matcher: &mut Matcher) -> Value {
     match (recorded, found) {
         (Value::Object(left), Value::Object(right)) => {
             let member = |(name, value): (&String, &Value)| {
-                (name.clone(), left.get(name).map_or_else(|| value.clone(), |recorded| masked(recorded, value, matcher)))
+                (
+                    name.clone(),
+                    left.get(name).map_or_else(|| value.clone(), |recorded| masked(recorded, value, matcher)),
+                )
             };
             Value::Object(right.iter().map(member).collect())
         }
@@ -136,7 +139,8 @@ mod tests {
     fn only_what_differs_is_shown() {
         let check = |recorded: Value, found: Value, expect: &[&str]| {
             let shown = lines(&recorded, &found);
-            let signed: Vec<&str> = shown.iter().filter(|line| !line.starts_with(' ')).map(|line| line.as_str()).collect();
+            let signed: Vec<&str> =
+                shown.iter().filter(|line| !line.starts_with(' ')).map(|line| line.as_str()).collect();
             assert_eq!(signed, expect, "{recorded} {found}");
         };
         check(json!({ "b": 1, "a": "<id>" }), json!({ "a": "x", "b": 1 }), &[]);

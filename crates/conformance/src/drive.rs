@@ -35,14 +35,8 @@ pub struct Hold {
 
 /// Runs the execution; answers its ARN.
 pub fn run(account: &Account, plan: Plan, tasks: &mut Tasks<'_>) -> Result<String, Reason> {
-    let mut drive = Drive {
-        account,
-        core: account.core(plan.at)?,
-        now: plan.at,
-        tasks,
-        answers: VecDeque::new(),
-        is_over: false,
-    };
+    let mut drive =
+        Drive { account, core: account.core(plan.at)?, now: plan.at, tasks, answers: VecDeque::new(), is_over: false };
     let execution_arn = drive.start(&plan)?;
     for _ in 0..TURNS_MAX {
         if drive.is_over || drive.is_held(&plan, &execution_arn)? || !drive.turn()? {
@@ -63,8 +57,12 @@ struct Drive<'a, 't, 'c> {
 
 impl Drive<'_, '_, '_> {
     fn start(&mut self, plan: &Plan) -> Result<String, Reason> {
-        let start =
-            Start { revision: plan.machine.revision.clone(), name: None, input: plan.input.clone(), trace_header: None };
+        let start = Start {
+            revision: plan.machine.revision.clone(),
+            name: None,
+            input: plan.input.clone(),
+            trace_header: None,
+        };
         let (sender, receiver) = mpsc::channel();
         // The receiver is still there when the commit has answered.
         self.core.start(start, move |reply| drop(sender.send(reply)));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account::{Account, Answer, ROLE};
 use crate::canonical::{Matcher, Texts, history, text};
-use crate::case::{Case, definition_text, machine_type};
+use crate::case::{Case, definition_text, input_text, machine_type, named};
 use crate::drive::{self, Hold, Plan};
 use crate::tasks::Tasks;
 use crate::verdict::{Reason, Sides, Verdict};
@@ -30,13 +30,13 @@ pub fn check(case: &Case) -> Verdict {
 
 /// A table passes if every row does; the first that fails speaks for it.
 pub fn check_table(case: &Case) -> Verdict {
-    let mut all = Verdict { strict: Ok(()), verbatim: true, lenient: Ok(()), sides: Vec::new() };
+    let mut all = Verdict::passed();
     for (index, row) in case.rows.iter().enumerate() {
         let one = check_one(case, &row.definition, Some(&row.input), &row.expected);
         let in_row = |reason: Reason| Reason { text: format!("row {index}: {}", reason.text), ..reason };
         all.strict = all.strict.and(one.strict.map_err(in_row));
         all.lenient = all.lenient.and(one.lenient.map_err(in_row));
-        all.verbatim &= one.verbatim;
+        all.verbatim = all.verbatim.and(one.verbatim.map_err(in_row));
         all.sides.extend(one.sides);
     }
     all
@@ -62,7 +62,7 @@ fn judge(case: &Case, definition: &Value, input: Option<&Value>, expected: &Valu
     let everything = |texts| compare(&mut matcher.with(texts), expected, &found);
     let sent = tasks.sent_otherwise.map_or(Ok(()), Err);
     let strict = sent.and_then(|()| everything(Texts::Values));
-    let verbatim = strict.is_ok() && everything(Texts::Verbatim).is_ok();
+    let verbatim = strict.clone().and_then(|()| everything(Texts::Verbatim));
     let lenient = match expected["status"].is_string() {
         true => outcome(&mut matcher.clone(), expected, &found.description.body, LENIENT),
         false => strict.clone(),
@@ -81,12 +81,12 @@ fn run(
 ) -> Result<Found, Reason> {
     for other in &case.other_state_machines {
         let machine = machine_type(other.machine_type.as_deref());
-        create(account, &other.name, &other.definition, machine, None)?;
+        create(account, &named(&other.name), &other.definition, machine, None)?;
     }
     let arn = create(account, MACHINE, definition, case.machine_type(), case.logging.as_ref())?;
     let plan = Plan {
         machine: account.machine(&arn)?,
-        input: input.map_or_else(|| Payload::from_checked_text("{}"), |input| Payload::from_value(input.clone())),
+        input: Payload::from_checked_text(input.map_or_else(|| "{}".to_owned(), |input| input_text(input, expected))),
         at: case.start(),
         hold: hold(case, expected)?,
     };
@@ -128,8 +128,14 @@ fn logging_configuration(logging: &Value) -> Value {
 }
 
 /// Calls that the task results tell already, and calls that change nothing.
-const REPLAYED: &[&str] =
-    &["SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat", "GetActivityTask", "DescribeExecution", "GetExecutionHistory"];
+const REPLAYED: &[&str] = &[
+    "SendTaskSuccess",
+    "SendTaskFailure",
+    "SendTaskHeartbeat",
+    "GetActivityTask",
+    "DescribeExecution",
+    "GetExecutionHistory",
+];
 
 /// When the recording ends before the execution does.
 fn hold(case: &Case, expected: &Value) -> Result<Option<Hold>, Reason> {
@@ -178,7 +184,8 @@ fn compare(matcher: &mut Matcher, expected: &Value, found: &Found) -> Result<(),
 /// Recorded answers that there is no way to ask Ithaca for yet.
 fn unserved(expected: &Value) -> Option<&'static str> {
     let is_status_change = |event: &Value| event["detail-type"] == "Step Functions Execution Status Change";
-    let status_changes = expected["stepfunctions_events"].as_array().is_some_and(|all| all.iter().any(is_status_change));
+    let status_changes =
+        expected["stepfunctions_events"].as_array().is_some_and(|all| all.iter().any(is_status_change));
     [
         (expected.get("sync_execution").is_some(), "StartSyncExecution"),
         (expected.get("end_event").is_some(), "execution logs"),
@@ -215,7 +222,11 @@ fn pick(value: &Value, members: &[&str]) -> Value {
 
 impl Found {
     fn sides(&self, expected: &Value) -> Vec<Sides> {
-        let side = |title: &str, recorded: Value, found: Value| Sides { title: title.into(), recorded, found: text::rewrite(found) };
+        let side = |title: &str, recorded: Value, found: Value| Sides {
+            title: title.into(),
+            recorded,
+            found: text::rewrite(found),
+        };
         let mut sides = vec![side("outcome", pick(expected, STRICT), pick(&self.description.body, STRICT))];
         if let Some(events) = expected.get("events") {
             sides.push(side("history", events.clone(), Value::Array(self.events.clone())));

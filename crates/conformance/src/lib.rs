@@ -54,6 +54,9 @@ pub fn run(folder: &Path, selection: &Selection) -> Result<Report, String> {
     let mut cases = case::read_all(folder)?;
     cases.retain(|case| selection.area.as_ref().is_none_or(|area| case.area == *area));
     cases.retain(|case| selection.case.as_ref().is_none_or(|part| case.place.contains(part.as_str())));
+    if cases.is_empty() {
+        return Err(format!("no case in {} is selected by {selection:?}", folder.display()));
+    }
     // Those that may wait first, so that the others run meanwhile.
     cases.sort_by_key(|case| (case.kind != "api", case.place.clone()));
     catch_panics();
@@ -75,15 +78,18 @@ pub fn run(folder: &Path, selection: &Selection) -> Result<Report, String> {
     Ok(Report::new(verdicts.into_inner().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// A case that makes Ithaca panic has failed, and the others go on.
 fn check(case: &Case) -> Verdict {
-    let checked = catch_unwind(AssertUnwindSafe(|| match case.kind.as_str() {
+    guarded(|| match case.kind.as_str() {
         "execution" => execution::check(case),
         "execution-table" => execution::check_table(case),
         "api" | "validation" | "validation-error" | "test-state" => steps::check(case),
         other => Verdict::failed(Reason::plain(format!("this runner does not know the kind {other}"))),
-    }));
-    checked.unwrap_or_else(|_| {
+    })
+}
+
+/// A case that makes Ithaca panic has failed, and the others go on.
+fn guarded(work: impl FnOnce() -> Verdict) -> Verdict {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let told = PANIC.take().unwrap_or_else(|| "without words".to_owned());
         Verdict::failed(Reason::plain(format!("panicked: {told}")))
     })
@@ -105,4 +111,18 @@ fn catch_panics() {
             _ => usual(info),
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_fails_its_case_only() {
+        catch_panics();
+        let worker = std::thread::Builder::new().name(WORKER.into());
+        let verdict = worker.spawn(|| guarded(|| panic!("out of paper"))).unwrap().join().unwrap();
+        let told = verdict.strict.unwrap_err().cause;
+        assert!(told.starts_with("panicked: ") && told.ends_with("out of paper"), "{told}");
+    }
 }

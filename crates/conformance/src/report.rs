@@ -65,7 +65,7 @@ impl Report {
     /// How many cases that count failed for the same cause; the most frequent first.
     pub fn causes(&self) -> Vec<(usize, String)> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, reason) in self.entries.iter().filter(|entry| entry.is_counted).filter_map(Entry::failure) {
+        for reason in self.entries.iter().filter(|entry| entry.is_counted).filter_map(Entry::failure) {
             *counts.entry(&reason.cause).or_default() += 1;
         }
         let mut causes: Vec<_> = counts.into_iter().map(|(cause, count)| (count, cause.to_owned())).collect();
@@ -73,6 +73,8 @@ impl Report {
         causes
     }
 
+    /// `fails`: not even the outcome agrees. `differs`: the outcome does. `spells`: all does, but for the letters of
+    /// texts that say the same; that is no failure.
     pub fn text(&self, with_diff: bool) -> String {
         let mut text = String::new();
         self.write(&mut text, with_diff).expect("writing to a string does not fail");
@@ -80,9 +82,9 @@ impl Report {
     }
 
     fn write(&self, out: &mut String, with_diff: bool) -> std::fmt::Result {
-        for (entry, reason) in self.entries.iter().filter_map(Entry::failure) {
-            let word = if entry.verdict.lenient.is_ok() { "differs" } else { "fails" };
-            writeln!(out, "{word:<8} {}\n         {}", entry.place, reason.text)?;
+        for entry in &self.entries {
+            let Some((word, reason)) = entry.finding() else { continue };
+            writeln!(out, "{word:<9}{}\n         {}", entry.place, reason.text)?;
             if with_diff {
                 entry.verdict.sides.iter().try_for_each(|sides| write_sides(out, sides))?;
             }
@@ -111,8 +113,19 @@ fn write_sides(out: &mut String, sides: &Sides) -> std::fmt::Result {
 }
 
 impl Entry {
-    fn failure(&self) -> Option<(&Entry, &Reason)> {
-        self.verdict.strict.as_ref().err().map(|reason| (self, reason))
+    fn failure(&self) -> Option<&Reason> {
+        self.verdict.strict.as_ref().err()
+    }
+
+    /// How far the case got, and why no further.
+    fn finding(&self) -> Option<(&'static str, &Reason)> {
+        let Verdict { strict, verbatim, lenient, .. } = &self.verdict;
+        let word = match (lenient, strict) {
+            (Err(_), _) => "fails",
+            (Ok(()), Err(_)) => "differs",
+            (Ok(()), Ok(())) => "spells",
+        };
+        strict.as_ref().err().or(verbatim.as_ref().err()).map(|reason| (word, reason))
     }
 }
 
@@ -120,7 +133,7 @@ impl Score {
     fn add(&mut self, verdict: &Verdict) {
         self.cases += 1;
         self.strict += usize::from(verdict.strict.is_ok());
-        self.verbatim += usize::from(verdict.verbatim);
+        self.verbatim += usize::from(verdict.verbatim.is_ok());
         self.lenient += usize::from(verdict.lenient.is_ok());
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::account::{Account, Answer};
 use crate::canonical::{Matcher, Texts, text};
-use crate::case::{Case, Step, machine_type};
+use crate::case::{Case, Step, machine_type, named};
 use crate::verdict::{Reason, Sides, Verdict};
 
 /// The longest that an answer is waited for. The longest wait that was recorded takes five seconds.
@@ -35,8 +35,8 @@ pub fn check(case: &Case) -> Verdict {
 struct Run<'a> {
     account: &'a Account,
     case: &'a Case,
-    /// Actual answers, by step.
-    answers: Vec<(u64, Answer)>,
+    /// Actual answers, in the order of the steps.
+    answers: Vec<Answer>,
     sides: Vec<Sides>,
 }
 
@@ -44,7 +44,7 @@ impl Run<'_> {
     fn all(mut self) -> Verdict {
         let mut matcher = Matcher::new(self.case.masked(), self.case.is_before_redrive());
         let mut verbatim = matcher.with(Texts::Verbatim);
-        let mut verdict = Verdict { strict: Ok(()), verbatim: true, lenient: Ok(()), sides: Vec::new() };
+        let mut verdict = Verdict::passed();
         for step in &self.case.steps {
             let answer = match self.params(&step.params) {
                 Ok(params) => self.ask(step, &params, &matcher),
@@ -58,12 +58,12 @@ impl Run<'_> {
             if compared.is_err() {
                 self.show(step, &answer);
             }
-            verdict.verbatim &= compared.is_ok() && compare(step, &answer, &mut verbatim).is_ok();
+            verdict.verbatim = verdict.verbatim.and(compare(step, &answer, &mut verbatim));
             verdict.strict = verdict.strict.and(compared);
             verdict.lenient = verdict.lenient.and(compare_leniently(step, &answer, &matcher));
-            self.answers.push((step.n, answer));
+            self.answers.push(answer);
         }
-        verdict.verbatim &= verdict.strict.is_ok();
+        verdict.verbatim = verdict.strict.clone().and(verdict.verbatim);
         Verdict { sides: self.sides, ..verdict }
     }
 
@@ -103,19 +103,31 @@ impl Run<'_> {
             if before.is_empty() && after.is_empty() && filled.is_empty() {
                 return Ok(value.clone());
             }
-            filled.push_str(before);
+            filled.push_str(&named(before));
             filled.push_str(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             rest = after;
         }
-        filled.push_str(rest);
+        filled.push_str(&named(rest));
         Ok(Value::String(filled))
     }
 
     fn earlier(&self, path: &str) -> Result<&Value, Reason> {
         let (number, path) = path.split_once('.').unwrap_or((path, ""));
-        let answer = self.answers.iter().find(|(n, _)| n.to_string() == number).map(|(_, answer)| &answer.body);
         let missing = || Reason::new("an earlier answer lacks a member", format!("step {number} answered no {path}"));
-        answer.and_then(|body| member(body, path)).ok_or_else(missing)
+        let at = self.case.steps.iter().position(|step| step.n.to_string() == number).ok_or_else(missing)?;
+        let answer = self.answers.get(self.watched(at)).ok_or_else(missing)?;
+        member(&answer.body, path).ok_or_else(missing)
+    }
+
+    /// A list that nobody looked at was asked for until a change showed, and on AWS its first answer was older than the
+    /// change: what it told is what the last list that was looked at told.
+    fn watched(&self, at: usize) -> usize {
+        let steps = &self.case.steps;
+        let is_watched = |step: &Step| step.op == steps[at].op && step.expect.is_some();
+        match steps[at].op.starts_with("List") && steps[at].expect.is_none() {
+            true => steps[..at].iter().rposition(is_watched).unwrap_or(at),
+            false => at,
+        }
     }
 
     fn show(&mut self, step: &Step, answer: &Answer) {
@@ -189,7 +201,11 @@ fn compare_kind(step: &Step, answer: &Answer) -> Result<(), Reason> {
         (None, true) => Err(refused(step, answer)),
         (Some(error), false) => {
             let code = error["code"].as_str().unwrap_or("an error");
-            let text = format!("{}: recorded {code}: {}, found success", of(step), error["message"].as_str().unwrap_or_default());
+            let text = format!(
+                "{}: recorded {code}: {}, found success",
+                of(step),
+                error["message"].as_str().unwrap_or_default()
+            );
             Err(Reason::new(format!("{} accepts what AWS refuses with {code}", step.op), text))
         }
         (Some(error), true) => match error["code"].as_str() {

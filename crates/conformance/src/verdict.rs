@@ -28,16 +28,21 @@ pub struct Verdict {
     /// Everything that was recorded, with texts that are JSON compared by value.
     pub strict: Result<(), Reason>,
     /// The same, and the texts letter by letter.
-    pub verbatim: bool,
+    pub verbatim: Result<(), Reason>,
     /// Status, output and error name.
     pub lenient: Result<(), Reason>,
     pub sides: Vec<Sides>,
 }
 
 impl Verdict {
+    /// What a case begins with.
+    pub fn passed() -> Verdict {
+        Verdict { strict: Ok(()), verbatim: Ok(()), lenient: Ok(()), sides: Vec::new() }
+    }
+
     /// The case could not even be begun.
     pub fn failed(reason: Reason) -> Verdict {
-        Verdict { strict: Err(reason.clone()), verbatim: false, lenient: Err(reason), sides: Vec::new() }
+        Verdict { strict: Err(reason.clone()), verbatim: Err(reason.clone()), lenient: Err(reason), sides: Vec::new() }
     }
 }
 

@@ -231,7 +231,9 @@ impl Machines {
         let Some(there) = self.get(arn)?.filter(|machine| !machine.is_deleting) else { return Ok(None) };
         let text: Arc<str> = definition.map_or_else(|| there.revision.text.clone(), Into::into);
         let role_arn: Arc<str> = role_arn.map_or_else(|| there.revision.role_arn.clone(), Into::into);
-        let changed = text != there.revision.text || role_arn != there.revision.role_arn;
+        // The first update gives the machine a revision id in any case: so recorded.
+        let changed =
+            there.revision.number == 0 || text != there.revision.text || role_arn != there.revision.role_arn;
         let mut machine = Machine::clone(&there);
         machine.updated_at = now;
         machine.settings.extend(settings);

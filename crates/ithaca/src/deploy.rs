@@ -41,6 +41,13 @@ pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
+    for machine in plan.state_machines.iter().filter(|machine| asks_for_logs(machine)) {
+        let place = format!("{}:{}:{}", plan.template.display(), machine.at.line, machine.at.column);
+        say(&format!(
+            "{place}: note: {}: logs of executions are not written yet, its logging is off",
+            machine.logical_id
+        ));
+    }
     Ok(Prepared { executables: build(plan, say)? })
 }
 
@@ -200,6 +207,12 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
     }
 }
 
+/// Logs of executions are not written yet.
+fn asks_for_logs(machine: &StateMachine) -> bool {
+    let level = machine.logging.as_ref().and_then(|logging| logging["level"].as_str());
+    !matches!(level, None | Some("OFF"))
+}
+
 /// Creates the state machine, or brings the one of this name to the template's definition.
 async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), String> {
     let states = &server.front.states;
@@ -209,7 +222,7 @@ async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), Stri
         "roleArn": machine.role_arn,
         "tracingConfiguration": { "enabled": machine.tracing },
     });
-    if let Some(logging) = &machine.logging {
+    if let Some(logging) = machine.logging.as_ref().filter(|_| !asks_for_logs(machine)) {
         body["loggingConfiguration"] = logging.clone();
     }
     let created = states.call("CreateStateMachine", body.clone()).await;

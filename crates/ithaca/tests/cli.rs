@@ -4,14 +4,15 @@ mod support;
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use support::client::{Client, text};
 use support::functions;
 use support::history::check_whole;
-use support::ithaca::{Ithaca, PROGRAM, Said, Up, command};
+use support::ithaca::{Ithaca, Killed, Said, Up, command};
 use support::scratch::Scratch;
 use support::travel::example;
 use support::wait::wait_for;
@@ -255,18 +256,18 @@ struct App {
 impl App {
     fn new(name: &str) -> App {
         let scratch = Scratch::new(name);
-        fs::create_dir(scratch.join("code")).unwrap();
-        scratch.write("code/bootstrap", functions::own_bootstrap());
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(scratch.join("code/bootstrap"), fs::Permissions::from_mode(0o755)).unwrap();
-        let template = scratch.join("app.yaml");
+        fs::create_dir_all(scratch.join("app/code")).unwrap();
+        let bootstrap = scratch.write("app/code/bootstrap", functions::own_bootstrap());
+        fs::set_permissions(bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+        // The folder gives the stack its name, and that begins the names of what is in it.
+        let template = scratch.join("app/template.yaml");
         let app = App { scratch, template };
         app.write(0);
         app
     }
 
     fn write(&self, wait_seconds: u32) {
-        self.scratch.write("app.yaml", TEMPLATE.replace("WAIT", &wait_seconds.to_string()));
+        self.scratch.write("app/template.yaml", TEMPLATE.replace("WAIT", &wait_seconds.to_string()));
     }
 
     fn up(&self) -> Up {
@@ -300,18 +301,14 @@ fn client_of(url: &str) -> Client {
 fn what_up_tells_a_person() {
     let app = App::new("cli-up");
     let log = app.scratch.join("log");
-    let mut ithaca = Command::new(PROGRAM)
-        .args(["up", "--port", "0", "--api-port", "0", "--data"])
-        .arg(app.scratch.join("data"))
-        .arg(&app.template)
-        .stdout(File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
+    let mut up = command(&["up", "--port", "0", "--api-port", "0", "--data"]);
+    up.arg(app.scratch.join("data")).arg(&app.template).stdout(File::create(&log).unwrap());
+    let mut ithaca = Killed(up.spawn().unwrap());
     let said = || fs::read_to_string(&log).unwrap();
     let line_with = |part: &str| wait_for(part, || said().lines().find(|line| line.contains(part)).map(str::to_owned));
     line_with("Ctrl-C stops");
     assert!(line_with("Ithaca is up").ends_with(app.scratch.join("data").to_str().unwrap()));
-    assert!(line_with("API app-First").contains("http://127.0.0.1:"), "{}", said());
+    assert!(line_with("API app").contains("http://127.0.0.1:"), "{}", said());
     assert!(line_with("state machines").contains("app-Saga"));
     assert!(line_with("functions").contains("app-Answer"));
     assert!(line_with("tables").contains("app-Trips"));
@@ -321,10 +318,7 @@ fn what_up_tells_a_person() {
     let client = client_of(&endpoint);
     client.states("StartExecution", json!({ "stateMachineArn": saga, "name": "first" }));
     assert!(line_with("app-Saga:first").starts_with("  SUCCEEDED "), "{}", said());
-    // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
-    unsafe { libc::kill(ithaca.id() as i32, libc::SIGINT) };
-    let status = wait_for("ithaca stops", || ithaca.try_wait().unwrap());
-    assert!(status.success());
+    assert!(ithaca.interrupt().success());
     assert!(said().ends_with("stopping: what is running goes on at the next start\n"), "{}", said());
 }
 

@@ -172,7 +172,9 @@ fn enter_alone(params: impl Iterator<Item = AstNode>) -> AstNode {
 /// Whether its value may be bigger than what it was made from.
 fn builds(node: &AstNode) -> bool {
     match node {
-        AstNode::Path { steps } => steps.iter().any(|step| !matches!(step.node, AstNode::Name(_) | AstNode::Variable(_))),
+        AstNode::Path { steps } => {
+            steps.iter().any(|step| !matches!(step.node, AstNode::Name(_) | AstNode::Variable(_)))
+        }
         AstNode::Array(_)
         | AstNode::ArrayGroup(_)
         | AstNode::Object(_)

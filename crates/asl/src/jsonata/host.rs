@@ -149,8 +149,14 @@ pub(super) fn register<'n>(
 
 type Operator = fn(&Host, &[JValue]) -> Outcome;
 
-static OPERATORS: [(&str, Operator); 6] =
-    [(CONCATENATE, function::concatenate), (RANGE, function::up_to), (HELD, held), (LOOP, looped), (ENTER, enter), (KEPT, kept)];
+static OPERATORS: [(&str, Operator); 6] = [
+    (CONCATENATE, function::concatenate),
+    (RANGE, function::up_to),
+    (HELD, held),
+    (LOOP, looped),
+    (ENTER, enter),
+    (KEPT, kept),
+];
 
 fn held(host: &Host, args: &[JValue]) -> Outcome {
     args.iter().try_for_each(|value| host.measure(value).map(drop))?;

@@ -49,6 +49,11 @@ impl Budget {
         Budget { bytes: Cell::new(WORK_BYTES_MAX), steps: Cell::new(STEPS_MAX) }
     }
 
+    pub(super) fn refill(&self) {
+        self.bytes.set(WORK_BYTES_MAX);
+        self.steps.set(STEPS_MAX);
+    }
+
     pub(super) fn work(&self, bytes: u64) -> Result<(), Limit> {
         spend(&self.bytes, bytes).ok_or(Limit::Memory)
     }

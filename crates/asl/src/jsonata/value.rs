@@ -58,12 +58,14 @@ pub(super) fn read(value: &Value, part: &Part, wide: &Wide) -> JValue {
         Value::Number(number) => wide.number(number),
         Value::String(text) => JValue::string(text.as_str()),
         Value::Array(items) => array(items.iter().map(|item| read(item, part, wide)).collect()),
-        Value::Object(members) => match part {
-            Part::All => object(members.iter().map(|(name, member)| (name.clone(), read(member, part, wide)))),
-            Part::Members(wanted) => object(wanted.iter().filter_map(|(name, part)| {
-                members.get(name).map(|member| (name.clone(), read(member, part, wide)))
-            })),
-        },
+        Value::Object(members) => {
+            match part {
+                Part::All => object(members.iter().map(|(name, member)| (name.clone(), read(member, part, wide)))),
+                Part::Members(wanted) => object(wanted.iter().filter_map(|(name, part)| {
+                    members.get(name).map(|member| (name.clone(), read(member, part, wide)))
+                })),
+            }
+        }
     }
 }
 

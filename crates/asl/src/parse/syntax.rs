@@ -40,20 +40,34 @@ fn diagnostic(code: &'static str, message: String, (line, column): (u32, u32)) -
 }
 
 fn syntax_error(text: &str, error: &serde_json::Error) -> Diagnostic {
-    let offset = offset_of(text, error.line(), error.column());
-    let (what, place) = match unknown_word(text, offset) {
-        Some((word, end)) => (
-            format!(
-                "Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token \
-                 'null', 'true' or 'false')"
-            ),
-            locate::line_and_column(text, end),
-        ),
-        None => (reason(error), locate::line_and_column(text, offset)),
-    };
+    let (what, place) = explain(text, error);
     let (line, column) = place;
     let message = format!("{what}\n at [Source: (String){}; line: {line}, column: {column}]", excerpt(text));
     diagnostic(code::INVALID_JSON, message, place)
+}
+
+/// What AWS's JSON parser says about a text that is not JSON, without the place.
+pub fn syntax_message(text: &str, error: &serde_json::Error) -> String {
+    explain(text, error).0
+}
+
+fn explain(text: &str, error: &serde_json::Error) -> (String, (u32, u32)) {
+    let offset = offset_of(text, error.line(), error.column());
+    if let Some((word, end)) = unknown_word(text, offset) {
+        let what = format!(
+            "Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' \
+             or 'false')"
+        );
+        return (what, locate::line_and_column(text, end));
+    }
+    let what = match text[offset..].chars().next() {
+        Some(found) if error.to_string().starts_with("key must be a string") => {
+            let code = u32::from(found);
+            format!("Unexpected character ('{found}' (code {code})): was expecting double-quote to start field name")
+        }
+        _ => reason(error),
+    };
+    (what, locate::line_and_column(text, offset))
 }
 
 /// What serde_json says, without its own words for the place.

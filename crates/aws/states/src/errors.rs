@@ -73,9 +73,7 @@ pub fn validation(text: impl Into<String>) -> Error {
 
 /// The sentence AWS's front writes for a member that breaks its model.
 pub fn constraint(value: &str, member: &str, rule: &str) -> Error {
-    validation(format!(
-        "1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {rule}"
-    ))
+    validation(format!("1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {rule}"))
 }
 
 pub fn serialization(text: impl Into<String>) -> Error {
@@ -83,10 +81,7 @@ pub fn serialization(text: impl Into<String>) -> Error {
 }
 
 pub fn request_too_large(bytes: usize, bytes_max: usize) -> Error {
-    Error::client(
-        "RequestEntityTooLargeException",
-        format!("The request has {bytes} bytes; the most is {bytes_max}"),
-    )
+    Error::client("RequestEntityTooLargeException", format!("The request has {bytes} bytes; the most is {bytes_max}"))
 }
 
 pub fn unknown_operation(operation: &str, served: &str) -> Error {

@@ -78,9 +78,12 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
                 fixed("TaskSucceeded", Some(("taskSucceededEventDetails", details)))
             }
         },
-        EventKind::TaskFailed { resource, failure } => {
-            ended(resource, failure, ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails"), ("TaskFailed", "taskFailedEventDetails"))
-        }
+        EventKind::TaskFailed { resource, failure } => ended(
+            resource,
+            failure,
+            ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails"),
+            ("TaskFailed", "taskFailedEventDetails"),
+        ),
         EventKind::TaskTimedOut { resource, failure } => ended(
             resource,
             failure,

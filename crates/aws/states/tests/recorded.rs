@@ -34,7 +34,9 @@ fn recorded_executions() {
     let (mut refused, mut agree, mut differ) = (0, 0, 0);
     for path in files(&folder) {
         let case: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        if case["kind"] != "execution" || !(case["expected"]["events"].is_array() || case["expected"]["status"].is_string()) {
+        if case["kind"] != "execution"
+            || !(case["expected"]["events"].is_array() || case["expected"]["status"].is_string())
+        {
             continue;
         }
         let name = path.strip_prefix(&folder).unwrap().display().to_string();
@@ -117,7 +119,11 @@ impl<'c> Tasks<'c> {
         let found = self.entries.iter().position(|(entry, used)| !used && same(entry));
         let at = found.or_else(|| self.entries.iter().position(|(entry, used)| !used && state(entry)));
         let Some(at) = at else {
-            self.wrong.get_or_insert(format!("no recorded answer is left for {} with {}", task.state, task.input.text()));
+            self.wrong.get_or_insert(format!(
+                "no recorded answer is left for {} with {}",
+                task.state,
+                task.input.text()
+            ));
             return Outcome { after_ms: 0, result: Answer::Never };
         };
         self.entries[at].1 = true;
@@ -168,8 +174,7 @@ fn compare(world: &World, expected: &Value) -> Result<(), String> {
     let Some(mut events) = expected["events"].as_array().cloned() else { return Ok(()) };
     // Some were recorded newest first.
     events.sort_by_key(|event| event["id"].as_u64());
-    let around =
-        Surroundings { role_arn: &world.about.role_arn, region: "us-east-1", with_data: true };
+    let around = Surroundings { role_arn: &world.about.role_arn, region: "us-east-1", with_data: true };
     let mut actual: Vec<Value> = world.history.iter().map(|event| plain(&render(event, &around))).collect();
     if expected["status"].is_null() {
         // Recorded while it was running.
@@ -203,8 +208,11 @@ fn compare_events(expected: &[Value], actual: &[Value]) -> Result<(), String> {
     };
     if expected.iter().any(|event| event["id"].is_array()) {
         // The recording itself gave up the order, and the ends of Parallels in the span: as a multiset, without ids.
-        let same = |a: &Value, b: &Value| a["type"] == b["type"] && a["stateExitedEventDetails"]["name"] == b["stateExitedEventDetails"]["name"];
-        let is_end = |event: &Value| event["type"] == "ParallelStateSucceeded" || event["type"] == "ParallelStateExited";
+        let same = |a: &Value, b: &Value| {
+            a["type"] == b["type"] && a["stateExitedEventDetails"]["name"] == b["stateExitedEventDetails"]["name"]
+        };
+        let is_end =
+            |event: &Value| event["type"] == "ParallelStateSucceeded" || event["type"] == "ParallelStateExited";
         let kept = |event: &&Value| !is_end(event) || expected.iter().any(|recorded| same(recorded, event));
         let actual: Vec<Value> = actual.iter().filter(kept).cloned().collect();
         return compare_lists(&sorted(expected), &sorted(&actual));
@@ -281,7 +289,8 @@ fn parent(event: &Value, by_id: &HashMap<u64, &Value>) -> u64 {
         "ParallelStateSucceeded" | "ParallelStateFailed" | "ParallelStateAborted" => "ParallelStateStarted",
         _ => return previous,
     };
-    let closes = |name: &str| name.starts_with(&opening[..opening.len() - "Started".len()]) && !name.ends_with("Started");
+    let closes =
+        |name: &str| name.starts_with(&opening[..opening.len() - "Started".len()]) && !name.ends_with("Started");
     let (mut at, mut depth) = (previous, 0);
     while let Some(event) = by_id.get(&at) {
         match event["type"].as_str().unwrap_or_default() {
@@ -321,7 +330,15 @@ struct Matcher {
 
 /// Whole strings that stand for a moment.
 const MOMENTS: &[&str] = &[
-    "timestamp", "datetime", "date", "start-date", "stop-date", "creation-date", "start-time", "entered-time", "time",
+    "timestamp",
+    "datetime",
+    "date",
+    "start-date",
+    "stop-date",
+    "creation-date",
+    "start-time",
+    "entered-time",
+    "time",
 ];
 
 impl Matcher {
@@ -345,10 +362,14 @@ impl Matcher {
             }
             (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
                 let pairs = expected.iter().zip(actual).enumerate();
-                pairs.into_iter().try_for_each(|(index, (left, right))| self.check(&format!("{at}[{index}]"), left, right))
+                pairs
+                    .into_iter()
+                    .try_for_each(|(index, (left, right))| self.check(&format!("{at}[{index}]"), left, right))
             }
             (Value::String(expected), Value::Number(_)) if expected == "RandomNumberGenerated" => Ok(()),
-            (Value::String(expected), actual) if is_moment(expected) && (actual.is_number() || actual.is_string()) => Ok(()),
+            (Value::String(expected), actual) if is_moment(expected) && (actual.is_number() || actual.is_string()) => {
+                Ok(())
+            }
             (Value::String(expected), Value::String(actual)) => match self.text(expected, actual) {
                 true => Ok(()),
                 false => match (serde_json::from_str(expected), serde_json::from_str(actual)) {
@@ -362,7 +383,9 @@ impl Matcher {
     }
 
     fn text(&mut self, expected: &str, actual: &str) -> bool {
-        let is_role = |text: &str| text.starts_with("snf_role_arn") || text.starts_with("sfn_role_arn") || text.contains(":role/");
+        let is_role = |text: &str| {
+            text.starts_with("snf_role_arn") || text.starts_with("sfn_role_arn") || text.contains(":role/")
+        };
         if expected == actual || (is_role(expected) && is_role(actual)) {
             return true;
         }

@@ -326,7 +326,9 @@ mod tests {
         };
         check(&nested(5), &nested(4), None);
         let retried = |last: u64| {
-            format!("1<0 MapStateEntered, 2<1 MapStateStarted, 3<2 A, 4<3 MapStateStarted, 5<4 A, 6<{last} MapStateFailed")
+            format!(
+                "1<0 MapStateEntered, 2<1 MapStateStarted, 3<2 A, 4<3 MapStateStarted, 5<4 A, 6<{last} MapStateFailed"
+            )
         };
         check(&retried(5), &retried(4), None);
         check(&retried(5), &retried(3), Some("events"));

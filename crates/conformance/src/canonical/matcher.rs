@@ -38,7 +38,15 @@ pub struct Matcher {
 
 /// Whole strings that stand for a moment, with or without angle brackets.
 const MOMENTS: &[&str] = &[
-    "timestamp", "datetime", "date", "start-date", "stop-date", "creation-date", "start-time", "entered-time", "time",
+    "timestamp",
+    "datetime",
+    "date",
+    "start-date",
+    "stop-date",
+    "creation-date",
+    "start-time",
+    "entered-time",
+    "time",
 ];
 
 /// Whole strings that stand for a role, beside role ARNs with a placeholder.
@@ -143,7 +151,10 @@ impl Matcher {
     }
 
     fn is_moment(&self, text: &str) -> bool {
-        asl::timestamp::parse(text).is_some() || is_http_date(text) || is_epoch(text) || self.masked.iter().any(|it| it == text)
+        asl::timestamp::parse(text).is_some()
+            || is_http_date(text)
+            || is_epoch(text)
+            || self.masked.iter().any(|it| it == text)
     }
 
     /// Two texts that differ may be the same JSON.
@@ -164,13 +175,15 @@ fn same_number(left: &Number, right: &Number) -> bool {
 
 fn is_role_pattern(text: &str) -> bool {
     let is_numbered = |rest: &str| rest.strip_prefix("_t").is_some_and(|digits| digits.parse::<u32>().is_ok());
-    let stands_for_role = |word: &&str| text.strip_prefix(*word).is_some_and(|rest| rest.is_empty() || is_numbered(rest));
+    let stands_for_role =
+        |word: &&str| text.strip_prefix(*word).is_some_and(|rest| rest.is_empty() || is_numbered(rest));
     ROLES.iter().any(stands_for_role) || (is_role(text) && pattern::has_token(text))
 }
 
 fn is_role(text: &str) -> bool {
     let account_and_role = text.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":role/"));
-    account_and_role.is_some_and(|(account, role)| account.bytes().all(|byte| byte.is_ascii_digit()) && !role.is_empty())
+    account_and_role
+        .is_some_and(|(account, role)| account.bytes().all(|byte| byte.is_ascii_digit()) && !role.is_empty())
 }
 
 /// `Sat, 09 Mar 2024 12:00:00 GMT`

@@ -16,3 +16,4 @@ mod pattern;
 pub mod text;
 
 pub use matcher::{Difference, Matcher, Texts};
+pub use pattern::without_tokens;

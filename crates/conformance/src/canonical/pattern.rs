@@ -30,6 +30,17 @@ pub fn has_token(pattern: &str) -> bool {
     token(pattern).is_some()
 }
 
+/// The text with something else in place of each `<name>`.
+pub fn without_tokens(mut rest: &str, instead: impl Fn(&str) -> String) -> String {
+    let mut text = String::new();
+    while let Some((from, to)) = token(rest) {
+        text.push_str(&rest[..from]);
+        text.push_str(&instead(&rest[from + 1..to - 1]));
+        rest = &rest[to..];
+    }
+    text + rest
+}
+
 fn pieces(mut rest: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     while !rest.is_empty() {
@@ -121,6 +132,12 @@ mod tests {
         check(&[("at date.", "at 2024-01-02T03:04:05Z.")], true);
         check(&[("at date.", "at noon.")], false);
         check(&[("updateItem of date", "updateItem of date")], true);
+    }
+
+    #[test]
+    fn placeholders_can_be_replaced() {
+        let text = without_tokens("a<b:1>c < d > <e>", |name| name.to_uppercase());
+        assert_eq!(text, "aB:1c < d > E");
     }
 
     #[test]

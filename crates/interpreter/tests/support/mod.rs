@@ -227,7 +227,8 @@ pub fn parse_outcome(text: &str) -> Outcome {
     let result = match word {
         "ok" => Answer::Succeed(Payload::parse(rest).expect("an output is JSON")),
         "fail" => {
-            let (error, cause) = rest.split_once(' ').map_or((rest, None), |(error, cause)| (error, Some(cause.into())));
+            let (error, cause) =
+                rest.split_once(' ').map_or((rest, None), |(error, cause)| (error, Some(cause.into())));
             Answer::Fail(Failure { error: (!error.is_empty()).then(|| error.into()), cause })
         }
         "never" => Answer::Never,

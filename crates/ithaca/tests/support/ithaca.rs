@@ -78,6 +78,7 @@ impl Up {
                 kept.push('\n');
             }
         });
+        let process = Killed(process);
         Ithaca { process, ready, said: Value::Null, complaints, readers: vec![reader, complainer] }
     }
 
@@ -103,7 +104,7 @@ impl Up {
 
 /// A running `ithaca up`. Dropping it kills it.
 pub struct Ithaca {
-    process: Child,
+    process: Killed,
     ready: Receiver<String>,
     said: Value,
     complaints: Arc<Mutex<String>>,
@@ -117,7 +118,7 @@ impl Ithaca {
         let line = wait_for("ithaca up is ready", || match self.ready.try_recv() {
             Ok(line) => Some(Ok(line)),
             Err(mpsc::TryRecvError::Empty) => None,
-            Err(mpsc::TryRecvError::Disconnected) => Some(Err(process.wait().unwrap())),
+            Err(mpsc::TryRecvError::Disconnected) => Some(Err(process.0.wait().unwrap())),
         });
         self.said = serde_json::from_str(&line?).expect("the first line of up --json is JSON");
         Ok(())
@@ -147,12 +148,12 @@ impl Ithaca {
     }
 
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.process.0.id()
     }
 
     /// What it wrote to standard error; all of it once it has ended.
     pub fn complaints(&mut self) -> String {
-        if self.process.try_wait().unwrap().is_some() {
+        if self.process.0.try_wait().unwrap().is_some() {
             self.join_readers();
         }
         self.complaints.lock().unwrap().clone()
@@ -165,16 +166,14 @@ impl Ithaca {
 
     /// kill -9.
     pub fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.0.kill().unwrap();
+        self.process.0.wait().unwrap();
         self.join_readers();
     }
 
     /// Asks it to stop, as Ctrl-C does, and returns how it ended.
     pub fn stop(mut self) -> ExitStatus {
-        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
-        unsafe { libc::kill(self.process.id() as i32, libc::SIGINT) };
-        wait_for("ithaca stops", || self.process.try_wait().unwrap())
+        self.process.interrupt()
     }
 
     fn join_readers(&mut self) {
@@ -189,9 +188,26 @@ impl Drop for Ithaca {
         if thread::panicking() {
             eprintln!("what ithaca wrote to standard error:\n{}", self.complaints());
         }
+    }
+}
+
+/// A process that does not outlive the test.
+pub struct Killed(pub Child);
+
+impl Killed {
+    /// Asks it to stop, as Ctrl-C does, and returns how it ended.
+    pub fn interrupt(&mut self) -> ExitStatus {
+        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
+        unsafe { libc::kill(self.0.id() as i32, libc::SIGINT) };
+        wait_for("it stops", || self.0.try_wait().unwrap())
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -52,11 +52,19 @@ impl Settings {
 
 /// A level other than OFF would promise logs that are not written yet.
 fn check_logging(logging: Option<&Value>) -> Result<(), Error> {
-    match logging.and_then(|logging| logging["level"].as_str()) {
+    let Some(logging) = logging else { return Ok(()) };
+    let destinations = logging["destinations"].as_array().map_or(0, Vec::len);
+    match logging["level"].as_str() {
         None | Some("OFF") => Ok(()),
+        Some(_) if destinations != 1 => Err(Error::client(
+            "InvalidLoggingConfiguration",
+            "Invalid Logging Configuration: Must specify exactly one Log Destination.",
+        )),
         Some(level) => Err(Error::client(
             "InvalidLoggingConfiguration",
-            format!("Invalid Logging Configuration: Ithaca does not write execution logs yet, so the level must be OFF, not {level}"),
+            format!(
+                "Invalid Logging Configuration: Ithaca does not write execution logs yet, so the level must be OFF, not {level}"
+            ),
         )),
     }
 }
@@ -67,7 +75,9 @@ fn check_encryption(encryption: Option<&Value>) -> Result<(), Error> {
         None | Some("AWS_OWNED_KEY") => Ok(()),
         Some(kind) => Err(Error::client(
             "InvalidEncryptionConfiguration",
-            format!("Invalid Encryption Configuration: Ithaca has no customer managed keys, so the type must be AWS_OWNED_KEY, not {kind}"),
+            format!(
+                "Invalid Encryption Configuration: Ithaca has no customer managed keys, so the type must be AWS_OWNED_KEY, not {kind}"
+            ),
         )),
     }
 }

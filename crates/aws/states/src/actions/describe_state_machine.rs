@@ -45,9 +45,13 @@ pub fn common(answer: &mut Map<String, Value>, revision: &Revision, settings: &M
         answer.insert("definition".into(), (*revision.text).into());
     }
     answer.insert("roleArn".into(), (*revision.role_arn).into());
-    answer.insert("loggingConfiguration".into(), json!({ "level": "OFF", "includeExecutionData": false }));
+    let mut logging = json!({ "level": "OFF", "includeExecutionData": false });
+    if let (Some(Value::Object(given)), Some(shown)) = (settings.get("loggingConfiguration"), logging.as_object_mut()) {
+        shown.extend(given.clone());
+    }
     answer.insert("tracingConfiguration".into(), json!({ "enabled": false }));
     answer.extend(settings.clone());
+    answer.insert("loggingConfiguration".into(), logging);
     if revision.number > 0 {
         answer.insert("revisionId".into(), revision.id().into());
     }

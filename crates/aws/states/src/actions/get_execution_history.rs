@@ -52,8 +52,8 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
 
 fn cursor(token: &str, list: &str) -> Result<Cursor, Error> {
     let place = page::place(token, list)?;
-    let numbers = place.split_once(' ').and_then(|(seq, event)| {
-        Some(Cursor { seq: seq.parse().ok()?, event: event.parse().ok()? })
-    });
+    let numbers = place
+        .split_once(' ')
+        .and_then(|(seq, event)| Some(Cursor { seq: seq.parse().ok()?, event: event.parse().ok()? }));
     numbers.ok_or_else(|| errors::invalid_token("The nextToken is not one that this list has given out"))
 }

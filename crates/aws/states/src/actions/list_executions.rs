@@ -27,7 +27,8 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         return Err(errors::validation("Ithaca does not serve Map Runs yet: leave 'mapRunArn' out"));
     }
     let Some(arn) = request.state_machine_arn else {
-        return Err(errors::validation("Must specify a stateMachineArn or a mapRunArn").detail("reason", "MISSING_REQUIRED_PARAMETER"));
+        return Err(errors::validation("Must specify a stateMachineArn or a mapRunArn")
+            .detail("reason", "MISSING_REQUIRED_PARAMETER"));
     };
     let status = request.status_filter.as_deref().map(status).transpose()?;
     let limit = page::limit(request.max_results)?;

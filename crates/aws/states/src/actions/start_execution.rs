@@ -45,5 +45,5 @@ fn input(text: &str) -> Result<Payload, Error> {
     if text.trim().is_empty() {
         return Err(errors::invalid_execution_input("Invalid execution input."));
     }
-    Payload::parse(text).map_err(|error| errors::invalid_execution_input(&error.to_string()))
+    Payload::parse(text).map_err(|error| errors::invalid_execution_input(&asl::parse::syntax_message(text, &error)))
 }

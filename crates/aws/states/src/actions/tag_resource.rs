@@ -65,10 +65,18 @@ pub fn checked_tags(
         let key = tag.key.unwrap_or_default();
         let value = tag.value.unwrap_or_default();
         if key.chars().count() > KEY_CHARS_MAX {
-            return Err(errors::constraint(&format!("'{key}'"), "tags", "Member must have length less than or equal to 128"));
+            return Err(errors::constraint(
+                &format!("'{key}'"),
+                "tags",
+                "Member must have length less than or equal to 128",
+            ));
         }
         if value.chars().count() > VALUE_CHARS_MAX {
-            return Err(errors::constraint(&format!("'{value}'"), "tags", "Member must have length less than or equal to 256"));
+            return Err(errors::constraint(
+                &format!("'{value}'"),
+                "tags",
+                "Member must have length less than or equal to 256",
+            ));
         }
         tags.insert(key, value);
     }

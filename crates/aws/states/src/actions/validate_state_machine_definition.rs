@@ -1,7 +1,7 @@
 //! ValidateStateMachineDefinition: every diagnostic at once, and whether the definition could be created.
 
-use asl::{MachineType, aws_location};
 use asl::{Diagnostic, Severity};
+use asl::{MachineType, aws_location};
 use aws_protocol::Error;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -33,9 +33,13 @@ pub async fn run(_: &States, request: Request) -> Result<Value, Error> {
         Ok(parsed) => (true, parsed.warnings),
         Err(diagnostics) => (false, diagnostics),
     };
+    // What only Ithaca refuses is told when AWS's own errors are mended, as in CreateStateMachine.
+    let is_ours = |diagnostic: &Diagnostic| diagnostic.code.starts_with(asl::aws_message::OURS);
+    let has_aws = diagnostics.iter().any(|it| it.severity == Severity::Error && !is_ours(it));
     let shown: Vec<Value> = diagnostics
         .iter()
         .filter(|diagnostic| with_warnings || diagnostic.severity == Severity::Error)
+        .filter(|diagnostic| !(has_aws && is_ours(diagnostic)))
         .map(entry)
         .collect();
     Ok(json!({
@@ -74,11 +78,9 @@ fn limit(max_results: Option<i64>) -> Result<usize, Error> {
         None | Some(0) => Ok(RESULTS_MAX),
         Some(count) => match usize::try_from(count) {
             Ok(count) if count <= RESULTS_MAX => Ok(count),
-            _ => Err(errors::constraint(
-                &format!("'{count}'"),
-                "maxResults",
-                "Member must have value between 0 and 100",
-            )),
+            _ => {
+                Err(errors::constraint(&format!("'{count}'"), "maxResults", "Member must have value between 0 and 100"))
+            }
         },
     }
 }
