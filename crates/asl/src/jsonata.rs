@@ -3,9 +3,9 @@
 //! The language itself is `jsonata-core`'s. This module is what AWS puts around it:
 //!
 //! ```text
-//! text ── parse ──> tree ── reads ──> which members of $states, which variables, which functions
-//!                     └─── guard ──> the same tree, in which everything that can grow asks the budget first
-//! scope ─ value ──> only what is read ── evaluator + host functions ── value ──> JSON, or a Failure in AWS's words
+//! text ── parse ──> tree ── reads ──> which parts of $states and of variables, which functions
+//!                     └──── guard ──> the same tree, in which whatever can grow asks the budget first
+//! scope ── value ──> what is read ── evaluator and host ──> value ──> JSON, or a Failure in AWS's words
 //! ```
 //!
 //! An expression has no context item: it reads `$states` and variables, and nothing else. Its value is a function
@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::scope::{Context, Entropy};
 
+mod blame;
 mod expression;
 mod failure;
 mod function;
@@ -33,6 +34,7 @@ mod parse;
 mod reads;
 mod session;
 mod template;
+mod tree;
 mod value;
 
 pub use expression::{Available, Expression, Finding};

@@ -9,8 +9,6 @@ pub mod definition;
 pub mod diagnostic;
 pub mod graph;
 pub mod intrinsic;
-// While it is being written: build this crate with `--features jsonata`, so that the others go on without it.
-#[cfg(feature = "jsonata")]
 pub mod jsonata;
 mod jvm;
 mod locate;

@@ -1,9 +1,9 @@
 //! How fast the engine is: in process, tasks answered at once, one SQLite file.
 //!
-//! `cargo run --release -p engine --example engine_bench [seconds]`
+//! `cargo run --release -p engine --example engine_bench [SECONDS [IN_FLIGHT...]]`
 //!
 //! First `step` alone, then executions of a machine like the travel saga's (five tasks and a Succeed) with 1, 64
-//! and 512 in flight. Steps are history events.
+//! and 512 in flight, or only as many as asked for. Steps are history events.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -20,11 +20,14 @@ const ARN: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:travel";
 const STEPS: u64 = 1 + 5 * 5 + 2 + 1;
 
 fn main() {
-    let seconds: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
-    step_alone();
-    for in_flight in [1, 64, 512] {
-        whole_engine(in_flight, Duration::from_secs(seconds));
+    let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse().ok());
+    let time = Duration::from_secs(numbers.next().unwrap_or(5));
+    let in_flight: Vec<usize> = numbers.map(|number| number as usize).collect();
+    if in_flight.is_empty() {
+        step_alone();
+        [1, 64, 512].into_iter().for_each(|in_flight| whole_engine(in_flight, time));
     }
+    in_flight.into_iter().for_each(|in_flight| whole_engine(in_flight, time));
 }
 
 fn travel() -> String {
@@ -50,8 +53,10 @@ fn trip() -> Payload {
 
 /// What `lambda:invoke` gives back.
 fn answer() -> Payload {
-    Payload::parse(r#"{"ExecutedVersion":"$LATEST","Payload":{"status":"ok","booking_id":"265846601"},"StatusCode":200}"#)
-        .expect("the answer is JSON")
+    Payload::parse(
+        r#"{"ExecutedVersion":"$LATEST","Payload":{"status":"ok","booking_id":"265846601"},"StatusCode":200}"#,
+    )
+    .expect("the answer is JSON")
 }
 
 /// Answers at once, with a new payload as from a wire.
@@ -80,22 +85,32 @@ fn whole_engine(in_flight: usize, time: Duration) {
     let created = engine.handle().machines().create(new, engine::now()).expect("the machine is written");
     assert!(matches!(created, Created::New(_)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
-    let before = store.figures();
+    let (before, cpu_before) = (store.figures(), cpu_ms());
     let (done, mut latencies, taken) = runtime.block_on(load(&engine, in_flight, time));
-    let after = store.figures();
+    let (after, cpu_after) = (store.figures(), cpu_ms());
     engine.shut_down(std::time::Duration::ZERO);
     latencies.sort_unstable();
     let rate = done as f64 / taken.as_secs_f64();
     let commits = after.commits - before.commits;
     println!(
-        "{in_flight:>4} in flight: {rate:>8.0} executions/s {:>9.0} steps/s  p50 {:>7.2?} p99 {:>7.2?}  {:>6.0} commits/s  {:>5} bytes of file an execution ({} of values)",
+        "{in_flight:>4} in flight: {done} executions, {rate:>5.0}/s {:>9.0} steps/s  p50 {:>7.2?} p99 {:>7.2?}  {:>6.0} commits/s  {:>5} bytes of file ({} of values) and {:.0} us of CPU an execution",
         rate * STEPS as f64,
         latencies[latencies.len() / 2],
         latencies[latencies.len() * 99 / 100],
         commits as f64 / taken.as_secs_f64(),
         (after.file_bytes - before.file_bytes) / done,
         (after.value_bytes - before.value_bytes) / done,
+        (cpu_after - cpu_before) * 1000.0 / done as f64,
     );
+}
+
+/// Milliseconds of CPU that this process has used, all threads together. Not a number where there is no `/proc`.
+fn cpu_ms() -> f64 {
+    // After the name in parentheses: state is field 3, user and system time are fields 14 and 15, in ticks of 10 ms.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    (ticks(11) + ticks(12)) * 10.0
 }
 
 /// Keeps so many executions in flight; how many ended, how long each took, and how long all.
@@ -167,7 +182,10 @@ fn step_alone() {
     let kilobyte = format!(r#"{{"n":0,"text":"{}"}}"#, "x".repeat(1000));
     let (events, spent) = run(task, &kilobyte, Some(&kilobyte), 40);
     // A round is a task (entered, scheduled, started, succeeded, exited) and a Choice of two events.
-    println!("step: {:>6.0} ns a task of 1 KB and the Choice after it, from start to the next", spent.as_nanos() as f64 / (events / 7) as f64);
+    println!(
+        "step: {:>6.0} ns a task of 1 KB and the Choice after it, from start to the next",
+        spent.as_nanos() as f64 / (events / 7) as f64
+    );
 }
 
 /// Runs to the end of the history, so often; events made and time spent in `step` and in parsing the answers.

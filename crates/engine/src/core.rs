@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use asl::scope::Entropy;
 use interpreter::{
-    About, Command, Execution, Failure, HistoryEvent, Input, InputKind, Payload, Rejected, RunTask, Setting, Status,
-    TaskId, Timestamp, step,
+    About, Branch, Command, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Rejected, RunTask,
+    Setting, Status, TaskId, Timestamp, Wait, step,
 };
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
@@ -49,7 +49,11 @@ pub struct StartReply {
 pub enum Act {
     /// Calls the closure that answers a request.
     Reply(Box<dyn FnOnce() + Send>),
-    Run { id: ExecutionId, execution_arn: Arc<str>, task: RunTask },
+    Run {
+        id: ExecutionId,
+        execution_arn: Arc<str>,
+        task: RunTask,
+    },
     Changed(StatusChange),
 }
 
@@ -87,6 +91,7 @@ pub struct Core {
     running_tasks: HashSet<(ExecutionId, TaskId)>,
     /// Executions whose step was cut short when the batch was full: they go on in the next.
     unfinished: VecDeque<ExecutionId>,
+    unreadable: Vec<String>,
     /// Executions with something to write, in the order in which they got it.
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
@@ -146,6 +151,7 @@ impl Core {
             waiting_tasks: VecDeque::new(),
             running_tasks: HashSet::new(),
             unfinished: VecDeque::new(),
+            unreadable: Vec::new(),
             dirty: Vec::new(),
             dirty_bytes: 0,
             inputs: 0,
@@ -178,9 +184,7 @@ impl Core {
             for (key, _) in &page {
                 let id = keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))?;
                 if id.shard() % self.limits.shards == self.shard.0 {
-                    let active = load(&*self.store, &self.machines, id)?;
-                    self.names.insert((active.row.machine, active.row.name.clone()), id);
-                    self.active.insert(id, active);
+                    self.load(id)?;
                 }
             }
             match page.last() {
@@ -188,6 +192,27 @@ impl Core {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// One execution that cannot be read stays as it is; it must not keep all others from going on.
+    fn load(&mut self, id: ExecutionId) -> Result<(), Error> {
+        match load(&*self.store, &self.machines, id) {
+            Ok(active) => {
+                self.names.insert((active.row.machine, active.row.name.clone()), id);
+                self.active.insert(id, active);
+                Ok(())
+            }
+            Err(Error::Unreadable { what, why }) => {
+                self.unreadable.push(format!("execution {} stays where it is: {what} cannot be read: {why}", id.0));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What could not be loaded, for people.
+    pub fn unreadable(&self) -> &[String] {
+        &self.unreadable
     }
 
     /// Where this shard's ids go on, even if the clock has been set back since.
@@ -252,11 +277,7 @@ impl Core {
     }
 
     /// Starts an execution, or finds the one that the same request has started before.
-    pub fn start(
-        &mut self,
-        start: Start,
-        reply: impl FnOnce(Result<StartReply, StartError>) + Send + 'static,
-    ) {
+    pub fn start(&mut self, start: Start, reply: impl FnOnce(Result<StartReply, StartError>) + Send + 'static) {
         // A refusal waits for the commit too: it may tell of an execution that is not durable yet.
         let answer = self.try_start(start);
         self.acts.push(Act::Reply(Box::new(move || reply(answer))));
@@ -401,12 +422,14 @@ impl Core {
         self.start_waiting_tasks();
     }
 
-    /// Does what needs no input from outside, until the batch is full: goes on with what was cut short, and fires
-    /// the timers that are due.
+    /// Does what needs no input from outside, until the batch is full: each execution that was cut short goes on by
+    /// one step, and timers that are due fire. The inbox has its turn before the next round.
     pub fn go_on(&mut self) {
-        while !self.is_full()
-            && let Some(id) = self.unfinished.pop_front()
-        {
+        for _ in 0..self.unfinished.len() {
+            if self.is_full() {
+                break;
+            }
+            let Some(id) = self.unfinished.pop_front() else { break };
             self.apply(id, InputKind::Continue);
         }
         while !self.is_full()
@@ -424,15 +447,10 @@ impl Core {
     /// Feeds one input, and what the engine itself owes in reply to its commands.
     fn apply(&mut self, id: ExecutionId, kind: InputKind) {
         self.inputs += 1;
-        let mut next = Some(kind);
-        while let Some(kind) = next.take() {
-            let Ok(commands) = self.step(id, kind) else { return };
-            let is_cut_short = self.perform(id, commands);
-            // INVARIANT: one execution does not fill a batch beyond its limit, however far it could go.
-            match is_cut_short && self.is_full() {
-                true => self.unfinished.push_back(id),
-                false => next = is_cut_short.then_some(InputKind::Continue),
-            }
+        let Ok(commands) = self.step(id, kind) else { return };
+        if self.perform(id, commands) {
+            // INVARIANT: one execution takes one bounded step at a time, however far it could go.
+            self.unfinished.push_back(id);
         }
         if self.timers.is_littered() {
             self.sweep_timers();
@@ -473,6 +491,7 @@ impl Core {
         if !active.is_dirty {
             active.is_dirty = true;
             self.dirty.push(id);
+            self.dirty_bytes += snapshot_bytes(&active.execution);
         }
         Ok(transition.commands)
     }
@@ -527,7 +546,8 @@ impl Core {
 
     /// Is there anything to commit or to answer?
     pub fn has_work(&self) -> bool {
-        !self.dirty.is_empty() || !self.acts.is_empty()
+        // A batch that is full of inputs which changed nothing is sealed too: only that makes room for more.
+        !self.dirty.is_empty() || !self.acts.is_empty() || self.is_full()
     }
 
     /// Has the open batch reached one of its limits?
@@ -546,10 +566,26 @@ impl Core {
                 }
             }
         }
+        let acts = self.still_wanted();
         self.dirty_bytes = 0;
         self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
-        (Batch { shard: self.shard, epoch: self.epoch, writes }, std::mem::take(&mut self.acts))
+        (Batch { shard: self.shard, epoch: self.epoch, writes }, acts)
+    }
+
+    /// The acts of the batch, but for tasks that were given up in the same batch: nobody waits for those, and they
+    /// might take effect after their compensation.
+    fn still_wanted(&mut self) -> Vec<Act> {
+        let mut acts = std::mem::take(&mut self.acts);
+        acts.retain(|act| {
+            let Act::Run { id, task, .. } = act else { return true };
+            let is_open = self.active.get(id).is_some_and(|active| active.execution.task(task.task).is_some());
+            if !is_open {
+                self.running_tasks.remove(&(*id, task.task));
+            }
+            is_open
+        });
+        acts
     }
 
     /// The sealed batch is durable: the names of what it ended are found in the store from now on.
@@ -574,6 +610,26 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
     bytes
 }
 
+/// About what the snapshot of an execution adds to a record.
+fn snapshot_bytes(execution: &Execution) -> usize {
+    let of_frame = |frame: &Frame| {
+        frame.input.size()
+            + match &frame.wait {
+                Wait::Map(map) => map.pending.iter().chain(map.results.iter().flatten()).map(Payload::size).sum(),
+                Wait::Parallel(branches) => branches.iter().map(branch_bytes).sum(),
+                _ => 0,
+            }
+    };
+    execution.frames.iter().map(of_frame).sum()
+}
+
+fn branch_bytes(branch: &Branch) -> usize {
+    match branch {
+        Branch::Done(output) => output.size(),
+        Branch::Running(_) => 0,
+    }
+}
+
 /// The writes of one execution: its record, and its row and list entry when it starts or ends.
 fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
     let is_over = active.execution.status.is_terminal();
@@ -585,7 +641,11 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
     if active.is_new || is_over {
         let value = record::encode_row(row);
         writes.push(Write::Put { space: Space::Executions, key: keys::execution(id), value });
-        writes.push(Write::Put { space: Space::Listing, key: keys::listing(machine, row.status, id), value: Vec::new() });
+        writes.push(Write::Put {
+            space: Space::Listing,
+            key: keys::listing(machine, row.status, id),
+            value: Vec::new(),
+        });
     }
     if is_over && !active.is_new {
         let key = keys::listing(machine, ExecutionStatus::Running, id);
@@ -693,7 +753,12 @@ mod tests {
         };
         // Its start is on its way while its machine is deleted and made anew.
         let mut core = recover();
-        let start = Start { revision: create().revision.clone(), name: None, input: Payload::parse("1").unwrap(), trace_header: None };
+        let start = Start {
+            revision: create().revision.clone(),
+            name: None,
+            input: Payload::parse("1").unwrap(),
+            trace_header: None,
+        };
         core.start(start, drop);
         let (batch, _) = core.seal();
         machines.delete(arn).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use interpreter::Timestamp;
 use store::{ShardId, Store};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::core::{Core, Limits};
 use crate::error::Error;
@@ -18,7 +19,7 @@ use crate::keys::ExecutionId;
 use crate::limits::{OPEN_EXECUTIONS_MAX, RUNNING_TASKS_MAX, WATCH_BUFFER};
 use crate::machines::Machines;
 use crate::reader::Reader;
-use crate::shard::{Message, Shard, now};
+use crate::shard::{Clock, Message, Shard, now};
 use crate::task::TaskRunner;
 
 pub struct Config {
@@ -37,6 +38,8 @@ impl Default for Config {
 pub struct Engine {
     handle: Handle,
     reader: Reader,
+    fatal: Arc<watch::Sender<Option<String>>>,
+    unreadable: Vec<String>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -46,14 +49,18 @@ impl Engine {
         assert!((1..=ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 64 shards");
         let machines = Arc::new(Machines::open(store.clone())?);
         let (changes, _) = broadcast::channel(WATCH_BUFFER);
+        let fatal = Arc::new(watch::Sender::new(None));
+        let mut unreadable = Vec::new();
         let mut doors = Vec::new();
         let mut threads = Vec::new();
         for shard in 0..config.shards {
             let (sender, inbox) = mpsc::channel();
             let queued = Arc::new(AtomicUsize::new(0));
             let recover = recovery(shard, config, &store, &machines);
+            let core = recover(now())?;
+            unreadable.extend_from_slice(core.unreadable());
             let shard_loop = Shard {
-                core: recover(now())?,
+                core,
                 recover,
                 store: store.clone(),
                 runner: runner.clone(),
@@ -62,20 +69,33 @@ impl Engine {
                 queued: queued.clone(),
                 changes: changes.clone(),
                 parked: VecDeque::new(),
+                clock: Clock::new(),
+                fatal: fatal.clone(),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{shard}"))
-                .spawn(move || shard_loop.run())
+                .spawn(move || run_to_the_end(shard_loop))
                 .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
             threads.push(thread);
             doors.push(ShardDoor { sender, queued });
         }
         let handle = Handle { machines: machines.clone(), shards: doors.into(), changes };
-        Ok(Engine { handle, reader: Reader::new(store, machines), threads })
+        Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Becomes a text when a shard cannot go on. The engine is of no use then: end the process and start again, which
+    /// reads everything from the store.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.subscribe()
+    }
+
+    /// Open executions that could not be read and so do not go on, each with the reason.
+    pub fn unreadable(&self) -> &[String] {
+        &self.unreadable
     }
 
     pub fn reader(&self) -> Reader {
@@ -93,6 +113,15 @@ impl Engine {
             // A shard that panicked has said why on standard error; the others still end well.
             let _ = thread.join();
         }
+    }
+}
+
+/// A shard that panics has broken an invariant: nothing it holds can be trusted, and the store has all that was
+/// acknowledged.
+fn run_to_the_end(shard: Shard) {
+    let fatal = shard.fatal.clone();
+    if std::panic::catch_unwind(AssertUnwindSafe(|| shard.run())).is_err() {
+        fatal.send_replace(Some("a shard of the engine panicked: its message is above".to_owned()));
     }
 }
 

@@ -32,7 +32,9 @@ impl ExecutionId {
 
     fn new(ms: u64, shard: u16, counter: u64) -> ExecutionId {
         debug_assert!(shard < Self::SHARDS_MAX);
-        ExecutionId((ms << (Self::COUNTER_BITS + Self::SHARD_BITS)) | (u64::from(shard) << Self::COUNTER_BITS) | counter)
+        ExecutionId(
+            (ms << (Self::COUNTER_BITS + Self::SHARD_BITS)) | (u64::from(shard) << Self::COUNTER_BITS) | counter,
+        )
     }
 
     /// The last id of this shard in the millisecond of `newest`, which may be another shard's: what comes next is

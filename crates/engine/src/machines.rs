@@ -132,14 +132,9 @@ pub struct Machines {
 impl Machines {
     pub fn open(store: Arc<dyn Store>) -> Result<Machines, Error> {
         let epoch = store.take(REGISTRY)?;
-        let machines = Machines {
-            store,
-            epoch,
-            by_arn: RwLock::default(),
-            writing: Mutex::new(0),
-            revisions: Mutex::default(),
-        };
-        let rows = machines.store.scan(Space::Machines, &[]..&prefix_end(&[]), Order::Ascending, MACHINES_MAX)?;
+        let machines =
+            Machines { store, epoch, by_arn: RwLock::default(), writing: Mutex::new(0), revisions: Mutex::default() };
+        let rows = machines.store.scan(Space::Machines, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX)?;
         let mut loaded = BTreeMap::new();
         let mut last = 0;
         for (key, value) in rows {
@@ -188,7 +183,7 @@ impl Machines {
                 () => Created::Conflict(there),
             });
         }
-        if self.read().len() >= MACHINES_MAX {
+        if self.list().len() >= MACHINES_MAX {
             return Ok(Created::TooMany);
         }
         let number = *last + 1;
@@ -232,8 +227,7 @@ impl Machines {
         let text: Arc<str> = definition.map_or_else(|| there.revision.text.clone(), Into::into);
         let role_arn: Arc<str> = role_arn.map_or_else(|| there.revision.role_arn.clone(), Into::into);
         // The first update gives the machine a revision id in any case: so recorded.
-        let changed =
-            there.revision.number == 0 || text != there.revision.text || role_arn != there.revision.role_arn;
+        let changed = there.revision.number == 0 || text != there.revision.text || role_arn != there.revision.role_arn;
         let mut machine = Machine::clone(&there);
         machine.updated_at = now;
         machine.settings.extend(settings);
@@ -252,21 +246,27 @@ impl Machines {
         self.write(machine, changed).map(Some)
     }
 
-    pub fn set_tags(&self, arn: &str, tags: BTreeMap<String, String>) -> Result<Option<Arc<Machine>>, Error> {
-        self.change(arn, |machine| machine.tags = tags)
+    /// Changes the tags as one step: nobody else changes them meanwhile. The refusal of `edit` changes nothing.
+    pub fn edit_tags<R>(
+        &self,
+        arn: &str,
+        edit: impl FnOnce(BTreeMap<String, String>) -> Result<BTreeMap<String, String>, R>,
+    ) -> Result<Option<Result<(), R>>, Error> {
+        let _writing = self.lock();
+        let Some(there) = self.get(arn)?.filter(|machine| !machine.is_deleting) else { return Ok(None) };
+        let tags = match edit(there.tags.clone()) {
+            Ok(tags) => tags,
+            Err(refusal) => return Ok(Some(Err(refusal))),
+        };
+        self.write(Machine { tags, ..Machine::clone(&there) }, false)?;
+        Ok(Some(Ok(())))
     }
 
     /// Marks the machine; its executions end at their next transition.
     pub(crate) fn delete(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
-        self.change(arn, |machine| machine.is_deleting = true)
-    }
-
-    fn change(&self, arn: &str, change: impl FnOnce(&mut Machine)) -> Result<Option<Arc<Machine>>, Error> {
         let _writing = self.lock();
         let Some(there) = self.get(arn)?.filter(|machine| !machine.is_deleting) else { return Ok(None) };
-        let mut machine = Machine::clone(&there);
-        change(&mut machine);
-        self.write(machine, false).map(Some)
+        self.write(Machine { is_deleting: true, ..Machine::clone(&there) }, false).map(Some)
     }
 
     /// A revision by its numbers, for executions that keep an older one.

@@ -56,7 +56,7 @@ pub struct HistoryPage {
     pub next: Option<Cursor>,
 }
 
-/// Records read at once while a page is put together.
+/// Records read at once, at most, while a page is put together.
 const RECORDS_PER_SCAN: usize = 64;
 
 impl Reader {
@@ -86,7 +86,8 @@ impl Reader {
     pub fn describe(&self, execution_arn: &str) -> Result<Option<Description>, Error> {
         let Some(id) = self.find(execution_arn)? else { return Ok(None) };
         let row = self.row(id)?;
-        let first = self.store.get(Space::Records, &keys::record(id, 0))?.ok_or_else(|| missing(id, "its first record"))?;
+        let first =
+            self.store.get(Space::Records, &keys::record(id, 0))?.ok_or_else(|| missing(id, "its first record"))?;
         let input = started_input(&first)?.ok_or_else(|| missing(id, "its start"))?;
         let (output, failure) = match row.status {
             ExecutionStatus::Running => (None, None),
@@ -129,8 +130,10 @@ impl Reader {
             (None, _) => {}
         }
         let mut events = Vec::new();
+        // Almost every record has an event, and a record may be large: no more are read than are likely to be shown.
+        let records = RECORDS_PER_SCAN.min(limit.saturating_add(1));
         loop {
-            let rows = self.store.scan(Space::Records, &low..&high, order, RECORDS_PER_SCAN)?;
+            let rows = self.store.scan(Space::Records, &low..&high, order, records)?;
             for (key, value) in &rows {
                 let seq = keys::record_seq(key).ok_or_else(|| missing(id, "a record's number"))?;
                 for event in in_order(record::decode_events(value)?, order, event_from) {
@@ -142,7 +145,7 @@ impl Reader {
                 event_from = None;
             }
             match rows.last() {
-                Some((key, _)) if rows.len() == RECORDS_PER_SCAN => match order {
+                Some((key, _)) if rows.len() == records => match order {
                     Order::Ascending => low = [&key[..], &[0]].concat(),
                     Order::Descending => high = key.clone(),
                 },

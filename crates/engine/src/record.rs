@@ -111,11 +111,17 @@ pub fn encode_record(events: &[HistoryEvent], snapshot: Option<&Execution>) -> V
     let (table, (events, snapshot)) = Table::default().encode(|| (plain(events), snapshot.map(plain)));
     let payloads = table.payloads().iter().map(Payload::text).collect();
     let record = Record { payloads, events: &events, snapshot: snapshot.as_deref() };
-    postcard::to_extend(&record, vec![RECORD_FORMAT]).expect("a record is plain data, which always serialises")
+    let bytes = record.payloads.iter().map(|text| text.len() + 4).sum::<usize>()
+        + events.len()
+        + snapshot.as_ref().map_or(0, Vec::len);
+    let mut written = Vec::with_capacity(bytes + 16);
+    written.push(RECORD_FORMAT);
+    postcard::to_extend(&record, written).expect("a record is plain data, which always serialises")
 }
 
 fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("events and snapshots are plain data, which always serialises")
+    postcard::to_extend(value, Vec::with_capacity(512))
+        .expect("events and snapshots are plain data, which always serialises")
 }
 
 pub fn decode_events(bytes: &[u8]) -> Result<Vec<HistoryEvent>, Error> {

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use interpreter::{Failure, Payload, TaskId, Timestamp};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::core::{Act, Core, Gauges, Start, StartReply};
 use crate::error::{Error, StartError, StopError};
@@ -21,8 +21,17 @@ use crate::watch::StatusChange;
 
 pub enum Message {
     Start(Start, oneshot::Sender<Result<StartReply, StartError>>),
-    Stop { machine: u32, name: String, failure: Failure, reply: oneshot::Sender<Result<Timestamp, StopError>> },
-    Outcome { id: ExecutionId, task: TaskId, outcome: Result<Payload, Failure> },
+    Stop {
+        machine: u32,
+        name: String,
+        failure: Failure,
+        reply: oneshot::Sender<Result<Timestamp, StopError>>,
+    },
+    Outcome {
+        id: ExecutionId,
+        task: TaskId,
+        outcome: Result<Payload, Failure>,
+    },
     MachineDeleted(u32),
     Gauges(oneshot::Sender<Gauges>),
     /// From the store: what became of the batch.
@@ -59,6 +68,31 @@ pub struct Shard {
     pub changes: broadcast::Sender<StatusChange>,
     /// What came while the open batch was full and another was on its way to the disk.
     pub parked: VecDeque<Message>,
+    pub clock: Clock,
+    /// Told once, when the shard cannot go on: only a restart, which reads everything again, helps then.
+    pub fatal: Arc<watch::Sender<Option<String>>>,
+}
+
+/// Wall-clock time that never goes back and never stands still: set back, the system's clock is not followed until
+/// it has caught up, so that no pause grows by the jump.
+pub struct Clock {
+    from: Timestamp,
+    at: Instant,
+}
+
+impl Clock {
+    pub fn new() -> Clock {
+        Clock { from: now(), at: Instant::now() }
+    }
+
+    fn now(&mut self) -> Timestamp {
+        let steady = self.from.after_ms(u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let wall = now();
+        if wall > steady {
+            *self = Clock { from: wall, at: Instant::now() };
+        }
+        steady.max(wall)
+    }
 }
 
 /// Milliseconds since 1970 by the system's clock.
@@ -91,19 +125,28 @@ impl Shard {
                             Ok(core) => self.core = core,
                             Err(why) => return self.refuse_all(&why),
                         }
+                        if closes_at.is_some() {
+                            self.core.drain();
+                        }
                     }
                     Message::ShutDown(at) => {
                         closes_at = Some(at);
                         self.core.drain();
                     }
                     message if closes_at.is_some() && message.is_request() => self.refuse(message, "it is stopping"),
-                    message if message.is_input() && self.is_blocked(flying.is_some()) => self.parked.push_back(message),
+                    message if message.is_input() && self.is_blocked(flying.is_some()) => {
+                        self.parked.push_back(message)
+                    }
                     message => self.take(message),
                 }
                 next = if self.core.is_full() { None } else { self.gathered() };
             }
-            self.core.set_time(now());
-            self.core.go_on();
+            let at = self.clock.now();
+            self.core.set_time(at);
+            // What is due while we close is due at the next start too.
+            if closes_at.is_none() {
+                self.core.go_on();
+            }
         }
     }
 
@@ -131,9 +174,9 @@ impl Shard {
         if let Some(message) = self.gathered() {
             return Some(message);
         }
-        let until_timer = self.core.next_timer().map(|at| {
-            Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0))
-        });
+        let at = self.clock.now();
+        let due = self.core.next_timer().filter(|_| closes_at.is_none());
+        let until_timer = due.map(|due| Duration::from_millis(u64::try_from(due.0.saturating_sub(at.0)).unwrap_or(0)));
         // A commit that is on its way answers soon and wakes us anyway.
         let until_close = closes_at.filter(|_| !is_flying).map(|at| at.saturating_duration_since(Instant::now()));
         match until_timer.into_iter().chain(until_close).min() {
@@ -143,9 +186,10 @@ impl Shard {
     }
 
     /// After a failed commit everything in memory is forgotten and read again. A shard that another has taken
-    /// over is not taken back: two owners would only fence each other.
+    /// over is not taken back: two owners would only fence each other. A batch that is too large would be as large
+    /// again.
     fn next_term(&self, failed: &store::Error) -> Result<Core, String> {
-        if let store::Error::Fenced { .. } = failed {
+        if let store::Error::Fenced { .. } | store::Error::TooLarge { .. } = failed {
             return Err(failed.to_string());
         }
         (self.recover)(now()).map_err(|error| format!("a commit failed ({failed}) and so did the recovery ({error})"))
@@ -155,7 +199,8 @@ impl Shard {
         if message.is_request() {
             self.queued.fetch_sub(1, Ordering::Relaxed);
         }
-        self.core.set_time(now());
+        let at = self.clock.now();
+        self.core.set_time(at);
         match message {
             // A caller that is gone needs no answer.
             Message::Start(start, reply) => self.core.start(start, move |answer| drop(reply.send(answer))),
@@ -200,6 +245,9 @@ impl Shard {
 
     /// The shard cannot be taken up again: every request is told so until the process ends.
     fn refuse_all(mut self, why: &str) {
+        // What was gathered meanwhile will not be durable either; dropped replies tell their callers.
+        drop(self.core.seal());
+        self.fatal.send_replace(Some(why.to_owned()));
         while let Some(message) = self.parked.pop_front().or_else(|| self.inbox.recv().ok()) {
             match message {
                 Message::ShutDown(_) => return,

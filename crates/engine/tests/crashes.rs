@@ -210,7 +210,8 @@ fn a_crash_at_any_commit_leaves_every_trip_booked_or_compensated() {
 fn crash_after_crash_everything_still_ends() {
     for seed in 1..=40 {
         let run = run(seed, Some(Crash::Often(12)));
-        let gave_up = |name| entered(&run.bench.history(&run.machine, name)).last().is_some_and(|state| BACK.contains(state));
+        let gave_up =
+            |name| entered(&run.bench.history(&run.machine, name)).last().is_some_and(|state| BACK.contains(state));
         // Four lost attempts of one compensation are more than its Retry allows.
         match TRIPS.iter().any(|(name, _)| gave_up(name)) {
             true => assert!(run.crashes >= 4, "seed {seed}"),

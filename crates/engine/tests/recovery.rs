@@ -224,7 +224,10 @@ fn a_request_about_what_is_on_its_way_to_the_disk() {
     bench.stop(&quick, "new");
     bench.stop(&quick, "never");
     bench.start(&quick, "new", "[]");
-    assert!(bench.answer("old").is_some_and(|answer| matches!(answer, Answer::Started(_))), "only the first is answered");
+    assert!(
+        bench.answer("old").is_some_and(|answer| matches!(answer, Answer::Started(_))),
+        "only the first is answered"
+    );
     assert!(bench.answer("new").is_none() && bench.answer("never").is_none(), "nothing is told before its commit");
     store::commit_and_wait(&*bench.store, batch).unwrap();
     bench.core.committed();

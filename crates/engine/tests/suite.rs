@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Handle, StartError, Started, StatusChange,
-    StopError, Task, TaskRunner,
+    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Handle, StartError, Started,
+    StatusChange, StopError, Task, TaskRunner,
 };
 use interpreter::{EventKind, Failure};
 use store::testing::{Fault, Faulty, Scratch};
@@ -101,7 +101,10 @@ impl World {
             if let Some(found) = found.filter(|found| found.row.status != ExecutionStatus::Running) {
                 let failure = found.failure.unwrap_or_default();
                 let rest = [found.output.as_ref().map(|output| output.text()), failure.error.as_deref()];
-                return rest.into_iter().flatten().fold(found.row.status.name().to_owned(), |text, part| format!("{text} {part}"));
+                return rest
+                    .into_iter()
+                    .flatten()
+                    .fold(found.row.status.name().to_owned(), |text, part| format!("{text} {part}"));
             }
             self.changes.recv().await.unwrap();
         }
@@ -151,7 +154,7 @@ fn an_execution_from_start_to_end() {
         assert!(matches!(world.stop("hour", "never").await, Err(StopError::DoesNotExist)));
         assert!(matches!(world.start("none", "x", "{}").await, Err(StartError::MachineDoesNotExist)));
         assert!(world.describe("m", "never").is_none());
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -171,7 +174,7 @@ fn a_start_is_idempotent_by_name_and_input() {
         // Without a name each is another.
         let anonymous = async || world.handle.start(&format!("{ARN}m"), None, payload("1"), None).await.unwrap();
         assert_ne!(anonymous().await.execution_arn, anonymous().await.execution_arn);
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -212,7 +215,7 @@ fn a_history_in_pages() {
                 assert_eq!(events, whole, "{order:?} by {limit}");
             }
         }
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -250,7 +253,7 @@ fn lists_in_pages_newest_first() {
             check(Some(ExecutionStatus::Aborted), limit, &["x4", "x1"]);
             check(Some(ExecutionStatus::Failed), limit, &[]);
         }
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -268,7 +271,10 @@ fn machines_are_created_updated_and_deleted() {
         world.start("m", "x", "1").await.unwrap();
         let machines = world.handle.machines().clone();
         let update = |definition: Option<&str>| {
-            machines.update(&arn, definition.map(machine), None, serde_json::Map::new(), engine::now()).unwrap().unwrap()
+            machines
+                .update(&arn, definition.map(machine), None, serde_json::Map::new(), engine::now())
+                .unwrap()
+                .unwrap()
         };
         let second = update(Some(r#""A":{"Type":"Pass","Result":2,"End":true}"#));
         assert_eq!((second.number, second.revision.number), (first.number, 1));
@@ -278,11 +284,12 @@ fn machines_are_created_updated_and_deleted() {
         world.runner.next().1.succeed(payload("1"));
         assert_eq!(world.end("m", "x").await, "SUCCEEDED 1");
         let tags = BTreeMap::from([("k".to_owned(), "v".to_owned())]);
-        machines.set_tags(&arn, tags.clone()).unwrap().unwrap();
-        assert!(machines.set_tags(&format!("{ARN}none"), tags.clone()).unwrap().is_none());
+        machines.edit_tags(&arn, |_| Ok::<_, ()>(tags.clone())).unwrap().unwrap().unwrap();
+        assert_eq!(machines.edit_tags(&arn, |_| Err("no")).unwrap(), Some(Err("no")));
+        assert!(machines.edit_tags(&format!("{ARN}none"), |_| Err(())).unwrap().is_none());
 
         // All of it is there after a restart.
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
         let mut world = open(&store, &Config::default());
         let machines = world.handle.machines().clone();
         let found = machines.get(&arn).unwrap().unwrap();
@@ -290,7 +297,8 @@ fn machines_are_created_updated_and_deleted() {
         assert_eq!(machines.list().len(), 1);
 
         // On its way out it takes nothing new, and what runs ends at its next transition.
-        let longer = machine(&format!(r#""A":{{{FUNCTION},"Next":"B"}},"B":{{"Type":"Wait","Seconds":3600,"End":true}}"#));
+        let longer =
+            machine(&format!(r#""A":{{{FUNCTION},"Next":"B"}},"B":{{"Type":"Wait","Seconds":3600,"End":true}}"#));
         machines.update(&arn, Some(longer), None, serde_json::Map::new(), engine::now()).unwrap();
         world.start("m", "z", "1").await.unwrap();
         let (_, completion) = world.runner.next();
@@ -312,7 +320,7 @@ fn machines_are_created_updated_and_deleted() {
         assert!(world.describe("m", "x").is_none());
         world.start("m", "x", "3").await.unwrap();
         assert_eq!(world.end("m", "x").await, "SUCCEEDED 3");
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -323,7 +331,7 @@ fn tasks_are_answered_at_once_later_or_never() {
         world.create("m", &task(""));
         world.start("m", "x", "[1]").await.unwrap();
         assert_eq!(world.end("m", "x").await, "SUCCEEDED [1]");
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
 
         let mut world = open(&store, &Config::default());
         for name in ["later", "fails", "dropped"] {
@@ -341,7 +349,7 @@ fn tasks_are_answered_at_once_later_or_never() {
         assert_eq!(world.end("m", "later").await, "SUCCEEDED 2");
         assert_eq!(world.end("m", "fails").await, "FAILED E");
         assert_eq!(world.end("m", "dropped").await, "FAILED Lambda.SdkClientException");
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -358,7 +366,7 @@ fn a_timeout_is_a_timer_of_the_clock() {
         world.runner.next().1.succeed(payload("1"));
         assert_eq!(world.end("m", "y").await, "SUCCEEDED 1");
         assert_eq!(world.describe("m", "x").unwrap().row.status, ExecutionStatus::Failed);
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -383,7 +391,7 @@ fn tasks_wait_for_a_slot() {
         }
         assert_eq!(world.runner.waiting(), 0);
         assert_eq!(world.handle.gauges().await, Default::default());
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -397,7 +405,7 @@ fn what_was_running_at_a_shutdown_goes_on_at_the_next_start() {
         world.start("wait", "y", "1").await.unwrap();
         let (_, completion) = world.runner.next();
         let handle = world.handle.clone();
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
         let late = handle.start(&format!("{ARN}m"), Some("late"), payload("1"), None).await;
         assert!(matches!(late, Err(StartError::Engine(Error::Unavailable(_)))), "{late:?}");
         completion.succeed(payload("\"nobody is there\""));
@@ -406,7 +414,32 @@ fn what_was_running_at_a_shutdown_goes_on_at_the_next_start() {
         world.runner.next().1.succeed(payload("2"));
         assert_eq!(world.end("m", "x").await, "SUCCEEDED 2");
         assert_eq!(world.end("wait", "y").await, "SUCCEEDED 1");
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_shutdown_waits_for_tasks_that_run_and_hands_no_more_over() {
+    each(async |store| {
+        let world = open(&store, &Config { running_tasks_max: 1, ..Config::default() });
+        let states = format!(r#""A":{{{FUNCTION},"Next":"B"}},"B":{{{FUNCTION},"End":true}}"#);
+        world.create("m", &states);
+        world.start("m", "x", "1").await.unwrap();
+        world.start("m", "y", "2").await.unwrap();
+        let (_, completion) = world.runner.next();
+        let (runner, handle) = (world.runner.clone(), world.handle.clone());
+        let closing = std::thread::spawn(move || world.engine.shut_down(PATIENCE));
+        // Until it refuses; only then is the task answered.
+        while handle.start(&format!("{ARN}m"), None, payload("0"), None).await.is_ok() {}
+        completion.succeed(payload("3"));
+        closing.join().unwrap();
+        assert_eq!(runner.waiting(), 0);
+
+        // The answer was kept: x goes on with its second task, y with its first.
+        let world = open(&store, &Config::default());
+        let states: Vec<String> = (0..2).map(|_| world.runner.next().0).map(|task| format!("{} {}", task.state, task.input.text())).collect();
+        assert!(states.contains(&"B 3".into()) && states.contains(&"A 2".into()), "{states:?}");
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -422,7 +455,7 @@ fn shards_share_the_work_and_their_number_may_change() {
             made_up.push(world.handle.start(&format!("{ARN}hour"), None, payload("{}"), None).await.unwrap());
         }
         assert_eq!(world.handle.gauges().await.open_executions, 24);
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
         let world = open(&store, &shards(3));
         assert_eq!(world.handle.gauges().await.open_executions, 24);
         for n in 0..12 {
@@ -435,7 +468,7 @@ fn shards_share_the_work_and_their_number_may_change() {
             world.handle.stop(&started.execution_arn, Failure::default()).await.unwrap();
         }
         assert_eq!(world.handle.gauges().await.open_executions, 0);
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -466,7 +499,7 @@ fn a_failed_commit_ends_the_term() {
             }
             assert_eq!(world.end("m", "x").await, end, "{fault:?}");
             assert_eq!((world.runner.waiting(), world.handle.gauges().await), (0, Default::default()));
-            world.engine.shut_down(std::time::Duration::ZERO);
+            world.engine.shut_down(Duration::ZERO);
         });
     };
     check(Fault::Fail, "SUCCEEDED 2", 1);
@@ -492,8 +525,8 @@ fn an_engine_that_was_taken_over_answers_nobody() {
         new.start("m", "y", "1").await.unwrap();
         new.runner.next().1.succeed(payload("2"));
         assert_eq!(new.end("m", "y").await, "SUCCEEDED 2");
-        old.engine.shut_down(std::time::Duration::ZERO);
-        new.engine.shut_down(std::time::Duration::ZERO);
+        old.engine.shut_down(Duration::ZERO);
+        new.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -510,7 +543,8 @@ fn a_disk_that_stands_still_throttles() {
         let starts: Vec<_> = (0..asked)
             .map(|n| {
                 let handle = world.handle.clone();
-                let start = async move { handle.start(&format!("{ARN}m"), Some(&n.to_string()), payload("1"), None).await };
+                let start =
+                    async move { handle.start(&format!("{ARN}m"), Some(&n.to_string()), payload("1"), None).await };
                 Box::pin(start)
             })
             .collect();
@@ -536,7 +570,7 @@ fn a_disk_that_stands_still_throttles() {
         for start in starts.into_iter().flatten() {
             start.await.unwrap();
         }
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }
 
@@ -562,6 +596,6 @@ fn watchers_see_each_start_and_end_once() {
             check_history(&history);
             assert!(matches!(history.last().unwrap().kind, EventKind::ExecutionSucceeded { .. }));
         }
-        world.engine.shut_down(std::time::Duration::ZERO);
+        world.engine.shut_down(Duration::ZERO);
     });
 }

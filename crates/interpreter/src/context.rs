@@ -12,12 +12,7 @@ use crate::input::Setting;
 use crate::payload::Payload;
 
 /// `item` is the Map item of an iteration that has no frame yet.
-pub fn object(
-    setting: &Setting<'_>,
-    execution: &Execution,
-    frame: &Frame,
-    item: Option<(u32, &Payload)>,
-) -> Value {
+pub fn object(setting: &Setting<'_>, execution: &Execution, frame: &Frame, item: Option<(u32, &Payload)>) -> Value {
     let about = setting.about;
     let state = setting.definition.state(frame.state);
     let mut object = json!({

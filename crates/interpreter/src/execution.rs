@@ -120,9 +120,15 @@ pub enum Wait {
     /// For nothing: to be entered as soon as the step goes on.
     Ready,
     /// For a Wait state's moment.
-    Until { wait: WaitId, at: Timestamp },
+    Until {
+        wait: WaitId,
+        at: Timestamp,
+    },
     /// For the pause before the next attempt.
-    Backoff { wait: WaitId, at: Timestamp },
+    Backoff {
+        wait: WaitId,
+        at: Timestamp,
+    },
     Task(TaskWait),
     /// For its branches, in the order of the definition.
     Parallel(Vec<Branch>),

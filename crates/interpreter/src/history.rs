@@ -12,6 +12,7 @@ use asl::definition::Resource;
 use serde::{Deserialize, Serialize};
 
 use crate::execution::Timestamp;
+use crate::limits::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use crate::payload::Payload;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,17 +34,25 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Longer texts are cut: a cause that does not fit into a payload must not keep its catcher from being entered.
     pub fn new(error: impl Into<Arc<str>>, cause: impl Into<Arc<str>>) -> Failure {
-        Failure { error: Some(error.into()), cause: Some(cause.into()) }
+        Failure { error: Some(cut(error.into(), ERROR_CHARS_MAX)), cause: Some(cut(cause.into(), CAUSE_CHARS_MAX)) }
     }
 
     pub fn named(error: impl Into<Arc<str>>) -> Failure {
-        Failure { error: Some(error.into()), cause: None }
+        Failure { error: Some(cut(error.into(), ERROR_CHARS_MAX)), cause: None }
     }
 
     /// The name that Retry and Catch compare: an error without a name has the empty one.
     pub fn name(&self) -> &str {
         self.error.as_deref().unwrap_or_default()
+    }
+}
+
+fn cut(text: Arc<str>, chars_max: usize) -> Arc<str> {
+    match text.char_indices().nth(chars_max) {
+        None => text,
+        Some((end, _)) => text[..end].into(),
     }
 }
 
@@ -111,30 +120,74 @@ impl From<&Resource> for TaskResource {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum EventKind {
-    ExecutionStarted { input: Payload },
-    ExecutionSucceeded { output: Payload },
+    ExecutionStarted {
+        input: Payload,
+    },
+    ExecutionSucceeded {
+        output: Payload,
+    },
     ExecutionFailed(Failure),
     ExecutionAborted(Failure),
     ExecutionTimedOut(Failure),
-    StateEntered { state: StateType, name: Arc<str>, input: Payload },
-    StateExited { state: StateType, name: Arc<str>, output: Payload },
+    StateEntered {
+        state: StateType,
+        name: Arc<str>,
+        input: Payload,
+    },
+    StateExited {
+        state: StateType,
+        name: Arc<str>,
+        output: Payload,
+    },
     /// Only Task, Wait, Parallel and Map have such an event on AWS.
-    StateAborted { state: StateType },
-    TaskScheduled { resource: TaskResource, input: Payload, timeout_seconds: Option<u64>, heartbeat_seconds: Option<u64> },
-    TaskStarted { resource: TaskResource },
-    TaskSucceeded { resource: TaskResource, output: Payload },
-    TaskFailed { resource: TaskResource, failure: Failure },
-    TaskTimedOut { resource: TaskResource, failure: Failure },
+    StateAborted {
+        state: StateType,
+    },
+    TaskScheduled {
+        resource: TaskResource,
+        input: Payload,
+        timeout_seconds: Option<u64>,
+        heartbeat_seconds: Option<u64>,
+    },
+    TaskStarted {
+        resource: TaskResource,
+    },
+    TaskSucceeded {
+        resource: TaskResource,
+        output: Payload,
+    },
+    TaskFailed {
+        resource: TaskResource,
+        failure: Failure,
+    },
+    TaskTimedOut {
+        resource: TaskResource,
+        failure: Failure,
+    },
     ParallelStarted,
     ParallelSucceeded,
     ParallelFailed,
-    MapStarted { length: u32 },
+    MapStarted {
+        length: u32,
+    },
     MapSucceeded,
     MapFailed,
-    IterationStarted { name: Arc<str>, index: u32 },
-    IterationSucceeded { name: Arc<str>, index: u32 },
-    IterationFailed { name: Arc<str>, index: u32 },
-    IterationAborted { name: Arc<str>, index: u32 },
+    IterationStarted {
+        name: Arc<str>,
+        index: u32,
+    },
+    IterationSucceeded {
+        name: Arc<str>,
+        index: u32,
+    },
+    IterationFailed {
+        name: Arc<str>,
+        index: u32,
+    },
+    IterationAborted {
+        name: Arc<str>,
+        index: u32,
+    },
 }
 
 impl EventKind {

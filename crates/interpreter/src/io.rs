@@ -2,10 +2,10 @@
 //!
 //! A payload that a field leaves as it is stays the same allocation: `$` copies nothing.
 
+use asl::Scope;
 use asl::definition::{Filter, Io, ResultPath};
 use asl::scope::{Context, EvalError};
 use asl::template::Template;
-use asl::Scope;
 use serde_json::{Map, Value};
 
 use crate::context;
@@ -69,20 +69,18 @@ impl Stepper<'_> {
     pub fn template(&self, id: FrameId, template: Option<&Template>, payload: &Payload) -> Result<Payload, Failure> {
         match template {
             None => Ok(payload.clone()),
-            Some(template) => {
-                self.evaluate(id, payload, |scope| template.evaluate(scope).map(Payload::from_value))
-            }
+            Some(template) => self.evaluate(id, payload, |scope| template.evaluate(scope).map(Payload::from_value)),
         }
     }
 
     /// ResultPath puts the result into the state's input as it came, before InputPath.
-    pub fn insert(&self, id: FrameId, result_path: &ResultPath, result: Payload) -> Result<Payload, Failure> {
-        let input = &self.frame(id).input;
+    pub fn insert(&mut self, id: FrameId, result_path: &ResultPath, result: Payload) -> Result<Payload, Failure> {
+        let input = &mut self.frame_mut(id).input;
         match result_path {
             ResultPath::Discard => Ok(input.clone()),
             ResultPath::At(path) if path.is_root() => Ok(result),
             ResultPath::At(path) => path
-                .set(input.value().clone(), result.value().clone())
+                .set(input.take_value(), result.value().clone())
                 .map(Payload::from_value)
                 .map_err(|error| self.evaluation_failed(id, &error)),
         }
@@ -90,7 +88,7 @@ impl Stepper<'_> {
 
     /// ResultSelector, ResultPath and OutputPath, in this order.
     pub fn result_to_output(
-        &self,
+        &mut self,
         id: FrameId,
         io: &Io,
         selector: Option<&Template>,
@@ -112,16 +110,21 @@ impl Stepper<'_> {
 /// resource.
 pub fn check_size(payload: &Payload, whose: &str) -> Result<(), Failure> {
     if payload.size() > PAYLOAD_BYTES_MAX {
-        let cause = format!(
-            "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
-        );
-        return Err(Failure::new("States.DataLimitExceeded", cause));
+        return Err(too_large(whose));
     }
-    if payload.depth() > PAYLOAD_DEPTH_MAX {
+    if payload.is_deeper_than(PAYLOAD_DEPTH_MAX) {
         let cause = format!(
             "The state/task '{whose}' returned a result with objects and arrays nested more than {PAYLOAD_DEPTH_MAX} levels deep."
         );
         return Err(Failure::new("States.DataLimitExceeded", cause));
     }
     Ok(())
+}
+
+/// AWS's error for a result over the payload quota.
+pub fn too_large(whose: &str) -> Failure {
+    let cause = format!(
+        "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
+    );
+    Failure::new("States.DataLimitExceeded", cause)
 }

@@ -4,6 +4,10 @@
 /// Source: "Step Functions service quotas", AWS Step Functions Developer Guide.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 
+/// An error's name and its cause: "SensitiveError" and "SensitiveCause" of the service model.
+pub const ERROR_CHARS_MAX: usize = 256;
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+
 /// Objects and arrays inside each other. Ours: AWS names no such limit, but a payload is parsed again after a restart,
 /// and the parser stops at 128 levels so that hostile text cannot exhaust the stack.
 pub const PAYLOAD_DEPTH_MAX: usize = 120;

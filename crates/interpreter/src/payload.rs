@@ -6,7 +6,7 @@
 //! [`Table`] is in use (see [`Table::encode`]), serialising a payload writes its index in that table.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -54,7 +54,8 @@ impl Payload {
     pub fn text(&self) -> &str {
         self.0.text.get_or_init(|| {
             let value = self.0.value.get().expect("a payload has a text or a value");
-            value.to_string().into_boxed_str()
+            // Not `to_string` of `Display`: that goes through the formatter, piece by piece.
+            serde_json::to_string(value).expect("a JSON value always serialises").into_boxed_str()
         })
     }
 
@@ -65,13 +66,28 @@ impl Payload {
         })
     }
 
+    /// The value, to be changed: taken out when nobody else holds this payload, else a copy. The text stays, so
+    /// the payload is what it was.
+    pub fn take_value(&mut self) -> Value {
+        self.value();
+        self.text();
+        let taken = Arc::get_mut(&mut self.0).and_then(|inner| inner.value.take());
+        taken.unwrap_or_else(|| self.value().clone())
+    }
+
     /// Length of the text in UTF-8 bytes: what AWS's payload quota counts.
     pub fn size(&self) -> usize {
         self.text().len()
     }
 
+    /// Are objects and arrays nested in the text deeper than this?
+    pub fn is_deeper_than(&self, levels: usize) -> bool {
+        // Few texts have so many brackets at all, and counting them is quick.
+        opening_brackets(self.text()) > levels && self.depth() > levels
+    }
+
     /// How deep objects and arrays are nested in the text.
-    pub fn depth(&self) -> usize {
+    fn depth(&self) -> usize {
         let (mut depth, mut deepest) = (0usize, 0);
         let mut bytes = self.text().bytes();
         while let Some(byte) = bytes.next() {
@@ -82,13 +98,15 @@ impl Payload {
                 }
                 b']' | b'}' => depth = depth.saturating_sub(1),
                 // Brackets inside a string are text. The escaped byte is passed over, be it a quote or not.
-                b'"' => while let Some(byte) = bytes.next() {
-                    match byte {
-                        b'"' => break,
-                        b'\\' => drop(bytes.next()),
-                        _ => {}
+                b'"' => {
+                    while let Some(byte) = bytes.next() {
+                        match byte {
+                            b'"' => break,
+                            b'\\' => drop(bytes.next()),
+                            _ => {}
+                        }
                     }
-                },
+                }
                 _ => {}
             }
         }
@@ -109,6 +127,12 @@ impl Payload {
     }
 }
 
+/// Inside strings too. In pieces short enough for a byte to hold the sum, which the compiler turns into vector code.
+fn opening_brackets(text: &str) -> usize {
+    let count = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte | 0x20 == b'{')).sum::<u8>();
+    text.as_bytes().chunks(u8::MAX.into()).map(|piece| usize::from(count(piece))).sum()
+}
+
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
@@ -124,7 +148,8 @@ impl PartialEq for Payload {
 /// The payloads of one record, each once.
 #[derive(Default)]
 pub struct Table {
-    index: HashMap<*const Inner, u32>,
+    /// Most records have a handful, which a tree finds without hashing.
+    index: BTreeMap<*const Inner, u32>,
     payloads: Vec<Payload>,
 }
 
@@ -134,7 +159,7 @@ thread_local! {
 
 impl Table {
     pub fn of(payloads: Vec<Payload>) -> Table {
-        Table { index: HashMap::new(), payloads }
+        Table { index: BTreeMap::new(), payloads }
     }
 
     /// Runs `write`; every payload that is serialised meanwhile is entered here and written as its index.
@@ -210,12 +235,29 @@ mod tests {
 
     #[test]
     fn depths() {
-        let check = |text: &str, expect: usize| assert_eq!(Payload::from_checked_text(text).depth(), expect, "{text}");
+        let check = |text: &str, expect: usize| {
+            let payload = Payload::from_checked_text(text);
+            assert_eq!(payload.depth(), expect, "{text}");
+            assert!(!payload.is_deeper_than(expect) && (expect == 0 || payload.is_deeper_than(expect - 1)), "{text}");
+        };
         check("1", 0);
         check("[]", 1);
         check(r#"{"a":[1,{"b":2}],"c":[]}"#, 3);
         check(r#""[[[""#, 0);
         check(r#"["\"[[[", "\\"]"#, 1);
+    }
+
+    #[test]
+    fn a_value_is_taken_from_a_payload_that_stays_what_it_is() {
+        let mut alone = Payload::from_value(serde_json::json!({ "a": 1 }));
+        let mut shared = Payload::parse("[2]").unwrap();
+        let other = shared.clone();
+        assert_eq!(
+            (alone.take_value().to_string(), shared.take_value().to_string()),
+            ("{\"a\":1}".into(), "[2]".into())
+        );
+        assert_eq!((alone.text(), alone.value().to_string()), ("{\"a\":1}", "{\"a\":1}".into()));
+        assert!(shared.is(&other) && other.text() == "[2]");
     }
 
     #[test]

@@ -27,12 +27,12 @@ impl Stepper<'_> {
         let delay = delay_ms(retrier, used);
         Some(match retrier.jitter {
             Jitter::None => delay,
-            Jitter::Full => (self.entropy.unit() * (delay + 1) as f64) as u64,
+            Jitter::Full => (self.entropy.unit() * delay.saturating_add(1) as f64) as u64,
         })
     }
 
     /// The output and target of the first catcher that matches.
-    pub fn catch(&self, id: FrameId, failure: &Failure) -> Result<Option<(Payload, StateId)>, Failure> {
+    pub fn catch(&mut self, id: FrameId, failure: &Failure) -> Result<Option<(Payload, StateId)>, Failure> {
         let catchers = catchers(&self.state_of(id).kind);
         let Some(catcher) = catchers.iter().find(|catcher| error_matches(&catcher.error_equals, failure.name())) else {
             return Ok(None);

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use asl::definition::{Kind, Next, State, StateId};
 use asl::scope::Entropy;
 
-use crate::execution::{
-    Branch, Execution, Frame, FrameId, Status, TaskId, TimerId, Timestamp, Wait, WaitId,
-};
+use crate::execution::{Branch, Execution, Frame, FrameId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
 use crate::history::{EventKind, Failure, HistoryEvent, StateType};
 use crate::input::{Input, InputKind, Rejected, Setting};
 use crate::limits::{HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
@@ -174,8 +172,11 @@ impl<'a> Stepper<'a> {
     fn enter(&mut self, id: FrameId) {
         let state = self.state_of(id);
         let frame = self.frame(id);
-        let entered =
-            EventKind::StateEntered { state: StateType::of(&state.kind), name: state.name.clone(), input: frame.input.clone() };
+        let entered = EventKind::StateEntered {
+            state: StateType::of(&state.kind),
+            name: state.name.clone(),
+            input: frame.input.clone(),
+        };
         let event = self.emit_on(id, entered);
         let at = self.at;
         let frame = self.frame_mut(id);
@@ -216,8 +217,11 @@ impl<'a> Stepper<'a> {
     pub fn exit(&mut self, id: FrameId, output: Payload, next: Next) {
         let state = self.state_of(id);
         // A Fail state has no exit, and it never gets here.
-        let exited =
-            EventKind::StateExited { state: StateType::of(&state.kind), name: state.name.clone(), output: output.clone() };
+        let exited = EventKind::StateExited {
+            state: StateType::of(&state.kind),
+            name: state.name.clone(),
+            output: output.clone(),
+        };
         self.emit_on(id, exited);
         match next {
             Next::State(to) => self.go(id, to, output),
@@ -350,8 +354,10 @@ impl<'a> Stepper<'a> {
             Wait::Until { wait, .. } | Wait::Backoff { wait, .. } => ([Some(TimerId::Pause(id, *wait)), None], None),
             Wait::Task(open) => {
                 let task = TaskId { frame: id, attempt: open.attempt };
-                let timers =
-                    [open.timeout_at.map(|_| TimerId::Timeout(task)), open.heartbeat_at.map(|_| TimerId::Heartbeat(task))];
+                let timers = [
+                    open.timeout_at.map(|_| TimerId::Timeout(task)),
+                    open.heartbeat_at.map(|_| TimerId::Heartbeat(task)),
+                ];
                 (timers, Some(task))
             }
             Wait::Ready | Wait::Parallel(_) | Wait::Map(_) => ([None, None], None),

@@ -46,7 +46,10 @@ fn states() -> impl Strategy<Value = Vec<Drawn>> {
             (prop::collection::vec(block.clone(), 1..4), guard())
                 .prop_map(|(branches, guard)| Drawn::Parallel { branches, guard }),
             (0..4u8, 0..3u8, block, guard()).prop_map(|(items, concurrency, states, guard)| Drawn::Map {
-                items, concurrency, states, guard
+                items,
+                concurrency,
+                states,
+                guard
             }),
         ]
     });
@@ -89,10 +92,13 @@ impl Writer {
                 let timeout = if *timeout { r#","TimeoutSeconds":20"# } else { "" };
                 let heartbeat = if *heartbeat && !timeout.is_empty() { r#","HeartbeatSeconds":5"# } else { "" };
                 let guard = self.guard(guard, next);
-                format!(r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{{"FunctionName":"f","Payload.$":"$"}}{timeout}{heartbeat}{guard},{go}"#)
+                format!(
+                    r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{{"FunctionName":"f","Payload.$":"$"}}{timeout}{heartbeat}{guard},{go}"#
+                )
             }
             Drawn::Parallel { branches, guard } => {
-                let branches: Vec<String> = branches.iter().map(|states| format!("{{{}}}", self.block(states))).collect();
+                let branches: Vec<String> =
+                    branches.iter().map(|states| format!("{{{}}}", self.block(states))).collect();
                 let guard = self.guard(guard, next);
                 format!(r#""Type":"Parallel","Branches":[{}]{guard},{go}"#, branches.join(","))
             }
@@ -100,7 +106,9 @@ impl Writer {
                 let processor = self.block(states);
                 let guard = self.guard(guard, next);
                 let items = ["none", "one", "two", "three"][usize::from(*items)];
-                format!(r#""Type":"Map","ItemsPath":"$$.Execution.Input.{items}","MaxConcurrency":{concurrency},"ItemProcessor":{{{processor}}}{guard},{go}"#)
+                format!(
+                    r#""Type":"Map","ItemsPath":"$$.Execution.Input.{items}","MaxConcurrency":{concurrency},"ItemProcessor":{{{processor}}}{guard},{go}"#
+                )
             }
         }
     }
@@ -110,7 +118,9 @@ impl Writer {
         let retry = format!(r#","Retry":[{{"ErrorEquals":["States.ALL"],"MaxAttempts":{}{jitter}}}]"#, guard.attempts);
         let retry = if guard.attempts > 0 { retry } else { String::new() };
         // Without a next state there is none to catch to in this block.
-        let catch = next.filter(|_| guard.catches).map(|next| format!(r#","Catch":[{{"ErrorEquals":["E","States.Timeout"],"Next":"{next}"}}]"#));
+        let catch = next
+            .filter(|_| guard.catches)
+            .map(|next| format!(r#","Catch":[{{"ErrorEquals":["E","States.Timeout"],"Next":"{next}"}}]"#));
         retry + &catch.unwrap_or_default()
     }
 }
@@ -167,12 +177,12 @@ fn act(world: &mut World, seen: &mut Vec<TaskId>, what: u8, which: u8) {
     let output = || Payload::parse(&format!("{{\"r\":{which}}}")).unwrap();
     let kind = match what {
         0..=9 => pick(open.into_iter().filter(|task| !started(world, task)).collect()).map(InputKind::TaskStarted),
-        10..=16 => {
-            pick(open.into_iter().filter(|task| started(world, task)).collect()).map(|task| InputKind::TaskSucceeded(task, output()))
-        }
+        10..=16 => pick(open.into_iter().filter(|task| started(world, task)).collect())
+            .map(|task| InputKind::TaskSucceeded(task, output())),
         17..=20 => {
             let failure = Failure::named(["E", "Other", "States.Timeout", "States.Runtime"][usize::from(which) % 4]);
-            pick(open.into_iter().filter(|task| started(world, task)).collect()).map(|task| InputKind::TaskFailed(task, failure))
+            pick(open.into_iter().filter(|task| started(world, task)).collect())
+                .map(|task| InputKind::TaskFailed(task, failure))
         }
         21..=24 => {
             let timer = world.timers.iter().map(|(timer, at)| (*at, *timer)).min();
@@ -211,7 +221,8 @@ fn drain(world: &mut World) {
             }
             (_, Some(task)) => InputKind::TaskStarted(task),
             (_, None) => {
-                let (at, timer) = world.timers.iter().map(|(timer, at)| (*at, *timer)).min().expect("something is waited for");
+                let (at, timer) =
+                    world.timers.iter().map(|(timer, at)| (*at, *timer)).min().expect("something is waited for");
                 world.now = world.now.max(at);
                 InputKind::TimerFired(timer)
             }

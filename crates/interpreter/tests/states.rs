@@ -72,35 +72,47 @@ fn an_expression_that_fails_ends_the_execution() {
 fn the_context_object() {
     let machine = r#"{"StartAt":"A","States":{
         "A":{"Type":"Pass","Parameters":{"c.$":"$$"},"End":true}}}"#;
-    check_end(machine, r#"{"k":[1]}"#, &[], concat!(
-        r#"succeeded {"c":{"Execution":{"Id":"arn:aws:states:us-east-1:111111111111:execution:machine:run","#,
-        r#""Input":{"k":[1]},"StartTime":"2026-01-01T00:00:00.000Z","Name":"run","#,
-        r#""RoleArn":"arn:aws:iam::111111111111:role/sfn-role","RedriveCount":0},"#,
-        r#""StateMachine":{"Id":"arn:aws:states:us-east-1:111111111111:stateMachine:machine","Name":"machine"},"#,
-        r#""State":{"Name":"A","EnteredTime":"2026-01-01T00:00:00.000Z"}}}"#,
-    ));
+    check_end(
+        machine,
+        r#"{"k":[1]}"#,
+        &[],
+        concat!(
+            r#"succeeded {"c":{"Execution":{"Id":"arn:aws:states:us-east-1:111111111111:execution:machine:run","#,
+            r#""Input":{"k":[1]},"StartTime":"2026-01-01T00:00:00.000Z","Name":"run","#,
+            r#""RoleArn":"arn:aws:iam::111111111111:role/sfn-role","RedriveCount":0},"#,
+            r#""StateMachine":{"Id":"arn:aws:states:us-east-1:111111111111:stateMachine:machine","Name":"machine"},"#,
+            r#""State":{"Name":"A","EnteredTime":"2026-01-01T00:00:00.000Z"}}}"#,
+        ),
+    );
     // After two retries, a second and two seconds later.
     let retried = task(
         r#""Parameters":{"n.$":"$$.State.RetryCount","at.$":"$$.State.EnteredTime"},
-           "Retry":[{"ErrorEquals":["X"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"]}],"End":true"#, "",
+           "Retry":[{"ErrorEquals":["X"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"]}],"End":true"#,
+        "",
     );
     let world = run(&retried, "{}", &[("A", &["fail X", "fail Y", "ok 0"])]);
-    let sent: Vec<String> = world.history.iter().filter_map(|event| match &event.kind {
-        EventKind::TaskScheduled { input, .. } => Some(input.text().to_owned()),
-        _ => None,
-    }).collect();
+    let sent: Vec<String> = world
+        .history
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::TaskScheduled { input, .. } => Some(input.text().to_owned()),
+            _ => None,
+        })
+        .collect();
     let expected = [0, 1, 2].map(|n| format!(r#"{{"n":{n},"at":"2026-01-01T00:00:00.000Z"}}"#));
     assert_eq!(sent, expected);
 }
 
 #[test]
 fn choice() {
-    let machine = |default: &str| format!(
-        r#"{{"StartAt":"A","States":{{"A":{{"Type":"Choice","InputPath":"$.in","OutputPath":"$.n","Choices":[
+    let machine = |default: &str| {
+        format!(
+            r#"{{"StartAt":"A","States":{{"A":{{"Type":"Choice","InputPath":"$.in","OutputPath":"$.n","Choices":[
             {{"Variable":"$.n","NumericGreaterThan":5,"Next":"Big"}},
             {{"Variable":"$.n","NumericGreaterThan":0,"Next":"Small"}}]{default}}},
             "Big":{{"Type":"Succeed"}},"Small":{{"Type":"Succeed"}},"None":{{"Type":"Succeed"}}}}}}"#
-    );
+        )
+    };
     let default = machine(r#","Default":"None""#);
     let check = |n: i64, state: &str| {
         let world = run(&default, &format!(r#"{{"in":{{"n":{n}}}}}"#), &[]);
@@ -109,10 +121,20 @@ fn choice() {
     check(6, "Big");
     check(1, "Small");
     check(0, "None");
-    check_end(&machine(r#","Default":"None""#).replace(r#","None":{"Type":"Succeed"}"#, r#","None":{"Type":"Fail","Error":"E"}"#),
-        r#"{"in":{"n":0}}"#, &[], "failed E -");
+    check_end(
+        &machine(r#","Default":"None""#)
+            .replace(r#","None":{"Type":"Succeed"}"#, r#","None":{"Type":"Fail","Error":"E"}"#),
+        r#"{"in":{"n":0}}"#,
+        &[],
+        "failed E -",
+    );
     let only = r#"{"StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Variable":"$.n","IsNull":true,"Next":"B"}]},"B":{"Type":"Succeed"}}}"#;
-    check_end(only, r#"{"n":0}"#, &[], "failed States.NoChoiceMatched An error occurred while executing the state 'A' (entered at the event id #2). Failed to transition out of the state. The state's input matches none of its Choices and it has no Default.");
+    check_end(
+        only,
+        r#"{"n":0}"#,
+        &[],
+        "failed States.NoChoiceMatched An error occurred while executing the state 'A' (entered at the event id #2). Failed to transition out of the state. The state's input matches none of its Choices and it has no Default.",
+    );
 }
 
 #[test]
@@ -129,12 +151,22 @@ fn wait() {
     check(r#""Timestamp":"2025-01-01T00:00:00Z""#, "{}", 0);
     check(r#""TimestampPath":"$.t""#, r#"{"t":"2026-01-01T01:00:00.500+01:00"}"#, 500);
     let refused = |fields: &str, input: &str, cause: &str| {
-        let end = format!("failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). {cause}");
+        let end = format!(
+            "failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). {cause}"
+        );
         check_end(&alone(&format!(r#""Type":"Wait",{fields},"End":true"#)), input, &[], &end);
     };
-    refused(r#""SecondsPath":"$.s""#, r#"{"s":-1}"#, "The SecondsPath parameter cannot be parsed as a long value: $.s == -1");
+    refused(
+        r#""SecondsPath":"$.s""#,
+        r#"{"s":-1}"#,
+        "The SecondsPath parameter cannot be parsed as a long value: $.s == -1",
+    );
     refused(r#""SecondsPath":"$.t""#, r#"{"s":1}"#, "The SecondsPath parameter does not reference an input value: $.t");
-    refused(r#""TimestampPath":"$.s""#, r#"{"s":"soon"}"#, "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: $.s == soon");
+    refused(
+        r#""TimestampPath":"$.s""#,
+        r#"{"s":"soon"}"#,
+        "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: $.s == soon",
+    );
     refused(r#""SecondsPath":"$.s""#, r#"{"s":9999999999}"#, "Wait state delay is too long.");
 }
 
@@ -147,27 +179,40 @@ fn succeed_and_fail() {
     check("", "failed - -");
     check(r#","Error":"E","Cause":"c""#, "failed E c");
     check(r#","ErrorPath":"$.e","CausePath":"States.Format('{}!', $.c)""#, "failed E why!");
-    check(r#","ErrorPath":"$.n""#, "failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'ErrorPath' must be a string but was: 1");
+    check(
+        r#","ErrorPath":"$.n""#,
+        "failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'ErrorPath' must be a string but was: 1",
+    );
 }
 
 #[test]
 fn a_task_from_schedule_to_outcome() {
     let once = task(r#""ResultSelector":{"id.$":"$.x"},"ResultPath":"$.r","End":true"#, "");
-    check(&once, r#"{"in":1}"#, &[("A", &[r#"@1500 ok {"x":7,"y":8}"#])], r#"
+    check(
+        &once,
+        r#"{"in":1}"#,
+        &[("A", &[r#"@1500 ok {"x":7,"y":8}"#])],
+        r#"
         1<0 started
         2<0 -> A
         3<2 task scheduled
         4<3 task started
         5<4 task succeeded
         6<5 <- A
-        7<6 succeeded {"in":1,"r":{"id":7}}"#);
-    check(&once, "{}", &[("A", &["fail Boom it did"])], "
+        7<6 succeeded {"in":1,"r":{"id":7}}"#,
+    );
+    check(
+        &once,
+        "{}",
+        &[("A", &["fail Boom it did"])],
+        "
         1<0 started
         2<0 -> A
         3<2 task scheduled
         4<3 task started
         5<4 task failed Boom
-        6<5 failed Boom");
+        6<5 failed Boom",
+    );
     check_end(&once, "{}", &[("A", &["fail Boom it did"])], "failed Boom it did");
     check_end(&once, "{}", &[("A", &["fail"])], "failed - -");
 }
@@ -188,12 +233,21 @@ fn retry_pauses() {
     };
     let x = "fail X";
     check(r#"{"ErrorEquals":["X"]}"#, &[x; 4], &[1000, 2000, 4000]);
-    check(r#"{"ErrorEquals":["X"],"IntervalSeconds":2,"BackoffRate":1.5,"MaxAttempts":3}"#, &[x; 4], &[2000, 3000, 4500]);
-    check(r#"{"ErrorEquals":["X"],"BackoffRate":10,"MaxDelaySeconds":25,"MaxAttempts":4}"#, &[x; 5], &[1000, 10_000, 25_000, 25_000]);
+    check(
+        r#"{"ErrorEquals":["X"],"IntervalSeconds":2,"BackoffRate":1.5,"MaxAttempts":3}"#,
+        &[x; 4],
+        &[2000, 3000, 4500],
+    );
+    check(
+        r#"{"ErrorEquals":["X"],"BackoffRate":10,"MaxDelaySeconds":25,"MaxAttempts":4}"#,
+        &[x; 5],
+        &[1000, 10_000, 25_000, 25_000],
+    );
     check(r#"{"ErrorEquals":["X"],"MaxAttempts":0}"#, &[x], &[]);
     check(r#"{"ErrorEquals":["Y"]}"#, &[x], &[]);
     // Each retrier counts for itself; the first that matches decides, even when it is used up.
-    let both = r#"{"ErrorEquals":["X"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"],"IntervalSeconds":5,"MaxAttempts":2}"#;
+    let both =
+        r#"{"ErrorEquals":["X"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"],"IntervalSeconds":5,"MaxAttempts":2}"#;
     check(both, &[x, "fail Y", x], &[1000, 5000]);
     check(both, &["fail Y", x, "fail Y", "fail Y"], &[5000, 1000, 10_000]);
     check(r#"{"ErrorEquals":["States.TaskFailed"],"MaxAttempts":1}"#, &[x, x], &[1000]);
@@ -203,13 +257,18 @@ fn retry_pauses() {
 
 #[test]
 fn full_jitter_stays_within_the_pause_and_varies() {
-    let machine = task(r#""Retry":[{"ErrorEquals":["X"],"IntervalSeconds":4,"MaxAttempts":1,"JitterStrategy":"FULL"}],"End":true"#, "");
-    let drawn: Vec<i64> = (0..200).map(|seed| {
-        let mut world = World::new(&machine, "{}");
-        world.entropy = seed;
-        world.run_script(&[("A", &["fail X", "ok 1"])]);
-        pauses(&world)[0]
-    }).collect();
+    let machine = task(
+        r#""Retry":[{"ErrorEquals":["X"],"IntervalSeconds":4,"MaxAttempts":1,"JitterStrategy":"FULL"}],"End":true"#,
+        "",
+    );
+    let drawn: Vec<i64> = (0..200)
+        .map(|seed| {
+            let mut world = World::new(&machine, "{}");
+            world.entropy = seed;
+            world.run_script(&[("A", &["fail X", "ok 1"])]);
+            pauses(&world)[0]
+        })
+        .collect();
     assert!(drawn.iter().all(|pause| (0..=4000).contains(pause)), "{drawn:?}");
     assert!(drawn.iter().any(|pause| *pause < 1000) && drawn.iter().any(|pause| *pause > 3000), "{drawn:?}");
 }
@@ -242,7 +301,11 @@ fn catch() {
     check_catch(&["fail States.Timeout"], "B", r#"succeeded {"a":1}"#);
     check_catch(&["fail"], "C", "succeeded {}");
     check_end(&machine, "{}", &[("A", &["fail States.Runtime"])], "failed States.Runtime -");
-    check(&machine, "{}", &[("A", &["fail Q"])], r#"
+    check(
+        &machine,
+        "{}",
+        &[("A", &["fail Q"])],
+        r#"
         1<0 started
         2<0 -> A
         3<2 task scheduled
@@ -251,7 +314,8 @@ fn catch() {
         6<5 <- A
         7<6 -> C
         8<7 <- C
-        9<8 succeeded {"Error":"Q"}"#);
+        9<8 succeeded {"Error":"Q"}"#,
+    );
 }
 
 /// A Parallel P of these branches with these further fields, which may name B as the next state.
@@ -272,7 +336,11 @@ fn branch(name: &str, fields: &str) -> String {
 #[test]
 fn parallel_joins_in_the_order_of_its_branches() {
     let machine = parallel(&[&branch("X", ""), &branch("Y", "")], r#""ResultPath":"$.r","End":true"#);
-    check(&machine, r#"{"i":0}"#, &[("X", &["@20 ok 1"]), ("Y", &["@10 ok 2"])], r#"
+    check(
+        &machine,
+        r#"{"i":0}"#,
+        &[("X", &["@20 ok 1"]), ("Y", &["@10 ok 2"])],
+        r#"
         1<0 started
         2<0 -> P
         3<2 parallel started
@@ -288,7 +356,8 @@ fn parallel_joins_in_the_order_of_its_branches() {
         13<12 <- X
         14<13 parallel succeeded
         15<13 <- P
-        16<15 succeeded {"i":0,"r":[1,2]}"#);
+        16<15 succeeded {"i":0,"r":[1,2]}"#,
+    );
 }
 
 #[test]
@@ -301,7 +370,11 @@ fn a_failing_branch_takes_its_siblings_down() {
     let mut world = World::new(&machine, "{}");
     world.run_script(&[("X", &["@5 fail E c"]), ("Y", &["never"])]);
     assert_eq!((world.tasks.len(), world.timers.len(), world.now.0), (0, 0, START.0 + 5));
-    check(&machine, "{}", &[("X", &["@5 fail E c"]), ("Y", &["never"])], r#"
+    check(
+        &machine,
+        "{}",
+        &[("X", &["@5 fail E c"]), ("Y", &["never"])],
+        r#"
         1<0 started
         2<0 -> P
         3<2 parallel started
@@ -320,12 +393,16 @@ fn a_failing_branch_takes_its_siblings_down() {
         16<15 <- P
         17<16 -> B
         18<17 <- B
-        19<18 succeeded {"Error":"E","Cause":"c"}"#);
+        19<18 succeeded {"Error":"E","Cause":"c"}"#,
+    );
 }
 
 #[test]
 fn parallel_is_retried_as_a_whole() {
-    let machine = parallel(&[&branch("X", ""), &branch("Y", "")], r#""Retry":[{"ErrorEquals":["E"],"MaxAttempts":1}],"End":true"#);
+    let machine = parallel(
+        &[&branch("X", ""), &branch("Y", "")],
+        r#""Retry":[{"ErrorEquals":["E"],"MaxAttempts":1}],"End":true"#,
+    );
     let world = run(&machine, "{}", &[("X", &["ok 1", "ok 3"]), ("Y", &["@10 fail E", "ok 4"])]);
     assert_eq!(world.end(), "succeeded [3,4]");
     assert_eq!(world.times_ms(|kind| *kind == EventKind::ParallelStarted), [0, 1010]);
@@ -339,7 +416,11 @@ fn parallel_within_parallel() {
         {"StartAt":"Y","States":{"Y":{"Type":"Pass","Result":"y","End":true}}}]}}}"#;
     let machine = parallel(&[inner, &branch("Z", "")], r#""End":true"#);
     check_end(&machine, "0", &[("Z", &["ok 1"])], r#"succeeded [[0,"y"],1]"#);
-    check(&machine, "0", &[("Z", &["@10 fail E"])], "
+    check(
+        &machine,
+        "0",
+        &[("Z", &["@10 fail E"])],
+        "
         1<0 started
         2<0 -> P
         3<2 parallel started
@@ -356,7 +437,8 @@ fn parallel_within_parallel() {
         14<8 Wait aborted
         15<10 Parallel aborted
         16<12 parallel failed
-        17<16 failed E");
+        17<16 failed E",
+    );
 }
 
 /// A Map M with these fields over one state; the fields may name B as the next state.
@@ -369,22 +451,36 @@ fn map(fields: &str, state: &str) -> String {
 #[test]
 fn map_over_nothing_and_over_something() {
     let pass = r#""Type":"Pass""#;
-    check(&map(r#""End":true"#, pass), "[]", &[], "
+    check(
+        &map(r#""End":true"#, pass),
+        "[]",
+        &[],
+        "
         1<0 started
         2<0 -> M
         3<2 map of 0 started
         4<3 map succeeded
         5<3 <- M
-        6<5 succeeded []");
-    check_end(&map(r#""End":true"#, pass), "{}", &[], "failed States.Runtime An error occurred while executing the state 'M' (entered at the event id #2). Map state input must be an array but was: {}");
+        6<5 succeeded []",
+    );
     check_end(
-        &map(r#""ItemsPath":"$.in","ItemSelector":{"n.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","of.$":"$.k"},"ResultPath":"$.out","OutputPath":"$.out","End":true"#, pass),
+        &map(r#""End":true"#, pass),
+        "{}",
+        &[],
+        "failed States.Runtime An error occurred while executing the state 'M' (entered at the event id #2). Map state input must be an array but was: {}",
+    );
+    check_end(
+        &map(
+            r#""ItemsPath":"$.in","ItemSelector":{"n.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","of.$":"$.k"},"ResultPath":"$.out","OutputPath":"$.out","End":true"#,
+            pass,
+        ),
         r#"{"in":["a","b"],"k":7}"#,
         &[],
         r#"succeeded [{"n":0,"v":"a","of":7},{"n":1,"v":"b","of":7}]"#,
     );
     // The item is in the context of every state of the iteration.
-    let looks = r#""Type":"Pass","Parameters":{"i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","name.$":"$$.State.Name"}"#;
+    let looks =
+        r#""Type":"Pass","Parameters":{"i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","name.$":"$$.State.Name"}"#;
     check_end(&map(r#""End":true"#, looks), "[[1]]", &[], r#"succeeded [{"i":0,"v":[1],"name":"I"}]"#);
     check_end(&map(r#""ResultSelector":{"all.$":"$"},"End":true"#, pass), "[1,2]", &[], r#"succeeded {"all":[1,2]}"#);
 }
@@ -413,8 +509,15 @@ fn map_runs_so_many_at_a_time() {
 
 #[test]
 fn a_failing_item_takes_the_others_down() {
-    let machine = map(r#""MaxConcurrency":2,"Catch":[{"ErrorEquals":["E"],"ResultPath":"$[0]","Next":"B"}],"End":true"#, FUNCTION);
-    check(&machine, "[1,2,3]", &[("I", &["@20 never", "@10 fail E"])], r#"
+    let machine = map(
+        r#""MaxConcurrency":2,"Catch":[{"ErrorEquals":["E"],"ResultPath":"$[0]","Next":"B"}],"End":true"#,
+        FUNCTION,
+    );
+    check(
+        &machine,
+        "[1,2,3]",
+        &[("I", &["@20 never", "@10 fail E"])],
+        r#"
         1<0 started
         2<0 -> M
         3<2 map of 3 started
@@ -434,7 +537,8 @@ fn a_failing_item_takes_the_others_down() {
         17<16 <- M
         18<17 -> B
         19<18 <- B
-        20<19 succeeded [{"Error":"E"},2,3]"#);
+        20<19 succeeded [{"Error":"E"},2,3]"#,
+    );
     let retried = map(r#""Retry":[{"ErrorEquals":["E"],"MaxAttempts":1}],"End":true"#, FUNCTION);
     check_end(&retried, "[1,2]", &[("I", &["ok 1", "fail E", "ok 3", "ok 4"])], "succeeded [3,4]");
 }
@@ -457,7 +561,12 @@ fn a_task_times_out() {
     check_at(r#""TimeoutSecondsPath":"$.t""#, r#"{"t":7}"#, 7000);
     check_at(r#""TimeoutSeconds":60,"HeartbeatSeconds":3"#, "{}", 3000);
     check_at(r#""TimeoutSeconds":60,"HeartbeatSecondsPath":"$.h""#, r#"{"h":2}"#, 2000);
-    check_end(&task(r#""TimeoutSecondsPath":"$.t","End":true"#, ""), r#"{"t":0}"#, &[], "failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'TimeoutSecondsPath' must be a whole number of seconds from 1 to 99999999 but $.t is: 0");
+    check_end(
+        &task(r#""TimeoutSecondsPath":"$.t","End":true"#, ""),
+        r#"{"t":0}"#,
+        &[],
+        "failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'TimeoutSecondsPath' must be a whole number of seconds from 1 to 99999999 but $.t is: 0",
+    );
     // A late answer is stale; the retry has a time of its own.
     let retried = task(r#""TimeoutSeconds":5,"Retry":[{"ErrorEquals":["States.Timeout"]}],"End":true"#, "");
     let world = run(&retried, "{}", &[("A", &["@5500 ok 1", "@4000 ok 2"])]);
@@ -484,19 +593,27 @@ fn signs_of_life_put_the_heartbeat_off() {
 #[test]
 fn the_machine_times_out() {
     let machine = task(r#""End":true"#, "").replacen('{', r#"{"TimeoutSeconds":10,"#, 1);
-    check(&machine, "{}", &[("A", &["never"])], "
+    check(
+        &machine,
+        "{}",
+        &[("A", &["never"])],
+        "
         1<0 started
         2<0 -> A
         3<2 task scheduled
         4<3 task started
-        5<4 timed out");
+        5<4 timed out",
+    );
     let world = run(&machine, "{}", &[("A", &["@9999 ok 1"])]);
     assert_eq!((world.end().as_str(), world.timers.len()), ("succeeded 1", 0));
 }
 
 #[test]
 fn stop_ends_everything_at_once() {
-    let machine = parallel(&[&branch("X", ""), &branch("Y", r#""TimeoutSeconds":9,"#)], r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"End":true"#);
+    let machine = parallel(
+        &[&branch("X", ""), &branch("Y", r#""TimeoutSeconds":9,"#)],
+        r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"End":true"#,
+    );
     let mut world = World::new(&machine, "{}");
     world.feed(InputKind::Start).unwrap();
     let transition = world.feed(InputKind::Stop(Failure::new("E", "why"))).unwrap();
@@ -521,7 +638,13 @@ fn inputs_that_do_not_fit_are_refused() {
     world.feed(InputKind::TaskStarted(id)).unwrap();
     assert_eq!(world.feed(InputKind::TaskStarted(id)), Err(Rejected::Stale));
     world.feed(InputKind::TaskFailed(id, Failure::named("E"))).unwrap();
-    for late in [done(), InputKind::TaskStarted(id), InputKind::TaskHeartbeat(id), InputKind::TimerFired(TimerId::Timeout(id)), InputKind::TimerFired(TimerId::Execution)] {
+    for late in [
+        done(),
+        InputKind::TaskStarted(id),
+        InputKind::TaskHeartbeat(id),
+        InputKind::TimerFired(TimerId::Timeout(id)),
+        InputKind::TimerFired(TimerId::Execution),
+    ] {
         assert_eq!(world.feed(late), Err(Rejected::Stale));
     }
 }
@@ -532,12 +655,24 @@ fn payloads_over_the_quota_fail_where_they_arise() {
     let text = |bytes: usize| format!("ok \"{}\"", "x".repeat(bytes - 2));
     let once = task(r#""End":true"#, "");
     assert!(run(&once, "{}", &[("A", &[&text(bytes)])]).end().starts_with("succeeded"));
-    let too_large = |whose: &str| format!("failed States.DataLimitExceeded The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit.");
-    check_end(&once, "{}", &[("A", &[&text(bytes + 1)])], &too_large("arn:aws:lambda:us-east-1:111111111111:function:f"));
+    let too_large = |whose: &str| {
+        format!(
+            "failed States.DataLimitExceeded The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
+        )
+    };
+    check_end(
+        &once,
+        "{}",
+        &[("A", &[&text(bytes + 1)])],
+        &too_large("arn:aws:lambda:us-east-1:111111111111:function:f"),
+    );
     // Each fits, together they do not.
     let caught = task(r#""ResultPath":"$.r","End":true"#, "");
     check_end(&caught, r#"{"a":1}"#, &[("A", &[&text(bytes)])], &too_large("A"));
-    let both = parallel(&[&branch("X", ""), &branch("Y", "")], r#""Catch":[{"ErrorEquals":["States.DataLimitExceeded"],"ResultPath":null,"Next":"B"}],"End":true"#);
+    let both = parallel(
+        &[&branch("X", ""), &branch("Y", "")],
+        r#""Catch":[{"ErrorEquals":["States.DataLimitExceeded"],"ResultPath":null,"Next":"B"}],"End":true"#,
+    );
     check_end(&both, "0", &[("X", &[&text(bytes)]), ("Y", &[&text(bytes)])], "succeeded 0");
 }
 
@@ -569,7 +704,10 @@ fn the_history_is_capped_wherever_the_cap_falls() {
         r#""A":{TASK,"Retry":[{"ErrorEquals":["E"],"MaxAttempts":99999999,"BackoffRate":1}],"Next":"L"}"#,
     ];
     for round in rounds {
-        let machine = format!(r#"{{"StartAt":"A","TimeoutSeconds":99999999,"States":{{{},{FOR_EVER}}}}}"#, round.replace("TASK", FUNCTION));
+        let machine = format!(
+            r#"{{"StartAt":"A","TimeoutSeconds":99999999,"States":{{{},{FOR_EVER}}}}}"#,
+            round.replace("TASK", FUNCTION)
+        );
         for items in ["[0]", "[0,0]", "[0,0,0]"] {
             let mut world = World::new(&machine, items);
             let fails = round.contains("Retry");
@@ -583,7 +721,8 @@ fn the_history_is_capped_wherever_the_cap_falls() {
 fn an_execution_that_ends_with_the_last_event_ends_as_it_should() {
     // A chain of Pass states whose own end comes at, before or after the cap.
     let chain = |passes: usize| {
-        let mut states: Vec<String> = (0..passes - 1).map(|n| format!(r#""S{n}":{{"Type":"Pass","Next":"S{}"}}"#, n + 1)).collect();
+        let mut states: Vec<String> =
+            (0..passes - 1).map(|n| format!(r#""S{n}":{{"Type":"Pass","Next":"S{}"}}"#, n + 1)).collect();
         states.push(format!(r#""S{}":{{"Type":"Pass","End":true}}"#, passes - 1));
         format!(r#"{{"StartAt":"S0","States":{{{}}}}}"#, states.join(","))
     };
@@ -599,6 +738,9 @@ fn an_execution_that_ends_with_the_last_event_ends_as_it_should() {
 fn check_cap(world: &World) {
     assert_eq!(world.history.len(), 25_000);
     assert_eq!(world.history.last().unwrap().id, 25_000);
-    assert_eq!(world.end(), "failed States.Runtime The execution reached the maximum number of history events (25000).");
+    assert_eq!(
+        world.end(),
+        "failed States.Runtime The execution reached the maximum number of history events (25000)."
+    );
     assert_eq!((world.tasks.len(), world.timers.len(), world.execution.frames.len()), (0, 0, 0));
 }

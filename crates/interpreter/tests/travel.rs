@@ -22,7 +22,8 @@ fn world() -> World {
 fn run(mut fails: impl FnMut(&str) -> bool) -> World {
     let mut world = world();
     world.run(|task| -> Outcome {
-        let text = if fails(&task.state) { "fail Error no" } else { r#"ok {"StatusCode":200,"Payload":{"status":"ok"}}"# };
+        let text =
+            if fails(&task.state) { "fail Error no" } else { r#"ok {"StatusCode":200,"Payload":{"status":"ok"}}"# };
         parse_outcome(text)
     });
     world

@@ -4,8 +4,9 @@
 //! a whole answer; only the stream of status changes is open-ended.
 //!
 //! Other people's pages must not reach us through the user's browser: a request needs a `Host` that names this
-//! machine (so a foreign name that resolves to loopback is refused), and no answer carries a CORS header (so a
-//! foreign page's AWS request fails its preflight).
+//! machine (so a foreign name that resolves to loopback is refused), and the main port takes none that says it comes
+//! from a page (`Origin`, `Sec-Fetch-Site`): AWS clients send neither, and not every door needs a header that would
+//! make a browser ask first. An API's own port is for pages too; there the function decides.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -30,12 +31,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::server::Functions;
 
-/// The largest body of any door (a Lambda zip of 50 MB in base64), so that no caller can fill the memory.
-const BODY_BYTES_MAX: usize = 72 << 20;
+/// The largest body of each door, so that no caller can fill the memory: AWS's limit of a request, or a zip of 50 MB
+/// in base64 for Lambda.
+const STATES_BODY_BYTES_MAX: usize = 2 << 20;
+const DYNAMODB_BODY_BYTES_MAX: usize = 17 << 20;
+const API_BODY_BYTES_MAX: usize = 11 << 20;
+const LAMBDA_BODY_BYTES_MAX: usize = 72 << 20;
 
 /// Connections at the same time, over all ports; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
@@ -59,6 +64,8 @@ pub struct Front {
     pub apis: RwLock<Vec<Arc<Api>>>,
     pub handle: Handle,
     pub host_names: HostNames,
+    /// Becomes a text when the engine cannot go on.
+    pub fatal: watch::Receiver<Option<String>>,
 }
 
 /// What a port is for.
@@ -136,14 +143,20 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
-    let (parts, body) = request.into_parts();
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return whole(too_large());
+    if matches!(port, Port::Main) && is_from_a_page(request.headers()) {
+        let text =
+            "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
+        return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
-    let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+    let (parts, body) = request.into_parts();
+    let bytes_max = body_bytes_max(port, &parts);
+    if body.size_hint().lower() > bytes_max as u64 {
+        return whole(too_large(bytes_max));
+    }
+    let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return whole(too_large());
+            return whole(too_large(bytes_max));
         }
         _ => {
             return whole(respond(
@@ -160,8 +173,25 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
     }
 }
 
-fn too_large() -> Response {
-    let text = format!("The request body is larger than {BODY_BYTES_MAX} bytes.\n");
+/// Browsers say so; `none` is the user's own doing, such as an address typed in.
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    headers.contains_key(header::ORIGIN) || site.is_some_and(|site| site != "none" && site != "same-origin")
+}
+
+fn body_bytes_max(port: &Port, parts: &http::request::Parts) -> usize {
+    let target = parts.headers.get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match port {
+        Port::Api(_) => API_BODY_BYTES_MAX,
+        Port::Main if target.starts_with("DynamoDB") => DYNAMODB_BODY_BYTES_MAX,
+        Port::Main if is_lambda(parts.uri.path()) => LAMBDA_BODY_BYTES_MAX,
+        Port::Main if parts.headers.contains_key(TARGET) => STATES_BODY_BYTES_MAX,
+        Port::Main => API_BODY_BYTES_MAX,
+    }
+}
+
+fn too_large(bytes_max: usize) -> Response {
+    let text = format!("The request body is larger than {bytes_max} bytes.\n");
     respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text)
 }
 
@@ -191,11 +221,19 @@ impl Front {
             return whole(self.lambda.handle(request).await);
         }
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/healthz") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
+            (&Method::GET, "/healthz") => whole(self.health()),
             (&Method::GET, "/ithaca/changes") => self.changes(),
             (&Method::GET, "/") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", WELCOME)),
             _ => whole(unknown(&request)),
         }
+    }
+
+    fn health(&self) -> Response {
+        let (status, text) = match &*self.fatal.borrow() {
+            None => (StatusCode::OK, "ok\n".to_owned()),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {why}\n")),
+        };
+        respond(status, "text/plain; charset=utf-8", text)
     }
 
     /// Every start and end of an execution from now on, as server-sent events: one JSON object each.

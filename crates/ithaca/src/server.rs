@@ -119,6 +119,7 @@ impl Server {
             apis: RwLock::default(),
             handle: engine.handle(),
             host_names: front::HostNames::of(options.host),
+            fatal: engine.fatal(),
         });
         let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
         Ok(Server { options, address, front, engine, main, apis: Vec::new(), _folder: folder })
@@ -126,6 +127,16 @@ impl Server {
 
     pub fn handle(&self) -> Handle {
         self.engine.handle()
+    }
+
+    /// Becomes a text when the engine cannot go on; a restart reads everything again.
+    pub fn fatal(&self) -> tokio::sync::watch::Receiver<Option<String>> {
+        self.engine.fatal()
+    }
+
+    /// Open executions that do not go on because they cannot be read.
+    pub fn unreadable(&self) -> &[String] {
+        self.engine.unreadable()
     }
 
     pub fn reader(&self) -> Reader {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use aws_lambda::{Host, InvokeError, InvokeOptions, Outcome};
 use bytes::Bytes;
 use engine::{Completion, Task, TaskRunner};
+use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{Failure, Payload};
-use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
@@ -87,8 +87,8 @@ async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions)
     let invoked = host.invoke(name, payload, options).await.map_err(|error| not_invoked(&error))?;
     match invoked.outcome {
         Outcome::Succeeded(answer) => {
-            let text = json_text(&answer).ok_or_else(|| not_json(&answer))?;
-            Ok((invoked.request_id, Payload::from_checked_text(text)))
+            let answer = as_json(&answer).ok_or_else(|| not_json(&answer))?;
+            Ok((invoked.request_id, answer))
         }
         Outcome::FunctionError { error_type, payload, .. } => {
             let cause = String::from_utf8_lossy(&payload).into_owned();
@@ -97,13 +97,14 @@ async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions)
     }
 }
 
-/// The answer as text, if it is JSON; an empty answer is null, as for a function that returns nothing.
-fn json_text(answer: &[u8]) -> Option<&str> {
-    if answer.is_empty() {
-        return Some("null");
+/// The answer, if it is JSON; an empty answer is null, as for a function that returns nothing. One that is too large
+/// is passed on unread: its size is what is wrong with it.
+fn as_json(answer: &[u8]) -> Option<Payload> {
+    let text = if answer.is_empty() { "null" } else { std::str::from_utf8(answer).ok()? };
+    match text.len() > PAYLOAD_BYTES_MAX {
+        true => Some(Payload::from_checked_text(text)),
+        false => Payload::parse(text).ok(),
     }
-    let text = std::str::from_utf8(answer).ok()?;
-    serde_json::from_str::<IgnoredAny>(text).ok().map(|_| text)
 }
 
 /// How much of an unusable answer is shown.
@@ -156,12 +157,17 @@ mod tests {
 
     #[test]
     fn answers_that_are_json() {
-        let check = |answer: &[u8], expect: Option<&str>| assert_eq!(json_text(answer), expect);
+        let check = |answer: &[u8], expect: Option<&str>| {
+            assert_eq!(as_json(answer).as_ref().map(Payload::text), expect);
+        };
         check(b"{\"a\":1}", Some("{\"a\":1}"));
         check(b"", Some("null"));
         check(b"garbage", None);
         check(b"{\"a\":1} trailing", None);
         check(&[0xff, 0xfe], None);
+        // Grammatical, but not a value: a number beyond a double, half of a surrogate pair.
+        check(b"{\"n\":1e999}", None);
+        check(br#""ab\ud83d""#, None);
     }
 
     #[test]

@@ -77,29 +77,33 @@ fn program(name: &str) -> Command {
     command
 }
 
-fn boto3_works(prefix: &str, address: impl Fn(&mut Command, &str)) {
+/// How a client is told where Ithaca is.
+#[derive(Clone, Copy)]
+enum Told {
+    Argument,
+    Environment,
+}
+
+fn boto3_works(prefix: &str, told: Told) {
     let scratch = Scratch::new(prefix);
     let ithaca = Up::new(scratch.join("data")).start();
     let mut python = program("python");
     python.arg(Path::new(FOLDER).join("boto3_calls.py")).arg(prefix);
-    address(&mut python, &ithaca.endpoint());
+    match told {
+        Told::Argument => python.arg(ithaca.endpoint()),
+        Told::Environment => python.env("AWS_ENDPOINT_URL", ithaca.endpoint()),
+    };
     run(&mut python).unwrap_or_else(|reason| panic!("{reason}"));
 }
 
 #[test]
 fn boto3_by_its_argument() {
-    boto3_works("boto3-argument", |python, endpoint| drop(python.arg(endpoint)));
+    boto3_works("boto3-argument", Told::Argument);
 }
 
 #[test]
 fn boto3_by_the_environment() {
-    boto3_works("boto3-environment", |python, endpoint| drop(python.env("AWS_ENDPOINT_URL", endpoint)));
-}
-
-/// How the AWS CLI is told where Ithaca is.
-enum Told {
-    Option,
-    Environment,
+    boto3_works("boto3-environment", Told::Environment);
 }
 
 #[test]
@@ -107,16 +111,16 @@ fn the_aws_cli() {
     let scratch = Scratch::new("aws-cli");
     let ithaca = Up::new(scratch.join("data")).start();
     let endpoint = ithaca.endpoint();
-    let output = |told: &Told, arguments: &[&str]| {
+    let output = |told: Told, arguments: &[&str]| {
         let mut aws = program("aws");
         match told {
-            Told::Option => aws.args(["--endpoint-url", &endpoint]),
+            Told::Argument => aws.args(["--endpoint-url", &endpoint]),
             Told::Environment => aws.env("AWS_ENDPOINT_URL", &endpoint),
         };
         aws.args(["--output", "json"]).args(arguments).output().unwrap()
     };
     let call = |told: Told, arguments: &[&str]| {
-        let Output { status, stdout, stderr } = output(&told, arguments);
+        let Output { status, stdout, stderr } = output(told, arguments);
         assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
         serde_json::from_slice::<Value>(&stdout).unwrap_or(Value::Null)
     };
@@ -124,14 +128,14 @@ fn the_aws_cli() {
     let definition = json!({ "StartAt": "Only", "States": { "Only": { "Type": "Pass", "End": true } } }).to_string();
     let create =
         ["stepfunctions", "create-state-machine", "--name", "cli", "--role-arn", ROLE, "--definition", &definition];
-    let machine = text(&call(Told::Option, &create)["stateMachineArn"]);
+    let machine = text(&call(Told::Argument, &create)["stateMachineArn"]);
     let start = ["stepfunctions", "start-execution", "--state-machine-arn", &machine, "--input", "{\"a\": 1}"];
     let execution = text(&call(Told::Environment, &start)["executionArn"]);
     wait_for("the execution's end", || {
         let described = ithaca.client().states("DescribeExecution", json!({ "executionArn": execution }));
         (described["status"] == "SUCCEEDED").then_some(())
     });
-    let history = call(Told::Option, &["stepfunctions", "get-execution-history", "--execution-arn", &execution]);
+    let history = call(Told::Argument, &["stepfunctions", "get-execution-history", "--execution-arn", &execution]);
     let types: Vec<&str> =
         history["events"].as_array().unwrap().iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(types, ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]);
@@ -143,7 +147,7 @@ fn the_aws_cli() {
         "AttributeName=pk,AttributeType=S",
     ];
     let table = ["dynamodb", "create-table", "--table-name", "cli", "--billing-mode", "PAY_PER_REQUEST"];
-    call(Told::Option, &[&table[..], &keys].concat());
+    call(Told::Argument, &[&table[..], &keys].concat());
     call(Told::Environment, &["dynamodb", "put-item", "--table-name", "cli", "--item", r#"{"pk": {"S": "trip"}}"#]);
     let condition =
         ["--key-condition-expression", "pk = :pk", "--expression-attribute-values", r#"{":pk": {"S": "trip"}}"#];
@@ -151,7 +155,7 @@ fn the_aws_cli() {
     assert_eq!(found["Items"], json!([{ "pk": { "S": "trip" } }]));
 
     let refused =
-        output(&Told::Option, &["stepfunctions", "describe-execution", "--execution-arn", &format!("{execution}x")]);
+        output(Told::Argument, &["stepfunctions", "describe-execution", "--execution-arn", &format!("{execution}x")]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("(ExecutionDoesNotExist) when calling the DescribeExecution operation"), "{said}");
 }

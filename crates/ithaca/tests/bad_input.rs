@@ -93,7 +93,7 @@ fn aws_json_requests() {
     check(create, "{}", 400, "ValidationException", "'name' failed to satisfy constraint: Member must not be null");
 
     let start = "AWSStepFunctions.StartExecution";
-    check(start, &start_with("x"), 400, "InvalidExecutionInput", "expected value at line 1 column 1");
+    check(start, &start_with("x"), 400, "InvalidExecutionInput", "Invalid State Machine Execution Input");
     let large = format!("\"{}\"", "x".repeat(262_144));
     check(
         start,
@@ -192,7 +192,8 @@ fn function() {
 fn functions_that_fail() {
     let calm = Calm::new("bad-functions");
     let check = |name: &str, bootstrap: &str, error: &str, cause: &str| {
-        let arn = functions::create(&calm.client, name, bootstrap, 1);
+        let timeout_seconds = if name == "hang" { 1 } else { 60 };
+        let arn = functions::create(&calm.client, name, bootstrap, timeout_seconds);
         let machine = calm.client.create_machine(name, &functions::one_task(&arn));
         let ended = calm.client.ended(&calm.client.start(&machine, &json!({ "a": 1 })));
         assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!(error)), "{name}: {ended}");
@@ -207,7 +208,7 @@ fn functions_that_fail() {
     check("quits", "#!/bin/sh\nexit 7\n", "Runtime.ExitError", "exit status 7");
     check("noise", "\u{1}\u{2}no program", "Runtime.InvalidEntrypoint", "Exec format error");
 
-    let arn = functions::create(&calm.client, "good", &own, 10);
+    let arn = functions::create(&calm.client, "good", &own, 60);
     let machine = calm.client.create_machine("calls-good", &functions::one_task(&arn));
     let ended = calm.client.ended(&calm.client.start(&machine, &json!({ "a": 1 })));
     assert_eq!(ended["output"], r#"{"a":1}"#, "{ended}");
@@ -312,23 +313,25 @@ fn a_data_folder_that_another_process_has() {
 
 #[test]
 fn damaged_files() {
-    let calm = Calm::new("bad-files");
-    let Calm { ithaca, client, waiting, _scratch: scratch } = calm;
+    let Calm { ithaca, waiting, _scratch: scratch, .. } = Calm::new("bad-files");
     assert!(ithaca.stop().success());
-    drop(client);
     let up = Up::new(scratch.join("data"));
-    for (name, says) in
-        [("ithaca.db", "is damaged: file is not a database"), ("dynamodb.db", "its beginning is damaged")]
-    {
+    let check = |name: &str, how: &str, damage: fn(&mut Vec<u8>)| {
         let file = up.data.join(name);
         let whole = fs::read(&file).unwrap();
-        let noise: Vec<u8> = whole.iter().map(|byte| byte ^ 0x5a).collect();
-        fs::write(&file, &noise).unwrap();
+        let mut damaged = whole.clone();
+        damage(&mut damaged);
+        fs::write(&file, &damaged).unwrap();
         let said = up.fails();
-        assert!(said.contains(file.to_str().unwrap()) && said.contains(says), "{said}");
-        assert!(said.contains("Nothing was"), "{said}");
-        assert_eq!(fs::read(&file).unwrap(), noise, "{name} is left as it is");
+        let parts = [file.to_str().unwrap(), "damaged", "Nothing was"];
+        assert!(parts.iter().all(|part| said.contains(part)), "{name} {how}: {said}");
+        assert_eq!(fs::read(&file).unwrap(), damaged, "{name} {how} is left as it is");
         fs::write(&file, &whole).unwrap();
+    };
+    for name in ["ithaca.db", "dynamodb.db"] {
+        check(name, "of noise", |bytes| bytes.iter_mut().for_each(|byte| *byte ^= 0x5a));
+        check(name, "with a good beginning", |bytes| bytes[4096..].iter_mut().for_each(|byte| *byte ^= 0x5a));
+        check(name, "cut in half", |bytes| bytes.truncate(bytes.len() / 2));
     }
     let again = up.start();
     let waiting = again.client().states("DescribeExecution", json!({ "executionArn": waiting }));

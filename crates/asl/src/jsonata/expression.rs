@@ -6,14 +6,13 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
-use super::Scope;
 use super::failure::{Expected, Failure, Reason};
 use super::guard::guard;
 use super::host::Named;
 use super::parse::{ParseError, parse};
 use super::reads::Reads;
 use super::session::{STATES, Session};
-use super::value;
+use super::{Scope, blame, value};
 
 /// A parsed expression. Cheap to clone and to share between threads.
 #[derive(Clone, Debug)]
@@ -94,7 +93,7 @@ impl Expression {
     }
 
     pub(super) fn evaluate_in(&self, session: &mut Session) -> Result<Value, Reason> {
-        session.evaluate(&self.0.tree, &JValue::Undefined)
+        session.evaluate(&self.0.tree, self.reads(), &JValue::Undefined)
     }
 
     pub(super) fn reads(&self) -> &Reads {
@@ -142,67 +141,7 @@ impl Finding {
 
 fn references(reads: &Reads) -> Vec<String> {
     let names = reads.variables.keys();
-    names.filter(|name| *name != STATES && Named::find(name).is_none() && !is_builtin(name)).cloned().collect()
-}
-
-/// The language's functions that are not in the host's table.
-fn is_builtin(name: &str) -> bool {
-    const BUILTINS: &[&str] = &[
-        "abs",
-        "append",
-        "assert",
-        "average",
-        "base64decode",
-        "base64encode",
-        "boolean",
-        "ceil",
-        "contains",
-        "count",
-        "decodeUrl",
-        "decodeUrlComponent",
-        "distinct",
-        "each",
-        "encodeUrl",
-        "encodeUrlComponent",
-        "error",
-        "exists",
-        "filter",
-        "floor",
-        "formatBase",
-        "formatInteger",
-        "formatNumber",
-        "fromMillis",
-        "keys",
-        "length",
-        "lookup",
-        "lowercase",
-        "map",
-        "match",
-        "max",
-        "merge",
-        "min",
-        "not",
-        "number",
-        "parseInteger",
-        "power",
-        "reduce",
-        "reverse",
-        "round",
-        "sift",
-        "single",
-        "sort",
-        "spread",
-        "sqrt",
-        "substring",
-        "substringAfter",
-        "substringBefore",
-        "sum",
-        "trim",
-        "type",
-        "uppercase",
-        "zip",
-    ];
-    BUILTINS.binary_search(&name).is_ok()
+    names.filter(|name| *name != STATES && Named::find(name).is_none() && !blame::is_builtin(name)).cloned().collect()
 }
 
 /// `$states.input.order.id`: what most expressions are.

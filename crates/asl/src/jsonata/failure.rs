@@ -9,21 +9,24 @@ use serde_json::Value;
 pub struct Failure {
     pub error: &'static str,
     pub cause: String,
-    /// The field, as EvaluationFailed events tell it: `Output/total`, `Arguments/ids[0]`, `Items`.
-    pub location: String,
+    /// The field, as EvaluationFailed events tell it: `Output/total`, `Arguments/ids[0]`, `Items`. Without one when
+    /// it is not a field that is wrong.
+    pub location: Option<String>,
 }
 
 impl Failure {
     pub const ERROR: &'static str = "States.QueryEvaluationError";
 
-    /// For what is wrong with a value that an expression gave and that has no sentence here, for instance a
-    /// `Timestamp` that is none.
-    pub fn new(field: &str, cause: impl Into<String>) -> Failure {
-        Failure { error: Failure::ERROR, cause: cause.into(), location: field.to_owned() }
+    /// For what has no sentence here: a `Timestamp` that is none, the input of a Map that is no array.
+    pub fn new(field: Option<&str>, cause: impl Into<String>) -> Failure {
+        Failure { error: Failure::ERROR, cause: cause.into(), location: field.map(str::to_owned) }
     }
 
     pub(super) fn told(expression: &str, field: &str, reason: &Reason) -> Failure {
-        Failure::new(field, format!("The JSONata expression '{expression}' specified for the field '{field}' {reason}"))
+        Failure::new(
+            Some(field),
+            format!("The JSONata expression '{expression}' specified for the field '{field}' {reason}"),
+        )
     }
 }
 
@@ -113,6 +116,8 @@ pub(super) enum Reason {
     /// An error of the language without a code.
     Plain(String),
     Limit(Limit),
+    /// A fault of the evaluator. AWS adds an id for its support.
+    Internal,
 }
 
 impl From<Limit> for Reason {
@@ -134,6 +139,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Coded { code, text } => write!(f, "threw an error during evaluation. {code}: {text}"),
             Reason::Plain(text) => write!(f, "threw an error during evaluation: {text}"),
+            Reason::Internal => f.write_str("threw an internal error during evaluation."),
             Reason::Limit(limit) => write!(f, "threw an error during evaluation: {}", limit.sentence()),
         }
     }

@@ -3,21 +3,22 @@
 //!
 //! The evaluator has no hook for that, but it lets the host add functions. So `a & b` becomes a call of the function
 //! `&`, `$pad(s, n)` a call of `pad()`, which is no name that an expression could spell. What is replaced takes the
-//! same level of nesting as before, so that the limit of the depth means what it means on AWS; the exceptions are
-//! [`HELD`] and [`LOOP`], which add one level to the operand they are put around.
+//! same level of nesting as before, so that the limit of the depth means what it means on AWS; [`HELD`] and [`LOOP`]
+//! add one level to the operand that they are put around, and nothing to what is beside it.
 //!
 //! Functions given directly to `$map` and its kin are left as they are, since the evaluator compiles those: their
 //! calls are counted by the length of what they run over.
 
 use std::collections::BTreeSet;
-use std::mem;
 
-use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::ast::{AstNode, BinaryOp};
 use jsonata_core::value::with_stack;
 
-use super::host::{CONCATENATE, ENTER, HELD, KEPT, LOOP, Named, RANGE};
+use super::host::{CONCATENATE, ENTER, HELD, IS_FUNCTION, KEPT, LOOP, Named, RANGE};
+use super::tree::{call, children, context_item, take, variable, wrap};
 
-/// Functions that call a function for each item of their first argument.
+/// Functions that call a function for each item of their first argument. What is given to `$reduce` is guarded like
+/// any other function, since it may build up its result: its calls are counted one by one.
 const LOOPS: &[&str] = &["map", "filter", "single", "reduce", "each", "sift", "sort"];
 
 /// `bound`: the names that the expression binds itself, which are no built-in functions then.
@@ -34,67 +35,77 @@ impl Guard<'_> {
         with_stack(|| self.node_here(node));
     }
 
-    fn all<'n>(&self, nodes: impl IntoIterator<Item = &'n mut AstNode>) {
-        nodes.into_iter().for_each(|node| self.node(node));
-    }
-
     fn node_here(&self, node: &mut AstNode) {
+        if let AstNode::Function { name, args, is_builtin: true } = node {
+            self.arguments(name, args);
+        } else {
+            children(node, &mut |child| self.node(child));
+        }
         match node {
-            AstNode::Lambda { params, body, .. } => {
-                self.node(body);
-                enter(params, body);
+            AstNode::Lambda { params, body, .. } => enter(params, body),
+            AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } if builds(rhs) => wrap(HELD, rhs),
+            AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } if self.calls_loop(rhs) => wrap(LOOP, lhs),
+            AstNode::Binary { op: BinaryOp::Concatenate, lhs, rhs } => {
+                *node = call(CONCATENATE, vec![take(lhs), take(rhs)]);
             }
-            AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } => {
-                self.node(rhs);
-                if builds(rhs) {
-                    wrap(HELD, rhs);
+            AstNode::Binary { op: BinaryOp::Range, lhs, rhs } => *node = call(RANGE, vec![take(lhs), take(rhs)]),
+            AstNode::Function { name, args, is_builtin: true } => {
+                if let Some(named) = self.named(name) {
+                    *node = self.guarded_call(named, std::mem::take(args));
                 }
             }
-            AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } => {
-                self.all([&mut **lhs, &mut **rhs]);
-                if matches!(&**rhs, AstNode::Function { name, .. } if self.is_loop(name)) {
-                    wrap(LOOP, lhs);
-                }
-            }
-            AstNode::Binary { op, lhs, rhs } => {
-                let op = *op;
-                self.all([&mut **lhs, &mut **rhs]);
-                if let BinaryOp::Concatenate | BinaryOp::Range = op {
-                    let name = if op == BinaryOp::Range { RANGE } else { CONCATENATE };
-                    *node = call(name, vec![take(lhs), take(rhs)]);
-                }
-            }
-            AstNode::Function { name, args, is_builtin: true } => self.call(name, args),
             AstNode::Variable(name) => {
                 if let Some(named) = self.named(name) {
-                    *name = named.as_value();
+                    *node = guarded_value(named);
                 }
             }
-            other => self.children(other),
+            _ => {}
         }
     }
 
-    fn call(&self, name: &mut String, args: &mut Vec<AstNode>) {
+    fn arguments(&self, name: &str, args: &mut [AstNode]) {
         let loops = self.is_loop(name);
-        let replaces = name == "replace" && !self.bound.contains(name);
         for arg in args.iter_mut() {
             match arg {
                 AstNode::Lambda { body, .. } if loops && name != "reduce" => self.node(body),
-                AstNode::Lambda { body, .. } if replaces => {
+                AstNode::Lambda { body, .. } if name == "replace" => {
                     self.node(body);
                     wrap(KEPT, body);
                 }
                 other => self.node(other),
             }
         }
-        if loops && args.len() > 1 {
-            wrap(LOOP, &mut args[0]);
+        // A `?` says that a call makes a function; nothing may be put around it.
+        if let [first, _, ..] = args
+            && loops
+            && name != "reduce"
+            && !matches!(first, AstNode::Placeholder)
+        {
+            wrap(LOOP, first);
         }
-        if let Some(named) = self.named(name) {
-            *name = named.as_call();
-            // The context item, which takes the place of an argument that is missing.
-            args.push(AstNode::Variable(String::new()));
+    }
+
+    fn guarded_call(&self, named: &'static Named, args: Vec<AstNode>) -> AstNode {
+        let partial = args.iter().any(|arg| matches!(arg, AstNode::Placeholder));
+        match named.may_take_functions() && !partial && args.iter().any(|arg| self.may_be_function(arg)) {
+            true => either(named, args),
+            false => call(named.as_call(), args.into_iter().chain([context_item()]).collect()),
         }
+    }
+
+    fn may_be_function(&self, node: &AstNode) -> bool {
+        match node {
+            AstNode::Variable(name) => self.bound.contains(name) || !name.is_empty(),
+            AstNode::Function { name, .. } => self.bound.contains(name),
+            AstNode::Lambda { .. } | AstNode::Call { .. } | AstNode::Block(_) | AstNode::Conditional { .. } => true,
+            AstNode::Binary { op, .. } => matches!(op, BinaryOp::ChainPipe | BinaryOp::Coalesce | BinaryOp::Default),
+            AstNode::Path { steps } => steps.iter().any(|step| !matches!(step.node, AstNode::Name(_))),
+            _ => false,
+        }
+    }
+
+    fn calls_loop(&self, node: &AstNode) -> bool {
+        matches!(node, AstNode::Function { name, .. } if self.is_loop(name))
     }
 
     fn is_loop(&self, name: &str) -> bool {
@@ -104,61 +115,44 @@ impl Guard<'_> {
     fn named(&self, name: &str) -> Option<&'static Named> {
         Named::find(name).filter(|_| !self.bound.contains(name))
     }
+}
 
-    fn children(&self, node: &mut AstNode) {
-        match node {
-            AstNode::Path { steps } => steps.iter_mut().for_each(|step| self.step(step)),
-            AstNode::Unary { operand, .. } => self.node(operand),
-            AstNode::Function { args, .. } => self.all(args),
-            AstNode::Call { procedure, args } => {
-                self.node(procedure);
-                self.all(args);
-            }
-            AstNode::Array(items) | AstNode::ArrayGroup(items) | AstNode::Block(items) => self.all(items),
-            AstNode::Object(pairs) => self.pairs(pairs),
-            AstNode::ObjectTransform { input, pattern } => {
-                self.node(input);
-                self.pairs(pattern);
-            }
-            AstNode::Conditional { condition, then_branch, else_branch } => {
-                self.all([&mut **condition, &mut **then_branch]);
-                self.all(else_branch.as_deref_mut());
-            }
-            AstNode::FunctionApplication(inner) => self.node(inner),
-            AstNode::Sort { input, terms } => {
-                self.node(input);
-                self.all(terms.iter_mut().map(|(term, _)| term));
-            }
-            AstNode::Transform { location, update, delete } => {
-                self.all([&mut **location, &mut **update]);
-                self.all(delete.as_deref_mut());
-            }
-            _ => {}
-        }
-    }
+/// The host cannot call functions of the expression. So where an argument may be one, it is looked at first: with a
+/// function the language's own is called, else the guarded one.
+fn either(named: &'static Named, args: Vec<AstNode>) -> AstNode {
+    let names: Vec<_> = (0..args.len()).map(|index| format!("argument {index} of {}", named.name())).collect();
+    let variables = || names.iter().map(variable).collect::<Vec<_>>();
+    let bindings = names.iter().zip(args).map(|(name, arg)| AstNode::Binary {
+        op: BinaryOp::ColonEqual,
+        lhs: Box::new(variable(name)),
+        rhs: Box::new(arg),
+    });
+    let choice = AstNode::Conditional {
+        condition: Box::new(call(IS_FUNCTION, variables())),
+        then_branch: Box::new(call(named.name(), variables())),
+        else_branch: Some(Box::new(call(named.as_call(), variables().into_iter().chain([context_item()]).collect()))),
+    };
+    AstNode::Block(bindings.chain([choice]).collect())
+}
 
-    fn pairs(&self, pairs: &mut [(AstNode, AstNode)]) {
-        self.all(pairs.iter_mut().flat_map(|(key, value)| [key, value]));
+/// A function that is not called here but passed on.
+fn guarded_value(named: &'static Named) -> AstNode {
+    if !named.may_take_functions() {
+        return variable(named.as_value());
     }
-
-    fn step(&self, step: &mut PathStep) {
-        self.node(&mut step.node);
-        for stage in &mut step.stages {
-            if let Stage::Filter(predicate) = stage {
-                self.node(predicate);
-            }
-        }
-    }
+    let params: Vec<_> = (0..named.arity()).map(|index| format!("parameter {index}")).collect();
+    let body = Box::new(either(named, params.iter().map(variable).collect()));
+    AstNode::Lambda { params, body, signature: None, thunk: false }
 }
 
 /// Counts a call of a function and measures what it was given, before its body runs. Put where it neither deepens
 /// the way to an inner call nor makes a tail call something else.
 fn enter(params: &[String], body: &mut AstNode) {
-    let params = params.iter().map(|name| AstNode::Variable(name.clone()));
+    let params = params.iter().map(variable);
     match body {
         AstNode::Conditional { condition, .. } => {
-            let condition_first = [take(condition)].into_iter().chain(params).collect();
-            **condition = call(ENTER, condition_first);
+            let args = [take(condition)].into_iter().chain(params).collect();
+            **condition = call(ENTER, args);
         }
         AstNode::Block(items) => items.insert(0, enter_alone(params)),
         other => *other = AstNode::Block(vec![enter_alone(params), take(other)]),
@@ -186,19 +180,4 @@ fn builds(node: &AstNode) -> bool {
         | AstNode::Binary { op: BinaryOp::ChainPipe, .. } => true,
         _ => false,
     }
-}
-
-fn wrap(name: &str, node: &mut AstNode) {
-    // A `?` says that a call makes a new function; around it there must be nothing.
-    if !matches!(node, AstNode::Placeholder) {
-        *node = call(name, vec![take(node)]);
-    }
-}
-
-fn call(name: &str, args: Vec<AstNode>) -> AstNode {
-    AstNode::Function { name: name.to_owned(), args, is_builtin: true }
-}
-
-fn take(node: &mut AstNode) -> AstNode {
-    mem::replace(node, AstNode::Undefined)
 }

@@ -1,15 +1,17 @@
 //! What the evaluator calls back: the functions of `function` and the operators of `guard`.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::value::JValue;
 
+use super::blame;
 use super::failure::Limit;
 use super::function;
-use super::limit::Budget;
-use super::value::{Wide, measure};
+use super::limit::{Budget, WALK_BYTES};
+use super::value::{Size, Wide, measure};
 use crate::scope::Entropy;
 
 /// Operators as functions; no expression can spell these names.
@@ -23,12 +25,15 @@ pub(super) const LOOP: &str = "()*";
 pub(super) const ENTER: &str = "{}";
 /// Charges what a replacement function gives.
 pub(super) const KEPT: &str = "=>";
+/// Whether one of the arguments is a function.
+pub(super) const IS_FUNCTION: &str = "?()";
 
 pub(super) type Outcome = Result<JValue, EvaluatorError>;
 
 /// For the length of one call of `Expression::evaluate` or `Template::evaluate`.
 pub(super) struct Host {
-    pub(super) entropy: Entropy,
+    /// One for each expression.
+    pub(super) entropy: RefCell<Entropy>,
     pub(super) now_ms: i64,
     pub(super) wide: Wide,
     pub(super) budget: Budget,
@@ -40,17 +45,17 @@ impl Host {
     }
 
     /// Measures, and charges for the walk: a value that is measured again and again costs again and again.
-    pub(super) fn measure(&self, value: &JValue) -> Result<super::value::Size, EvaluatorError> {
+    pub(super) fn measure(&self, value: &JValue) -> Result<Size, EvaluatorError> {
         if !matches!(value, JValue::Array(_) | JValue::Object(_) | JValue::String(_)) {
-            return Ok(Default::default());
+            return Ok(Size::default());
         }
         let size = measure(value).map_err(refused)?;
-        self.work(size.nodes)?;
+        self.work(size.nodes * WALK_BYTES)?;
         Ok(size)
     }
 
     /// Calls what the language has under that name.
-    pub(super) fn builtin(&self, name: &str, args: &[JValue], context: &JValue) -> Outcome {
+    pub(super) fn builtin(name: &str, args: &[JValue], context: &JValue) -> Outcome {
         let mut bindings = Context::new();
         let args = args.iter().enumerate().map(|(index, arg)| {
             let name = format!("argument {index}");
@@ -75,12 +80,26 @@ pub(super) fn coded(code: &str, text: impl AsRef<str>) -> EvaluatorError {
 /// A function of Step Functions, or one that replaces one of the language.
 pub(super) struct Named {
     name: &'static str,
+    parameters: usize,
     /// How many arguments `$map` and its kin give it.
     arity: usize,
-    run: fn(&Host, &[JValue], &JValue) -> Outcome,
+    run: Run,
 }
 
 impl Named {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn arity(&self) -> usize {
+        self.arity
+    }
+
+    /// A matcher or a replacement may be a function, which the host cannot call.
+    pub(super) fn may_take_functions(&self) -> bool {
+        matches!(self.name, "replace" | "split")
+    }
+
     pub(super) fn find(name: &str) -> Option<&'static Named> {
         FUNCTIONS.iter().find(|function| function.name == name)
     }
@@ -94,13 +113,19 @@ impl Named {
     pub(super) fn as_value(&self) -> String {
         format!("{} ", self.name)
     }
+
+    fn call(&self, host: &Host, args: &[JValue], context: &JValue) -> Outcome {
+        (self.run)(host, args, context).map_err(|error| blame::named(error, Some(self.name), self.parameters))
+    }
 }
 
-const fn named(name: &'static str, arity: usize, run: fn(&Host, &[JValue], &JValue) -> Outcome) -> Named {
-    Named { name, arity, run }
+type Run = fn(&Host, &[JValue], &JValue) -> Outcome;
+
+const fn named(name: &'static str, parameters: usize, run: Run) -> Named {
+    Named { name, parameters, arity: parameters, run }
 }
 
-static FUNCTIONS: [Named; 16] = [
+static FUNCTIONS: [Named; 17] = [
     // Step Functions' own.
     named("partition", 2, function::partition),
     named("range", 3, function::range),
@@ -115,11 +140,12 @@ static FUNCTIONS: [Named; 16] = [
     named("toMillis", 2, function::to_millis),
     named("shuffle", 1, function::shuffle),
     // What makes much out of little.
-    named("string", 1, function::string),
+    Named { arity: 1, ..named("string", 2, function::string) },
     named("join", 2, function::join),
     named("pad", 3, function::pad),
     named("replace", 4, function::replace),
     named("split", 3, function::split),
+    named("formatInteger", 2, function::format_integer),
 ];
 
 /// Gives an evaluator what a guarded tree may call: `names` are those that the expression mentions.
@@ -135,13 +161,13 @@ pub(super) fn register<'n>(
     for function in names.filter_map(|name| Named::find(name)) {
         let of_call = Rc::clone(host);
         evaluator.register_fn(function.as_call(), move |args: &[JValue]| match args.split_last() {
-            Some((context, args)) => (function.run)(&of_call, args, context),
-            None => (function.run)(&of_call, &[], &JValue::Undefined),
+            Some((context, args)) => function.call(&of_call, args, context),
+            None => function.call(&of_call, &[], &JValue::Undefined),
         })?;
         let of_value = Rc::clone(host);
         evaluator.register_fn(function.as_value(), move |args: &[JValue]| {
             let args = &args[..args.len().min(function.arity)];
-            (function.run)(&of_value, args, &JValue::Null)
+            function.call(&of_value, args, &JValue::Null)
         })?;
     }
     Ok(())
@@ -149,13 +175,14 @@ pub(super) fn register<'n>(
 
 type Operator = fn(&Host, &[JValue]) -> Outcome;
 
-static OPERATORS: [(&str, Operator); 6] = [
+static OPERATORS: [(&str, Operator); 7] = [
     (CONCATENATE, function::concatenate),
     (RANGE, function::up_to),
     (HELD, held),
     (LOOP, looped),
     (ENTER, enter),
     (KEPT, kept),
+    (IS_FUNCTION, is_function),
 ];
 
 fn held(host: &Host, args: &[JValue]) -> Outcome {
@@ -186,6 +213,10 @@ fn kept(host: &Host, args: &[JValue]) -> Outcome {
         host.work(text.len() as u64)?;
     }
     Ok(first(args))
+}
+
+fn is_function(_: &Host, args: &[JValue]) -> Outcome {
+    Ok(JValue::Bool(args.iter().any(|arg| arg.is_lambda() || arg.is_builtin())))
 }
 
 fn first(args: &[JValue]) -> JValue {

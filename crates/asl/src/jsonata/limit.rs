@@ -28,30 +28,45 @@ pub(super) const VALUE_NODES_MAX: u64 = 2_000_000;
 /// Ours: levels of nesting of a result. What reads it afterwards recurses.
 pub(super) const VALUE_DEPTH_MAX: usize = 1_000;
 
-/// Ours: bytes built or walked in one evaluation, whether they are kept or not.
-const WORK_BYTES_MAX: u64 = 1 << 30;
+/// Ours: bytes built or walked in one evaluation, whether they are kept or not. More than seventy of the largest
+/// values, built in about a second.
+const WORK_BYTES_MAX: u64 = 1 << 29;
 
 /// Ours: calls of the expression's own functions and items of its loops. Enough for `$reduce` over the longest
-/// sequence; a function that calls itself for ever ends within a second or two.
+/// sequence; a function that calls itself for ever ends within about a second.
 const STEPS_MAX: u64 = 1_000_000;
 
 /// Ours, the last resort: see above.
 pub(super) const TIME_MAX_MS: u64 = 20_000;
 
+/// Ours: what a node costs when a value is measured.
+pub(super) const WALK_BYTES: u64 = 4;
+
+/// Ours: what one item of a list takes in memory, about.
+pub(super) const ITEM_BYTES: u64 = 32;
+
 /// What is left for one evaluation.
 pub(super) struct Budget {
+    full: (u64, u64),
     bytes: Cell<u64>,
     steps: Cell<u64>,
 }
 
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget::of(WORK_BYTES_MAX, STEPS_MAX)
+    }
+}
+
 impl Budget {
-    pub(super) fn new() -> Budget {
-        Budget { bytes: Cell::new(WORK_BYTES_MAX), steps: Cell::new(STEPS_MAX) }
+    pub(super) fn of(bytes: u64, steps: u64) -> Budget {
+        Budget { full: (bytes, steps), bytes: Cell::new(bytes), steps: Cell::new(steps) }
     }
 
+    /// For the next expression.
     pub(super) fn refill(&self) {
-        self.bytes.set(WORK_BYTES_MAX);
-        self.steps.set(STEPS_MAX);
+        self.bytes.set(self.full.0);
+        self.steps.set(self.full.1);
     }
 
     pub(super) fn work(&self, bytes: u64) -> Result<(), Limit> {

@@ -5,7 +5,7 @@ use std::fmt;
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser::{self, ParserError};
 
-use super::message;
+use super::message::of_parser;
 
 /// What stands inside the delimiters. None for any other text: AWS takes ` {% 1 %} ` as it is.
 pub fn inside(text: &str) -> Option<&str> {
@@ -32,19 +32,16 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 pub(super) fn parse(text: &str) -> Result<AstNode, ParseError> {
-    parser::parse(text).map_err(|error| ParseError { message: message(&error) })
+    parser::parse(text).map_err(|error| {
+        let message = match error {
+            ParserError::UnclosedString if is_regex_open(text) => "No terminating / in regular expression".to_owned(),
+            error => of_parser(&error),
+        };
+        ParseError { message }
+    })
 }
 
-fn message(error: &ParserError) -> String {
-    match error {
-        ParserError::Expected { expected, found } if found == "Eof" => {
-            format!("Expected {} before end of expression", quoted(expected))
-        }
-        ParserError::Expected { expected, found } => format!("Expected {}, got {}", quoted(expected), quoted(found)),
-        other => message::without_code(&other.to_string()),
-    }
-}
-
-fn quoted(token: &str) -> String {
-    format!("\"{}\"", message::symbol(token))
+/// The parser has one error for a text and for a regular expression without an end; a slash ends only the latter.
+fn is_regex_open(text: &str) -> bool {
+    !matches!(parser::parse(&format!("{text}/")), Err(ParserError::UnclosedString))
 }

@@ -53,7 +53,7 @@ pub(super) struct Reads {
     pub(super) bound: BTreeSet<String>,
     /// What reads the context item, which there is none of: `phone`, `$`, `$$`.
     pub(super) contextual: Vec<String>,
-    /// `%` or `**` may reach what no path names.
+    /// `%` reaches what no path names.
     reaches_back: bool,
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -77,8 +77,20 @@ fn serve(
     })
 }
 
+/// Runtimes call by the address they were given. A web page in the user's browser, which could guess the port, calls
+/// from an origin or by a name of its own.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.split(':').next().unwrap_or_default();
+    let is_page = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
+    is_page || !(name.is_empty() || name == "localhost" || name.parse::<std::net::IpAddr>().is_ok())
+}
+
 async fn route(process: Arc<Process>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
+    if is_foreign(&parts.headers) {
+        return refuse(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is for the function's own process");
+    }
     let route: Vec<&str> = parts.uri.path().strip_prefix(RUNTIME).unwrap_or_default().split('/').collect();
     match (&parts.method, route.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(&process).await,

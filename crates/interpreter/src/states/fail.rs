@@ -10,7 +10,10 @@ use crate::stepper::Stepper;
 /// The failure this state stands for, or the failure to work it out.
 pub fn failure(step: &Stepper<'_>, id: FrameId, fail: &Fail) -> Failure {
     let texts = || -> Result<Failure, Failure> {
-        Ok(Failure { error: text(step, id, fail.error.as_ref(), "ErrorPath")?, cause: text(step, id, fail.cause.as_ref(), "CausePath")? })
+        Ok(Failure {
+            error: text(step, id, fail.error.as_ref(), "ErrorPath")?,
+            cause: text(step, id, fail.cause.as_ref(), "CausePath")?,
+        })
     };
     texts().unwrap_or_else(|failure| failure)
 }

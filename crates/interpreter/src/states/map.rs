@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::execution::{FrameId, MapWait, Wait};
 use crate::history::{EventKind, Failure};
-use crate::limits::INLINE_MAP_CONCURRENCY_MAX;
+use crate::io::too_large;
+use crate::limits::{INLINE_MAP_CONCURRENCY_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
 
@@ -37,6 +38,12 @@ pub fn completed(
     let open = wait(step, id);
     open.running.retain(|running| *running != child);
     open.results[index as usize] = Some(output);
+    // The results together are the Map's result, so they have its limit; waiting for the last one would hold, and
+    // write, as much as all iterations may give.
+    let bytes: usize = open.results.iter().flatten().map(Payload::size).sum();
+    if bytes > PAYLOAD_BYTES_MAX {
+        return Err(too_large(&step.state_of(id).name));
+    }
     if open.running.is_empty() && open.pending.is_empty() {
         // The end of the Map follows this event; a further iteration follows what came before it: so recorded.
         step.frame_mut(id).last_event = succeeded;

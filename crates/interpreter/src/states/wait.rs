@@ -45,19 +45,30 @@ fn moment(step: &Stepper<'_>, id: FrameId, definition: &Definition, input: &Payl
             let value = find(step, id, path, input, "SecondsPath")?;
             match value.as_i64().filter(|seconds| *seconds >= 0) {
                 Some(seconds) => Ok(step.at.after_ms((seconds as u64).saturating_mul(1000))),
-                None => Err(refused(step, id, &format!(
-                    "The SecondsPath parameter cannot be parsed as a long value: {} == {}", path.text(), plain(&value)
-                ))),
+                None => Err(refused(
+                    step,
+                    id,
+                    &format!(
+                        "The SecondsPath parameter cannot be parsed as a long value: {} == {}",
+                        path.text(),
+                        plain(&value)
+                    ),
+                )),
             }
         }
         Until::TimestampPath(path) => {
             let value = find(step, id, path, input, "TimestampPath")?;
             match value.as_str().and_then(timestamp::parse) {
                 Some(ms) => Ok(Timestamp(ms)),
-                None => Err(refused(step, id, &format!(
-                    "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
-                    path.text(), plain(&value)
-                ))),
+                None => Err(refused(
+                    step,
+                    id,
+                    &format!(
+                        "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
+                        path.text(),
+                        plain(&value)
+                    ),
+                )),
             }
         }
     }

@@ -14,6 +14,9 @@ use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
 use crate::server::{Options, Server};
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
+    // What we and our functions write is the user's own, also in a folder that others may enter.
+    // SAFETY: umask only sets a number of this process.
+    unsafe { libc::umask(0o077) };
     let home = home(&args.region, &args.account);
     check_account(&args.account)?;
     let plan = match &args.path {
@@ -47,10 +50,21 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         }
     };
     announce(&server, &deployed, context);
+    for text in server.unreadable() {
+        eprintln!("{} {text}", paint(Tone::Bad, "error:"));
+    }
+    let mut fatal = server.fatal();
     let mut stop = std::pin::pin!(stop_signal());
     loop {
         tokio::select! {
             _ = &mut stop => break,
+            why = fatal.wait_for(Option::is_some) => {
+                let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
+                // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
+                // would need the engine.
+                eprintln!("{} the engine has stopped: {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
+                std::process::exit(1);
+            }
             change = changes.recv() => match change {
                 Ok(change) if change.status != ExecutionStatus::Running => report(&change, context),
                 Ok(_) => {}
@@ -62,7 +76,11 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     if !context.json {
         print_line!("stopping: what is running goes on at the next start");
     }
-    server.shut_down().await;
+    tokio::select! {
+        () = server.shut_down() => {}
+        // The second time it is meant: what is running is found at the next start.
+        () = stop_signal() => {}
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -216,7 +216,7 @@ def lambda_functions():
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     answer = functions.invoke(FunctionName=name, Payload=b'{"name": "Ithaca"}')
     equal(json.load(answer["Payload"]), {"greeting": "Welcome, Ithaca"})
-    functions.update_function_code(FunctionName=name, ZipFile=zipped(BOOTSTRAP.replace('", "', '" to "')))
+    functions.update_function_code(FunctionName=name, ZipFile=zipped(BOOTSTRAP.replace('+ ", " +', '+ " to " +')))
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     answer = functions.invoke(FunctionName=name, Payload=b'{"name": "Ithaca"}')
     equal(json.load(answer["Payload"]), {"greeting": "Welcome to Ithaca"})

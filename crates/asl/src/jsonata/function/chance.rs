@@ -10,7 +10,7 @@ pub(in super::super) fn random(host: &Host, args: &[JValue], _: &JValue) -> Outc
     at_most(1, args, "random")?;
     let drawn = match integer(args, 0, "random")? {
         Some(seed) => Java::new(seed).double(),
-        None => host.entropy.unit(),
+        None => host.entropy.borrow().unit(),
     };
     Ok(JValue::Number(drawn))
 }
@@ -18,8 +18,8 @@ pub(in super::super) fn random(host: &Host, args: &[JValue], _: &JValue) -> Outc
 /// Of version 4.
 pub(in super::super) fn uuid(host: &Host, args: &[JValue], _: &JValue) -> Outcome {
     at_most(0, args, "uuid")?;
-    let version_4 = (host.entropy.next() & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
-    let variant_1 = (host.entropy.next() & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
+    let version_4 = (host.entropy.borrow().next() & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
+    let variant_1 = (host.entropy.borrow().next() & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
     Ok(JValue::string(format!(
         "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
         version_4 >> 32,
@@ -36,10 +36,10 @@ pub(in super::super) fn shuffle(host: &Host, args: &[JValue], _: &JValue) -> Out
         [JValue::Array(items)] => {
             let mut items = items.to_vec();
             for last in (1..items.len()).rev() {
-                let chosen = (host.entropy.unit() * (last + 1) as f64) as usize;
+                let chosen = (host.entropy.borrow().unit() * (last + 1) as f64) as usize;
                 items.swap(last, chosen.min(last));
             }
-            Ok(JValue::sequence(items))
+            Ok(JValue::array(items))
         }
         [JValue::Undefined] => Ok(JValue::Undefined),
         [single] => Ok(JValue::array(vec![single.clone()])),

@@ -1,17 +1,14 @@
 //! Functions that make lists.
 
 use jsonata_core::ast::{AstNode, BinaryOp};
-use jsonata_core::evaluator::Evaluator;
+use jsonata_core::evaluator::{Context, Evaluator};
 use jsonata_core::value::JValue;
 
 use super::super::failure::Limit;
 use super::super::host::{Host, Outcome, coded, refused};
-use super::super::limit::{RANGE_ITEMS_MAX, SEQUENCE_ITEMS_MAX};
+use super::super::limit::{ITEM_BYTES, RANGE_ITEMS_MAX, SEQUENCE_ITEMS_MAX};
 use super::super::value;
 use super::{at_most, integer, mismatch};
-
-/// What one item of a list takes in memory, about.
-const ITEM_BYTES: u64 = 32;
 
 /// `$partition([1, 2, 3], 2)` is `[[1, 2], [3]]`. As measured on AWS: without a size one part, with the size 0
 /// nothing, and what is less is an error. The list of parts stays a list, also of one part.
@@ -68,7 +65,7 @@ pub(in super::super) fn up_to(host: &Host, args: &[JValue]) -> Outcome {
     }
     let operand = |name: &str| Box::new(AstNode::Variable(name.to_owned()));
     let range = AstNode::Binary { op: BinaryOp::Range, lhs: operand("first"), rhs: operand("last") };
-    let mut bindings = jsonata_core::evaluator::Context::new();
+    let mut bindings = Context::new();
     bindings.bind("first".to_owned(), first.clone());
     bindings.bind("last".to_owned(), last.clone());
     Evaluator::with_context(bindings).evaluate(&range, &JValue::Undefined).map(sequence)

@@ -10,7 +10,7 @@ pub(in super::super) fn now(host: &Host, args: &[JValue], context: &JValue) -> O
     at_most(2, args, "now")?;
     let moment = JValue::Number(host.now_ms as f64);
     let args: Vec<_> = [moment].into_iter().chain(args.iter().cloned()).collect();
-    host.builtin("fromMillis", &args, context)
+    Host::builtin("fromMillis", &args, context)
 }
 
 pub(in super::super) fn millis(host: &Host, args: &[JValue], _: &JValue) -> Outcome {
@@ -26,17 +26,16 @@ pub(in super::super) fn to_millis(host: &Host, args: &[JValue], context: &JValue
     let (text, picture) = match (args, context) {
         ([JValue::String(text), JValue::String(picture)], _) => (text, picture),
         // `text.$toMillis(picture)` is no such call: one argument is the text.
-        _ => return host.builtin("toMillis", args, context),
+        _ => return Host::builtin("toMillis", args, context),
     };
     let missing = missing(picture);
     if missing.is_empty() {
-        return host.builtin("toMillis", args, context);
+        return Host::builtin("toMillis", args, context);
     }
-    let present =
-        host.builtin("fromMillis", &[JValue::Number(host.now_ms as f64), JValue::string(missing)], context)?;
+    let present = Host::builtin("fromMillis", &[JValue::Number(host.now_ms as f64), JValue::string(missing)], context)?;
     let Some(present) = present.as_str() else { return Ok(JValue::Undefined) };
     let args = [format!("{present}{text}"), format!("{missing}{picture}")].map(JValue::string);
-    host.builtin("toMillis", &args, context)
+    Host::builtin("toMillis", &args, context)
 }
 
 /// The picture of what another picture takes from the present.

@@ -14,7 +14,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::super::failure::Limit;
 use super::super::host::{Host, Outcome, coded, refused};
-use super::super::limit::VALUE_BYTES_MAX;
+use super::super::limit::{SEQUENCE_ITEMS_MAX, VALUE_BYTES_MAX};
 use super::super::value::{self, Wide};
 use super::{at_most, mismatch};
 
@@ -48,7 +48,7 @@ pub(in super::super) fn string(host: &Host, args: &[JValue], context: &JValue) -
     fits(host, size.bytes + indented)?;
     match args {
         [value] => Ok(language::string(value, None)?),
-        _ => host.builtin("string", args, context),
+        _ => Host::builtin("string", args, context),
     }
 }
 
@@ -58,7 +58,7 @@ pub(in super::super) fn join(host: &Host, args: &[JValue], context: &JValue) -> 
         let texts = items.iter().map(|item| item.as_str().map_or(0, str::len) + separator);
         fits(host, texts.map(|length| length as u64).sum())?;
     }
-    host.builtin("join", args, context)
+    Host::builtin("join", args, context)
 }
 
 pub(in super::super) fn pad(host: &Host, args: &[JValue], context: &JValue) -> Outcome {
@@ -66,7 +66,7 @@ pub(in super::super) fn pad(host: &Host, args: &[JValue], context: &JValue) -> O
     let width = args.iter().find_map(JValue::as_f64).map_or(0.0, f64::abs);
     // The cast ends at the bounds of the integer.
     fits(host, width as u64)?;
-    host.builtin("pad", args, context)
+    Host::builtin("pad", args, context)
 }
 
 /// Every match may be replaced by all of the replacement. Functions as replacements are charged where they are
@@ -81,7 +81,14 @@ pub(in super::super) fn replace(host: &Host, args: &[JValue], context: &JValue) 
     } else {
         fits(host, at_worst)?;
     }
-    host.builtin("replace", args, context)
+    Host::builtin("replace", args, context)
+}
+
+fn separates(text: &str, separator: &JValue) -> u64 {
+    match separator.as_str() {
+        Some("") => text.chars().count() as u64,
+        _ => matches(text, separator),
+    }
 }
 
 fn matches(text: &str, pattern: &JValue) -> u64 {
@@ -97,9 +104,26 @@ fn matches(text: &str, pattern: &JValue) -> u64 {
 }
 
 pub(in super::super) fn split(host: &Host, args: &[JValue], context: &JValue) -> Outcome {
-    let text = args.first().and_then(JValue::as_str).or(context.as_str()).unwrap_or_default();
+    let (text, separator) = match args {
+        [JValue::String(text), separator, ..] => (&**text, separator),
+        [separator, ..] => (context.as_str().unwrap_or_default(), separator),
+        [] => return Host::builtin("split", args, context),
+    };
+    if text.len() > SEQUENCE_ITEMS_MAX && separates(text, separator) >= SEQUENCE_ITEMS_MAX as u64 {
+        return Err(refused(Limit::Memory));
+    }
     host.work(text.len() as u64 * PART_BYTES)?;
-    host.builtin("split", args, context)
+    Host::builtin("split", args, context)
+}
+
+/// Roman numbers have a letter for each thousand.
+pub(in super::super) fn format_integer(host: &Host, args: &[JValue], context: &JValue) -> Outcome {
+    let number = args.first().and_then(JValue::as_f64).or(context.as_f64()).unwrap_or(0.0);
+    let picture = args.iter().rev().find_map(JValue::as_str).unwrap_or_default();
+    if picture.starts_with(['i', 'I']) {
+        fits(host, (number.abs() / 1_000.0) as u64)?;
+    }
+    Host::builtin("formatInteger", args, context)
 }
 
 fn fits(host: &Host, bytes: u64) -> Result<(), EvaluatorError> {

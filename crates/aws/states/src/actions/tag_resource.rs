@@ -39,13 +39,12 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
 pub async fn change(
     states: &States,
     arn: &str,
-    change: impl FnOnce(&str, BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Error>,
+    change: impl FnOnce(&str, BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Error> + Send + 'static,
 ) -> Result<Value, Error> {
-    let old = tags(states, arn).await?;
-    let tags = change(arn, old)?;
+    check::arn(arn, Kind::StateMachine)?;
     let (handle, of) = (states.handle.clone(), arn.to_owned());
-    let changed = blocking(move || handle.machines().set_tags(&of, tags)).await?;
-    changed.map(|_| json!({})).ok_or_else(|| errors::resource_not_found(arn))
+    let changed = blocking(move || handle.machines().edit_tags(&of, |old| change(&of, old))).await?;
+    changed.ok_or_else(|| errors::resource_not_found(arn))?.map(|()| json!({}))
 }
 
 pub async fn tags(states: &States, arn: &str) -> Result<BTreeMap<String, String>, Error> {

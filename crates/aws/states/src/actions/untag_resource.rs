@@ -18,7 +18,7 @@ pub struct Request {
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.resource_arn, "resourceArn")?;
     let keys = required(request.tag_keys, "tagKeys")?;
-    change(states, &arn, |_, mut tags| {
+    change(states, &arn, move |_, mut tags| {
         tags.retain(|key, _| !keys.contains(key));
         Ok(tags)
     })
