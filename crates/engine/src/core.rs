@@ -570,6 +570,8 @@ impl Core {
         self.dirty_bytes = 0;
         self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
+        // What was given up has freed its slot, and no other input need come to use it.
+        self.start_waiting_tasks();
         (Batch { shard: self.shard, epoch: self.epoch, writes }, acts)
     }
 

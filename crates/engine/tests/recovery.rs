@@ -165,21 +165,21 @@ fn names_are_still_taken() {
 
 #[test]
 fn an_execution_that_could_go_on_for_long_lets_others_in_and_survives_a_crash() {
-    // 300 rounds that each make a new payload of 200 KB: far more than a batch holds.
+    // A round makes a new payload of 70 KB and four events, so one bounded step fills a batch, and there are two.
     let states = r#""A":{"Type":"Pass","Parameters":{"n.$":"States.MathAdd($.n, 1)","x.$":"$.x"},"Next":"B"},
-        "B":{"Type":"Choice","Choices":[{"Variable":"$.n","NumericGreaterThan":300,"Next":"C"}],"Default":"A"},
+        "B":{"Type":"Choice","Choices":[{"Variable":"$.n","NumericGreaterThan":150,"Next":"C"}],"Default":"A"},
         "C":{"Type":"Pass","OutputPath":"$.n","End":true}"#;
     let mut bench = fresh(1);
     let long = bench.create("long", &machine(states));
     let short = bench.create("short", &machine(r#""A":{"Type":"Pass","End":true}"#));
-    bench.start(&long, "x", &format!(r#"{{"n":0,"x":"{}"}}"#, "y".repeat(200_000)));
+    bench.start(&long, "x", &format!(r#"{{"n":0,"x":"{}"}}"#, "y".repeat(70_000)));
     bench.start(&short, "z", "{}");
     assert!(bench.core.is_full());
     bench.turn();
     assert_eq!((bench.end(&short, "z").as_str(), bench.end(&long, "x").as_str()), ("SUCCEEDED {}", "RUNNING"));
     let mut bench = bench.crash(1);
     bench.settle();
-    assert_eq!(bench.end(&long, "x"), "SUCCEEDED 301");
+    assert_eq!(bench.end(&long, "x"), "SUCCEEDED 151");
     check_history(&bench.history(&long, "x"));
 }
 
@@ -239,4 +239,23 @@ fn a_request_about_what_is_on_its_way_to_the_disk() {
     bench.stop(&quick, "new");
     bench.settle();
     assert_eq!(stopped(&mut bench, "new").unwrap(), START.after_ms(7), "durable by now");
+}
+
+#[test]
+fn a_slot_is_used_again_when_its_task_was_given_up_before_it_was_handed_over() {
+    let mut bench = fresh(1);
+    let machine = bench.create("m", &machine(&format!(r#""A":{{{FUNCTION},"End":true}}"#)));
+    bench.start(&machine, "x", "1");
+    bench.start(&machine, "y", "2");
+    // In the same batch, so x's task has its slot but is not handed over.
+    bench.stop(&machine, "x");
+    bench.settle();
+    assert_eq!(bench.handed.lock().unwrap().len(), 1);
+    bench.answer_task("A", Ok("3"));
+    bench.settle();
+    assert_eq!(
+        (bench.end(&machine, "x").as_str(), bench.end(&machine, "y").as_str()),
+        ("ABORTED Stopped", "SUCCEEDED 3")
+    );
+    assert_eq!(bench.core.gauges(), Default::default());
 }

@@ -202,7 +202,7 @@ fn a_history_in_pages() {
                 loop {
                     let page = reader.history(id, from, order, limit).unwrap();
                     assert!(page.events.len() <= limit);
-                    assert_eq!(page.events.len() < limit && page.next.is_some(), false, "only the last page is short");
+                    assert!(page.events.len() == limit || page.next.is_none(), "only the last page is short");
                     events.extend(page.events);
                     from = page.next;
                     if from.is_none() {
@@ -437,7 +437,8 @@ fn a_shutdown_waits_for_tasks_that_run_and_hands_no_more_over() {
 
         // The answer was kept: x goes on with its second task, y with its first.
         let world = open(&store, &Config::default());
-        let states: Vec<String> = (0..2).map(|_| world.runner.next().0).map(|task| format!("{} {}", task.state, task.input.text())).collect();
+        let states: Vec<String> =
+            (0..2).map(|_| world.runner.next().0).map(|task| format!("{} {}", task.state, task.input.text())).collect();
         assert!(states.contains(&"B 3".into()) && states.contains(&"A 2".into()), "{states:?}");
         world.engine.shut_down(Duration::ZERO);
     });

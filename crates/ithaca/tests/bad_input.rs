@@ -102,7 +102,7 @@ fn aws_json_requests() {
         "ValidationException",
         "'input' failed to satisfy constraint: Member must have length less than or equal to 262144",
     );
-    check(start, &start_with(&large.repeat(8)), 400, "RequestEntityTooLargeException", "the most is");
+    check(start, &start_with(&large.repeat(5)), 400, "RequestEntityTooLargeException", "the most is");
     check(start, r#"{"stateMachineArn":"nonsense"}"#, 400, "InvalidArn", "nonsense");
     let absent = MACHINE.replace("good", "absent");
     check(start, &json!({ "stateMachineArn": absent }).to_string(), 400, "StateMachineDoesNotExist", &absent);
@@ -116,7 +116,7 @@ fn aws_json_requests() {
     check("DynamoDB_20120810.PutItem", "{not json", 400, "SerializationException", "not JSON");
     let put = json!({ "TableName": "absent", "Item": { "pk": { "S": "x" } } }).to_string();
     check("DynamoDB_20120810.PutItem", &put, 400, "ResourceNotFoundException", "not found");
-    let much = json!({ "TableName": "absent", "Item": { "pk": { "S": "x".repeat(17 << 20) } } }).to_string();
+    let much = json!({ "TableName": "absent", "Item": { "pk": { "S": "x".repeat((16 << 20) + 1) } } }).to_string();
     check("DynamoDB_20120810.PutItem", &much, 413, "RequestEntityTooLargeException", "DynamoDB takes 16777216");
 
     let machines = calm.client.all("ListStateMachines", json!({}), "stateMachines");

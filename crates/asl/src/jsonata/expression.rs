@@ -32,9 +32,9 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Expression, ParseError> {
         let text = text.trim();
         let mut tree = parse(text)?;
-        let reads = Reads::of(&tree);
+        let mut reads = Reads::of(&tree);
         let path = Path::of(&tree);
-        guard(&mut tree, &reads.bound);
+        reads.operators = guard(&mut tree, &reads.bound);
         let references = references(&reads);
         Ok(Expression(Arc::new(Parsed { text: text.into(), tree, reads, references, path })))
     }

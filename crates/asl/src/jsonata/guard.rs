@@ -9,6 +9,7 @@
 //! Functions given directly to `$map` and its kin are left as they are, since the evaluator compiles those: their
 //! calls are counted by the length of what they run over.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use jsonata_core::ast::{AstNode, BinaryOp};
@@ -21,13 +22,17 @@ use super::tree::{call, children, context_item, take, variable, wrap};
 /// any other function, since it may build up its result: its calls are counted one by one.
 const LOOPS: &[&str] = &["map", "filter", "single", "reduce", "each", "sift", "sort"];
 
-/// `bound`: the names that the expression binds itself, which are no built-in functions then.
-pub(super) fn guard(tree: &mut AstNode, bound: &BTreeSet<String>) {
-    Guard { bound }.node(tree);
+/// `bound`: the names that the expression binds itself, which are no built-in functions then. Gives whether the tree
+/// has operators of the host now.
+pub(super) fn guard(tree: &mut AstNode, bound: &BTreeSet<String>) -> bool {
+    let guard = Guard { bound, has_operators: Cell::new(false) };
+    guard.node(tree);
+    guard.has_operators.get()
 }
 
 struct Guard<'b> {
     bound: &'b BTreeSet<String>,
+    has_operators: Cell<bool>,
 }
 
 impl Guard<'_> {
@@ -42,13 +47,19 @@ impl Guard<'_> {
             children(node, &mut |child| self.node(child));
         }
         match node {
-            AstNode::Lambda { params, body, .. } => enter(params, body),
-            AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } if builds(rhs) => wrap(HELD, rhs),
-            AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } if self.calls_loop(rhs) => wrap(LOOP, lhs),
-            AstNode::Binary { op: BinaryOp::Concatenate, lhs, rhs } => {
-                *node = call(CONCATENATE, vec![take(lhs), take(rhs)]);
+            AstNode::Lambda { params, body, .. } => self.operator(|| enter(params, body)),
+            AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } if builds(rhs) => self.operator(|| wrap(HELD, rhs)),
+            AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } if self.calls_loop(rhs) => {
+                self.operator(|| wrap(LOOP, lhs));
             }
-            AstNode::Binary { op: BinaryOp::Range, lhs, rhs } => *node = call(RANGE, vec![take(lhs), take(rhs)]),
+            AstNode::Binary { op: BinaryOp::Concatenate, lhs, rhs } => {
+                let operands = vec![take(lhs), take(rhs)];
+                self.operator(|| *node = call(CONCATENATE, operands));
+            }
+            AstNode::Binary { op: BinaryOp::Range, lhs, rhs } => {
+                let operands = vec![take(lhs), take(rhs)];
+                self.operator(|| *node = call(RANGE, operands));
+            }
             AstNode::Function { name, args, is_builtin: true } => {
                 if let Some(named) = self.named(name) {
                     *node = self.guarded_call(named, std::mem::take(args));
@@ -56,7 +67,7 @@ impl Guard<'_> {
             }
             AstNode::Variable(name) => {
                 if let Some(named) = self.named(name) {
-                    *node = guarded_value(named);
+                    *node = self.operator(|| guarded_value(named));
                 }
             }
             _ => {}
@@ -70,7 +81,7 @@ impl Guard<'_> {
                 AstNode::Lambda { body, .. } if loops && name != "reduce" => self.node(body),
                 AstNode::Lambda { body, .. } if name == "replace" => {
                     self.node(body);
-                    wrap(KEPT, body);
+                    self.operator(|| wrap(KEPT, body));
                 }
                 other => self.node(other),
             }
@@ -81,16 +92,21 @@ impl Guard<'_> {
             && name != "reduce"
             && !matches!(first, AstNode::Placeholder)
         {
-            wrap(LOOP, first);
+            self.operator(|| wrap(LOOP, first));
         }
     }
 
     fn guarded_call(&self, named: &'static Named, args: Vec<AstNode>) -> AstNode {
         let partial = args.iter().any(|arg| matches!(arg, AstNode::Placeholder));
         match named.may_take_functions() && !partial && args.iter().any(|arg| self.may_be_function(arg)) {
-            true => either(named, args),
+            true => self.operator(|| either(named, args)),
             false => call(named.as_call(), args.into_iter().chain([context_item()]).collect()),
         }
+    }
+
+    fn operator<T>(&self, put: impl FnOnce() -> T) -> T {
+        self.has_operators.set(true);
+        put()
     }
 
     fn may_be_function(&self, node: &AstNode) -> bool {

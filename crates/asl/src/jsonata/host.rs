@@ -11,6 +11,7 @@ use super::blame;
 use super::failure::Limit;
 use super::function;
 use super::limit::{Budget, WALK_BYTES};
+use super::reads::Reads;
 use super::value::{Size, Wide, measure};
 use crate::scope::Entropy;
 
@@ -148,17 +149,13 @@ static FUNCTIONS: [Named; 17] = [
     named("formatInteger", 2, function::format_integer),
 ];
 
-/// Gives an evaluator what a guarded tree may call: `names` are those that the expression mentions.
-pub(super) fn register<'n>(
-    evaluator: &mut Evaluator,
-    host: &Rc<Host>,
-    names: impl Iterator<Item = &'n String>,
-) -> Result<(), EvaluatorError> {
-    for (name, run) in OPERATORS {
+/// Gives an evaluator what a guarded tree calls.
+pub(super) fn register(evaluator: &mut Evaluator, host: &Rc<Host>, reads: &Reads) -> Result<(), EvaluatorError> {
+    for (name, run) in OPERATORS.iter().filter(|_| reads.operators) {
         let host = Rc::clone(host);
-        evaluator.register_fn(name, move |args: &[JValue]| run(&host, args))?;
+        evaluator.register_fn(*name, move |args: &[JValue]| run(&host, args))?;
     }
-    for function in names.filter_map(|name| Named::find(name)) {
+    for function in reads.functions.iter().filter_map(|name| Named::find(name)) {
         let of_call = Rc::clone(host);
         evaluator.register_fn(function.as_call(), move |args: &[JValue]| match args.split_last() {
             Some((context, args)) => function.call(&of_call, args, context),

@@ -49,6 +49,8 @@ pub(super) struct Reads {
     pub(super) variables: BTreeMap<String, Part>,
     /// The names that are called or used as values: what of the host the evaluator needs.
     pub(super) functions: BTreeSet<String>,
+    /// Whether the guarded tree has operators of the host; set when it was guarded.
+    pub(super) operators: bool,
     /// Bound by the expression itself, anywhere: `:=`, parameters, `@$x`, `#$i`.
     pub(super) bound: BTreeSet<String>,
     /// What reads the context item, which there is none of: `phone`, `$`, `$$`.
@@ -74,6 +76,7 @@ impl Reads {
             self.variables.entry(name.clone()).or_insert_with(Part::nothing).join(part);
         }
         self.functions.extend(other.functions.iter().cloned());
+        self.operators |= other.operators;
     }
 }
 

@@ -50,7 +50,7 @@ impl Session {
     pub(super) fn with(bindings: Context, host: Host, seed: u64, reads: &Reads) -> Result<Session, Reason> {
         let mut evaluator = Evaluator::with_options(bindings, options());
         let host = Rc::new(host);
-        register(&mut evaluator, &host, reads.functions.iter()).map_err(|error| message::reason(&error))?;
+        register(&mut evaluator, &host, reads).map_err(|error| message::reason(&error))?;
         Ok(Session { evaluator, host, seeds: Entropy::new(seed) })
     }
 

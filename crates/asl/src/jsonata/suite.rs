@@ -94,8 +94,8 @@ fn run(text: &str, input: Option<&Value>, bindings: &Value) -> Outcome {
         Ok(tree) => tree,
         Err(error) => return Outcome::Error { code: None, text: error.message },
     };
-    let reads = Reads::of(&tree);
-    guard(&mut tree, &reads.bound);
+    let mut reads = Reads::of(&tree);
+    reads.operators = guard(&mut tree, &reads.bound);
     let host = Host::new(1_700_000_000_000);
     let mut context = Context::new();
     for (name, bound) in bindings.as_object().into_iter().flatten() {

@@ -403,8 +403,8 @@ fn limits_of_aws() {
 /// With a small budget, so that nothing here takes long; with the whole one they end the same way, later.
 fn bounded(text: &str) -> Result<Value, Reason> {
     let mut tree = parse(text).expect(text);
-    let reads = Reads::of(&tree);
-    guard(&mut tree, &reads.bound);
+    let mut reads = Reads::of(&tree);
+    reads.operators = guard(&mut tree, &reads.bound);
     let host = Host { budget: Budget::of(4_000_000, 20_000), ..Host::new(NOW_MS) };
     Session::with(Bindings::new(), host, 1, &reads)?.evaluate(&tree, &reads, &JValue::Undefined)
 }

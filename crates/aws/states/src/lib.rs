@@ -9,7 +9,7 @@
 mod actions;
 mod check;
 mod errors;
-pub mod history;
+mod history;
 mod page;
 mod wire;
 

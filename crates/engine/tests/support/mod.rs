@@ -48,6 +48,9 @@ pub fn payload(text: &str) -> Payload {
     Payload::parse(text).unwrap()
 }
 
+/// An execution, and one of its attempts.
+pub type Attempt = (Arc<str>, TaskId);
+
 /// A shard under a virtual clock. Dropping it is a crash: only the store remains.
 pub struct Bench {
     pub store: Arc<dyn Store>,
@@ -58,7 +61,7 @@ pub struct Bench {
     /// Handed over and not answered.
     pub running: VecDeque<(ExecutionId, Arc<str>, RunTask)>,
     /// Every attempt that was ever handed over, by execution.
-    pub handed: Arc<Mutex<BTreeSet<(Arc<str>, TaskId)>>>,
+    pub handed: Arc<Mutex<BTreeSet<Attempt>>>,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
@@ -173,7 +176,7 @@ impl Bench {
         let at = self.running.iter().position(|(_, _, task)| *task.state == *state);
         let at = at.unwrap_or_else(|| panic!("no task of {state} is running"));
         let (id, _, task) = self.running.remove(at).unwrap();
-        self.core.outcome(id, task.task, outcome.map(payload).map_err(|error| Failure::named(error)));
+        self.core.outcome(id, task.task, outcome.map(payload).map_err(Failure::named));
     }
 
     /// Moves the clock to the next timer.
