@@ -1,4 +1,5 @@
-//! The Amazon States Language, JSONPath part: text in, a [`Definition`] or every diagnostic out.
+//! The Amazon States Language: text in, a [`Definition`] or every diagnostic out. States speak JSONPath; JSONata has
+//! its evaluator in [`jsonata`], which no state uses yet.
 //!
 //! Pure: no clock, no randomness, no files; a moment and entropy are arguments wherever an expression needs
 //! them. It does not run anything: `interpreter` does.
