@@ -164,7 +164,10 @@ pub fn unreadable(what: &str, why: &dyn std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use interpreter::{EventKind, StateType};
+    use asl::definition::StateId;
+    use interpreter::{
+        Branch, EventKind, Failure, Frame, FrameId, MapWait, StateType, TaskResource, TaskWait, Wait, WaitId,
+    };
 
     fn events() -> Vec<HistoryEvent> {
         let payload = Payload::from_checked_text(r#"{"trip":1}"#);
@@ -199,12 +202,118 @@ mod tests {
         assert!(matches!(decode_row(&[ROW_FORMAT, 0xff]), Err(Error::Unreadable { .. })));
     }
 
-    /// Wrote the file of the next test, once. To be copied for the next format, never to be run for an old one.
+    /// One event of every kind.
+    fn every_event() -> Vec<HistoryEvent> {
+        use EventKind::*;
+        let payload = Payload::from_checked_text(r#"{"trip":1}"#);
+        let (name, index): (Arc<str>, u32) = ("M".into(), 3);
+        let failure = Failure { error: Some("E".into()), cause: None };
+        let (function, service) = (
+            TaskResource::Function { arn: "arn:f".into() },
+            TaskResource::Service { service: "lambda".into(), action: "invoke".into() },
+        );
+        let kinds = [
+            ExecutionStarted { input: payload.clone() },
+            ExecutionSucceeded { output: payload.clone() },
+            ExecutionFailed(failure.clone()),
+            ExecutionAborted(Failure::default()),
+            ExecutionTimedOut(Failure { error: None, cause: Some("why".into()) }),
+            StateEntered { state: StateType::Map, name: name.clone(), input: payload.clone() },
+            StateExited { state: StateType::Task, name: name.clone(), output: Payload::from_checked_text("[2]") },
+            StateAborted { state: StateType::Parallel },
+            TaskScheduled {
+                resource: service.clone(),
+                input: payload.clone(),
+                timeout_seconds: Some(300),
+                heartbeat_seconds: None,
+            },
+            TaskStarted { resource: function },
+            TaskSucceeded { resource: service.clone(), output: payload },
+            TaskFailed { resource: service.clone(), failure: failure.clone() },
+            TaskTimedOut { resource: service, failure },
+            ParallelStarted,
+            ParallelSucceeded,
+            ParallelFailed,
+            MapStarted { length: 300 },
+            MapSucceeded,
+            MapFailed,
+            IterationStarted { name: name.clone(), index },
+            IterationSucceeded { name: name.clone(), index },
+            IterationFailed { name: name.clone(), index },
+            IterationAborted { name, index },
+        ];
+        let at = Timestamp(1_795_000_000_000);
+        (1..).zip(kinds).map(|(id, kind)| HistoryEvent { id, previous: id - 1, at, kind }).collect()
+    }
+
+    /// A frame in every kind of wait.
+    fn every_wait() -> Execution {
+        let (payload, at) = (Payload::from_checked_text(r#"{"trip":1}"#), Timestamp(1_795_000_060_000));
+        let task = |attempt: u64, unstarted: Option<Payload>| {
+            Wait::Task(TaskWait {
+                attempt: WaitId(attempt),
+                heartbeat_at: unstarted.is_none().then_some(at),
+                unstarted,
+                timeout_at: Some(at),
+                heartbeat_seconds: Some(60),
+            })
+        };
+        let waits = [
+            Wait::Parallel(vec![Branch::Running(FrameId(1)), Branch::Done(payload.clone())]),
+            Wait::Ready,
+            Wait::Until { wait: WaitId(300), at },
+            Wait::Backoff { wait: WaitId(301), at },
+            task(302, None),
+            task(303, Some(payload.clone())),
+            Wait::Map(MapWait {
+                pending: [payload.clone()].into(),
+                running: vec![FrameId(8)],
+                results: vec![Some(payload.clone()), None, None],
+                concurrency: 1,
+            }),
+        ];
+        let frame = |(id, wait): (u32, Wait)| Frame {
+            id: FrameId(id),
+            parent: (id > 0).then(|| (FrameId(0), id - 1)),
+            item: (id == 8).then(|| payload.clone()),
+            state: StateId(id),
+            input: payload.clone(),
+            entered_at: Timestamp(1_795_000_000_000),
+            entered_event: 2,
+            last_event: 300,
+            retries: if id == 3 { vec![0, 1] } else { Vec::new() },
+            wait,
+        };
+        Execution {
+            status: Status::Running,
+            last_event: 300,
+            next_frame: 9,
+            next_wait: 304,
+            deadline: Some(at),
+            redrive_count: 0,
+            frames: (0..).zip(waits).map(frame).collect(),
+        }
+    }
+
+    /// Wrote the files of the next test, once. To be copied for the next format, never to be run for an old one.
     #[test]
-    #[ignore = "writes a file that is kept"]
+    #[ignore = "writes files that are kept"]
     fn write_the_first_format() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats/record-1.bin");
-        std::fs::write(path, encode_record(&events(), Some(&Execution::new()))).unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats");
+        let write = |name: &str, bytes| std::fs::write(format!("{folder}/{name}"), bytes).unwrap();
+        write("record-1.bin", encode_record(&events(), Some(&Execution::new())));
+        write("record-1-whole.bin", encode_record(&every_event(), Some(&every_wait())));
+        let row = Row {
+            machine: 300,
+            revision: 1,
+            machine_arn: "arn:m".into(),
+            name: "x".into(),
+            status: ExecutionStatus::Aborted,
+            started_at: Timestamp(1_795_000_000_000),
+            stopped_at: Some(Timestamp(1_795_000_060_000)),
+            trace_header: None,
+        };
+        write("row-1.bin", encode_row(&row));
     }
 
     /// The first format, byte for byte: what an earlier version wrote must be read for ever.
@@ -213,5 +322,11 @@ mod tests {
         let written = include_bytes!("../tests/formats/record-1.bin");
         assert_eq!(decode_events(written).unwrap(), events());
         assert_eq!(decode_snapshot(written).unwrap(), Some(Execution::new()));
+        let whole = include_bytes!("../tests/formats/record-1-whole.bin");
+        assert_eq!(decode_events(whole).unwrap(), every_event());
+        assert_eq!(decode_snapshot(whole).unwrap(), Some(every_wait()));
+        let row = decode_row(include_bytes!("../tests/formats/row-1.bin")).unwrap();
+        assert_eq!((row.machine, &*row.name, row.status), (300, "x", ExecutionStatus::Aborted));
+        assert_eq!(row.stopped_at, Some(Timestamp(1_795_000_060_000)));
     }
 }
