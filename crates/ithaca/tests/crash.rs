@@ -37,6 +37,8 @@ const SAGAS: usize = 200;
 const STARTERS: usize = 4;
 /// How long an instance lives at most once it is ready; long enough for a few hundred steps.
 const LIFE_MAX: Duration = Duration::from_millis(1200);
+/// How long its newest sagas have been under way at most when it is killed: less than one takes.
+const PULSE: Duration = Duration::from_millis(60);
 /// One instance in four is killed this early, which may be before it is ready: while it recovers.
 const YOUTH: Duration = Duration::from_millis(150);
 const CUT_OFF: &str = "Lambda.SdkClientException";
@@ -145,7 +147,7 @@ fn kill_often(first: Ithaca, again: &Up, sagas: &Sagas, random: &mut Random) -> 
     let mut kills: Vec<Kill> = Vec::new();
     let mut running = Some(first);
     while kills.len() < KILLS {
-        sagas.release((kills.len() + 1) * 2 * SAGAS / KILLS);
+        let released = (kills.len() + 1) * 2 * SAGAS / KILLS;
         let dies_young = running.is_none() && random.below(4) == 0;
         let mut ithaca = running.take().unwrap_or_else(|| again.spawn());
         let life = if dies_young { random.duration_below(YOUTH) } else { random.duration_below(LIFE_MAX) };
@@ -154,9 +156,16 @@ fn kill_often(first: Ithaca, again: &Up, sagas: &Sagas, random: &mut Random) -> 
             // The new instance is there, so nothing of the old one may be: it could undo what a compensation did.
             kills.last().inspect(|kill| assert_none_survived(again, kill.host));
         }
-        wait_for("the first saga", || (sagas.acknowledged.load(Ordering::SeqCst) > 0).then_some(()));
         // The moment is the matter of this test; there is no condition to wait for.
         thread::sleep(life);
+        let acknowledged = sagas.acknowledged.load(Ordering::SeqCst);
+        sagas.release(released);
+        if !dies_young {
+            // However fast the machine is, some sagas are under way at this kill.
+            let begun = || (sagas.acknowledged.load(Ordering::SeqCst) > acknowledged).then_some(());
+            wait_for("a saga of this life", begun);
+            thread::sleep(random.duration_below(PULSE));
+        }
         let host = ithaca.id();
         let functions = functions_of(&again.data, host).len();
         ithaca.kill();
