@@ -34,7 +34,7 @@ pub fn aws_location(diagnostic: &Diagnostic) -> Option<String> {
     if let Some((_, source)) = diagnostic.message.split_once("\n at [Source: ") {
         return Some(format!("[Source: {source}"));
     }
-    Some(location(place(diagnostic)))
+    Some(location(place(diagnostic), diagnostic.code.ends_with("_JSONATA_EXPRESSION")))
 }
 
 /// Of a member of a template AWS names the object that holds it.
@@ -46,11 +46,13 @@ fn place(diagnostic: &Diagnostic) -> &str {
     }
 }
 
-fn location(pointer: &str) -> String {
+/// `in_template`: the place may be deep inside JSON, where every array is written in this way.
+fn location(pointer: &str, in_template: bool) -> String {
     let mut text = String::new();
     let mut parent = "";
     for token in pointer.split('/').skip(1) {
-        if ARRAYS.contains(&parent) && token.bytes().all(|byte| byte.is_ascii_digit()) {
+        let is_array = ARRAYS.contains(&parent) || (in_template && parent != "States");
+        if is_array && token.bytes().all(|byte| byte.is_ascii_digit()) {
             text.push_str(&format!("[{token}]"));
         } else {
             text.push('/');

@@ -45,6 +45,20 @@ impl Condition {
         reader.rule(value, pointer, nested)
     }
 
+    /// The paths of the variables and values that are compared.
+    pub(crate) fn paths<'c>(&'c self, each: &mut impl FnMut(&'c Path)) {
+        match self {
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|part| part.paths(each)),
+            Condition::Not(inner) => inner.paths(each),
+            Condition::Test(test) => {
+                each(&test.variable);
+                if let Check::Compare { with: Operand::Path(path), .. } = &test.check {
+                    each(path);
+                }
+            }
+        }
+    }
+
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
         match self {
             Condition::Test(test) => test.holds(scope),
@@ -164,7 +178,7 @@ impl Test {
     }
 
     fn is_present(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
-        match self.variable.find(self.variable.root_in(scope), &Work::new()) {
+        match self.variable.find_in(scope, &Work::new()) {
             Ok(_) => Ok(true),
             Err(miss) if miss.kind == MissKind::TooMuchWork => Err(EvalError::runtime(miss.reason)),
             Err(_) => Ok(false),
@@ -173,7 +187,7 @@ impl Test {
 }
 
 fn find<'s>(path: &Path, scope: &'s Scope<'_>) -> Result<std::borrow::Cow<'s, Value>, EvalError> {
-    path.find(path.root_in(scope), &Work::new()).map_err(|miss| match miss.kind {
+    path.find_in(scope, &Work::new()).map_err(|miss| match miss.kind {
         MissKind::TooMuchWork => EvalError::runtime(format!("Invalid path '{}': {}", path.text(), miss.reason)),
         _ => EvalError::runtime(format!(
             "Invalid path '{}': The choice state's condition path references an invalid value.",
@@ -259,8 +273,8 @@ impl Reader<'_> {
         let Value::Object(rule) = value else {
             return self.refuse(pointer, "Expected value of type Object", "a choice rule is an object");
         };
-        let is_operator = |name: &str| !OTHER_MEMBERS.contains(&name) && (nested || name != "Next");
-        let operators: Vec<(&String, &Value)> = rule.iter().filter(|(name, _)| is_operator(name)).collect();
+        let says_when = |name: &str| !OTHER_MEMBERS.contains(&name) && (nested || name != "Next");
+        let operators: Vec<(&String, &Value)> = rule.iter().filter(|(name, _)| says_when(name)).collect();
         match operators[..] {
             [(name, value)] => self.operator(rule, name, value, pointer),
             [] => self.refuse(
@@ -270,11 +284,11 @@ impl Reader<'_> {
             ),
             [..] => {
                 for (name, _) in &operators {
-                    if !is_known(name) {
+                    if !is_operator(name) {
                         self.unsupported(pointer, name);
                     }
                 }
-                let known = operators.iter().filter(|(name, _)| is_known(name)).count();
+                let known = operators.iter().filter(|(name, _)| is_operator(name)).count();
                 if known > 1 {
                     self.report(
                         pointer,
@@ -296,7 +310,7 @@ impl Reader<'_> {
                 let inner = self.deeper(&at, |reader| reader.rule(value, &at, true))?;
                 Some(Condition::Not(Box::new(inner)))
             }
-            _ if !is_known(name) => {
+            _ if !is_operator(name) => {
                 self.unsupported(pointer, name);
                 None
             }
@@ -409,7 +423,8 @@ impl Reader<'_> {
     }
 }
 
-fn is_known(name: &str) -> bool {
+/// Is it the name of an operator?
+pub(crate) fn is_operator(name: &str) -> bool {
     let bare = name.strip_suffix("Path").unwrap_or(name);
     matches!(name, "And" | "Or" | "Not" | "StringMatches" | "IsPresent")
         || COMPARISONS.iter().any(|(known, ..)| *known == bare)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::jsonata;
 use crate::path::{Path, ReferencePath};
 use crate::template::Template;
 
@@ -60,6 +61,8 @@ pub struct State {
     pub block: BlockId,
     pub name: Arc<str>,
     pub comment: Option<String>,
+    /// Of a Choice: for the case that no rule holds.
+    pub assign: Option<Query>,
     pub kind: Kind,
 }
 
@@ -91,6 +94,7 @@ pub(crate) fn compensated(comment: &str) -> Option<&str> {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a definition has few states, and each is there once")]
 pub enum Kind {
     Task(Task),
     Pass(Pass),
@@ -109,6 +113,44 @@ pub enum Next {
     End,
 }
 
+/// Values to work out, in the query language of the state they belong to: `Assign`, `ItemSelector`.
+#[derive(Debug)]
+pub enum Query {
+    Path(Template),
+    Jsonata(jsonata::Template),
+}
+
+/// The fields around a state's work, in the state's query language.
+#[derive(Debug)]
+pub enum Io {
+    Path(PathIo),
+    Jsonata(JsonataIo),
+}
+
+/// Fields that a type of state does not have are absent, and what is absent changes nothing.
+#[derive(Debug)]
+pub struct PathIo {
+    pub input_path: Filter,
+    /// `Parameters`; not those of a Map, which are its item selector.
+    pub parameters: Option<Template>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub output_path: Filter,
+}
+
+#[derive(Debug)]
+pub struct JsonataIo {
+    pub arguments: Option<jsonata::Template>,
+    /// Of a Choice: for the case that no rule holds.
+    pub output: Option<jsonata::Template>,
+}
+
+impl Io {
+    pub fn is_jsonata(&self) -> bool {
+        matches!(self, Io::Jsonata(_))
+    }
+}
+
 /// `InputPath` and `OutputPath`: absent means `$`, JSON `null` means `{}`.
 #[derive(Debug)]
 pub enum Filter {
@@ -123,19 +165,9 @@ pub enum ResultPath {
     Discard,
 }
 
-/// The fields around a state's work. A `Filter` or `ResultPath` that was absent is the `$` it stands for.
-#[derive(Debug)]
-pub struct Io {
-    pub input_path: Filter,
-    pub output_path: Filter,
-}
-
 #[derive(Debug)]
 pub struct Task {
     pub io: Io,
-    pub parameters: Option<Template>,
-    pub result_selector: Option<Template>,
-    pub result_path: ResultPath,
     pub resource: Resource,
     pub timeout: Option<Seconds>,
     pub heartbeat: Option<Seconds>,
@@ -161,19 +193,18 @@ impl Resource {
     }
 }
 
-/// A whole number of seconds, fixed or found in the state's input.
+/// A whole number of seconds, fixed or worked out.
 #[derive(Debug)]
 pub enum Seconds {
     Fixed(u64),
     Path(Path),
+    Jsonata(jsonata::Expression),
 }
 
 #[derive(Debug)]
 pub struct Pass {
     pub io: Io,
-    pub parameters: Option<Template>,
     pub result: Option<Value>,
-    pub result_path: ResultPath,
     pub next: Next,
 }
 
@@ -186,10 +217,21 @@ pub struct Choice {
 
 #[derive(Debug)]
 pub struct Rule {
-    pub condition: crate::choice::Condition,
+    pub condition: Condition,
+    pub assign: Option<Query>,
+    /// `Output`, in JSONata only.
+    pub output: Option<jsonata::Template>,
     pub next: StateId,
     /// The condition in a few words, for a drawing: `$.status == "ok"`.
     pub label: String,
+}
+
+/// When a rule of a Choice holds.
+#[derive(Debug)]
+pub enum Condition {
+    Path(crate::choice::Condition),
+    Fixed(bool),
+    Jsonata(jsonata::Expression),
 }
 
 #[derive(Debug)]
@@ -203,9 +245,11 @@ pub struct Wait {
 pub enum Until {
     Seconds(u64),
     SecondsPath(Path),
+    SecondsJsonata(jsonata::Expression),
     /// An RFC 3339 moment in milliseconds since 1970.
     Timestamp(i64),
     TimestampPath(Path),
+    TimestampJsonata(jsonata::Expression),
 }
 
 #[derive(Debug)]
@@ -219,19 +263,18 @@ pub struct Fail {
     pub cause: Option<Text>,
 }
 
-/// `Error`/`ErrorPath` and `Cause`/`CausePath`: fixed, or a path or an intrinsic function that gives a string.
+/// `Error`/`ErrorPath` and `Cause`/`CausePath`: fixed, or what gives a string.
 #[derive(Debug)]
 pub enum Text {
     Fixed(String),
-    Expression(crate::template::Expression),
+    /// A path or an intrinsic function.
+    Path(crate::template::Expression),
+    Jsonata(jsonata::Expression),
 }
 
 #[derive(Debug)]
 pub struct Parallel {
     pub io: Io,
-    pub parameters: Option<Template>,
-    pub result_selector: Option<Template>,
-    pub result_path: ResultPath,
     pub branches: Vec<BlockId>,
     pub retry: Vec<Retrier>,
     pub catch: Vec<Catcher>,
@@ -242,32 +285,43 @@ pub struct Parallel {
 #[derive(Debug)]
 pub struct Map {
     pub io: Io,
-    /// Absent means `$`.
-    pub items_path: Option<Path>,
+    /// Absent means the state's input.
+    pub items: Option<Items>,
     /// `ItemSelector`, or `Parameters` of the legacy form.
-    pub item_selector: Option<Template>,
+    pub item_selector: Option<Query>,
     pub processor: BlockId,
     /// 0 means no limit of the author's.
     pub max_concurrency: Concurrency,
     pub tolerated_failure_count: Option<Tolerance>,
     pub tolerated_failure_percentage: Option<Tolerance>,
-    pub result_selector: Option<Template>,
-    pub result_path: ResultPath,
     pub retry: Vec<Retrier>,
     pub catch: Vec<Catcher>,
     pub next: Next,
+}
+
+/// Where a Map takes its items from.
+#[derive(Debug)]
+pub enum Items {
+    /// `ItemsPath`
+    Path(Path),
+    /// `Items`, written as an expression.
+    Jsonata(jsonata::Expression),
+    /// `Items`, written as an array whose elements may be expressions.
+    Listed(jsonata::Template),
 }
 
 #[derive(Debug)]
 pub enum Concurrency {
     Fixed(u64),
     Path(Path),
+    Jsonata(jsonata::Expression),
 }
 
 #[derive(Debug)]
 pub enum Tolerance {
     Fixed(f64),
     Path(Path),
+    Jsonata(jsonata::Expression),
 }
 
 #[derive(Debug)]
@@ -290,8 +344,18 @@ pub enum Jitter {
 #[derive(Debug)]
 pub struct Catcher {
     pub error_equals: Vec<String>,
-    pub result_path: ResultPath,
+    pub output: CaughtOutput,
+    pub assign: Option<Query>,
     pub next: StateId,
+}
+
+/// What becomes of the error output (`{"Error": ..., "Cause": ...}`).
+#[derive(Debug)]
+pub enum CaughtOutput {
+    /// `ResultPath`
+    Path(ResultPath),
+    /// `Output`; absent means the error output itself.
+    Jsonata(Option<jsonata::Template>),
 }
 
 /// Does one name in `ErrorEquals` match this error?

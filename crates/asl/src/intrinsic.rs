@@ -54,6 +54,17 @@ impl Call {
         self.arity_problem().into_iter().chain(inner).collect()
     }
 
+    /// The paths among the arguments, those of inner calls too.
+    pub(crate) fn paths<'c>(&'c self, each: &mut impl FnMut(&'c Path)) {
+        for argument in &self.arguments {
+            match argument {
+                Argument::Path(path) => each(path),
+                Argument::Call(call) => call.paths(each),
+                Argument::Literal(_) | Argument::Text { .. } => {}
+            }
+        }
+    }
+
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, EvalError> {
         self.evaluate_within(scope, &Work::new())
     }
@@ -115,7 +126,7 @@ impl Argument {
             Argument::Literal(value) => Ok(Cow::Borrowed(value)),
             Argument::Text { written, .. } if as_template => Ok(Cow::Borrowed(written)),
             Argument::Text { value, .. } => Ok(Cow::Borrowed(value)),
-            Argument::Path(path) => path.find(path.root_in(scope), work).map_err(|miss| Failure::argument(path, miss)),
+            Argument::Path(path) => path.find_in(scope, work).map_err(|miss| Failure::argument(path, miss)),
             Argument::Call(call) => call.run(scope, work).map(Cow::Owned),
         }
     }

@@ -18,9 +18,9 @@
 //! Numbers are 64-bit floating point, as in JavaScript. AWS keeps integers of 64 bits: such an integer of the data
 //! comes out again as it went in (`value`), but `$string` and arithmetic round it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::scope::{Context, Entropy};
+use crate::scope::{Context, Entropy, Variables};
 
 mod blame;
 mod expression;
@@ -50,7 +50,7 @@ mod tests;
 /// Everything an expression may depend on. Equal scopes give equal results.
 pub struct Scope<'a> {
     pub states: States<'a>,
-    pub variables: &'a Map<String, Value>,
+    pub variables: &'a dyn Variables,
     /// For `$random()`, `$uuid()` and `$shuffle`.
     pub entropy: &'a Entropy,
     /// For `$now()` and `$millis()`: milliseconds since 1970.

@@ -1,5 +1,4 @@
-//! The Amazon States Language: text in, a [`Definition`] or every diagnostic out. States speak JSONPath; JSONata has
-//! its evaluator in [`jsonata`], which no state uses yet.
+//! The Amazon States Language with both its query languages: text in, a [`Definition`] or every diagnostic out.
 //!
 //! Pure: no clock, no randomness, no files; a moment and entropy are arguments wherever an expression needs
 //! them. It does not run anything: `interpreter` does.
@@ -21,6 +20,7 @@ pub mod scope;
 pub mod template;
 pub mod timestamp;
 mod validate;
+mod variables;
 
 pub use aws_message::{aws_location, aws_message};
 pub use definition::Definition;
@@ -28,3 +28,4 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use graph::Graph;
 pub use parse::{MachineType, Parsed, parse, parse_as};
 pub use scope::{EvalError, Scope};
+pub use variables::references as variable_references;

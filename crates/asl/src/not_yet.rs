@@ -3,7 +3,6 @@
 //! A definition that asks for it is refused with a code of our own, never run in part. Serving a feature means
 //! deleting its row here and what mentions it.
 
-use crate::diagnostic::Diagnostic;
 use crate::parse::{At, Problem};
 
 /// The code of every refusal in this file.
@@ -11,8 +10,6 @@ pub const NOT_SERVED_YET: &str = "ITHACA_NOT_SERVED_YET";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feature {
-    Jsonata,
-    Variables,
     Credentials,
     DistributedMap,
     Activity,
@@ -22,16 +19,6 @@ pub(crate) enum Feature {
 
 /// What is missing, and what to do meanwhile.
 const FEATURES: &[(Feature, &str, &str)] = &[
-    (
-        Feature::Jsonata,
-        "Ithaca does not serve the query language JSONata yet",
-        "write the state in JSONPath: Parameters, ResultSelector and ResultPath instead of Arguments and Output",
-    ),
-    (
-        Feature::Variables,
-        "Ithaca does not serve workflow variables (Assign) yet",
-        "keep the value in the state's data with ResultPath, and read it from there",
-    ),
     (
         Feature::Credentials,
         "Ithaca does not serve Credentials yet",
@@ -56,9 +43,8 @@ const FEATURES: &[(Feature, &str, &str)] = &[
     ),
 ];
 
-/// Fields of states, choice rules and catchers that belong to a feature.
+/// Fields of states that belong to a feature.
 const FIELDS: &[(&str, Feature)] = &[
-    ("Assign", Feature::Variables),
     ("Credentials", Feature::Credentials),
     ("ItemReader", Feature::DistributedMap),
     ("ItemBatcher", Feature::DistributedMap),
@@ -68,29 +54,12 @@ const FIELDS: &[(&str, Feature)] = &[
 
 /// The refusal of a feature at a place.
 pub(crate) fn problem(feature: Feature, at: &At<'_>) -> Problem {
-    let (_, message, help) = row(feature);
+    let row = FEATURES.iter().find(|(row, ..)| *row == feature);
+    let (_, message, help) = row.expect("every feature has a row");
     Problem::new(NOT_SERVED_YET, at, *message).help(*help)
-}
-
-fn row(feature: Feature) -> &'static (Feature, &'static str, &'static str) {
-    FEATURES.iter().find(|(row, ..)| *row == feature).expect("every feature has a row")
 }
 
 /// The feature that a field belongs to.
 pub(crate) fn field(name: &str) -> Option<Feature> {
     FIELDS.iter().find(|(field, _)| *field == name).map(|(_, feature)| *feature)
-}
-
-/// How the parser of paths refuses `$name`, also inside templates, conditions and intrinsic functions. Those know
-/// words but no codes: [`recode`] gives theirs.
-pub(crate) const VARIABLES_IN_PATHS: &str =
-    "variables ('$name') are not served yet: pass the value in the state's input and name it '$.name'";
-
-/// A path that reads a variable is a good path to AWS; the refusal is ours.
-pub(crate) fn recode(found: &mut Diagnostic) {
-    if found.help.as_deref().is_some_and(|help| help.contains(VARIABLES_IN_PATHS)) {
-        let (_, message, _) = row(Feature::Variables);
-        found.code = NOT_SERVED_YET;
-        found.message = message.to_string();
-    }
 }

@@ -11,7 +11,7 @@
 //! A path is parsed once. A definite path borrows its result; everything else works on a budget ([`Work`]), so
 //! no path on no document takes unbounded time or memory.
 //!
-//! Knows nothing of variables (`$name`) yet: they are refused when parsing.
+//! `$name` reads a workflow variable, and `$name.a[0]` a part of it; not inside a filter, where only `@` and `$` are.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -74,19 +74,38 @@ impl Path {
         matches!(self.root, Root::Context)
     }
 
-    /// Applied to `root`, whether the path says `$` or `$$`. Without a match a definite path is a
+    /// The variable at which it starts, if it starts at one.
+    pub fn variable(&self) -> Option<&str> {
+        match &self.root {
+            Root::Variable(name) => Some(name),
+            Root::Input | Root::Context | Root::Current => None,
+        }
+    }
+
+    /// Applied to `root`, wherever the path starts. Without a match a definite path is a
     /// `States.Runtime` with the text that AWS gives for `InputPath` and its like.
     pub fn get<'v>(&self, root: &'v Value) -> Result<Cow<'v, Value>, EvalError> {
         self.find(root, &Work::new()).map_err(|miss| self.invalid(&miss))
     }
 
-    /// Applied to the input or to the context object, as the path says.
+    /// Applied to the input, to the context object or to a variable, as the path says.
     pub fn evaluate<'s>(&self, scope: &'s Scope<'_>) -> Result<Cow<'s, Value>, EvalError> {
-        self.get(self.root_in(scope))
+        self.find_in(scope, &Work::new()).map_err(|miss| self.invalid(&miss))
     }
 
-    pub(crate) fn root_in<'s>(&self, scope: &'s Scope<'_>) -> &'s Value {
-        if self.is_context() { scope.context.object() } else { scope.input }
+    pub(crate) fn find_in<'s>(&self, scope: &'s Scope<'_>, work: &Work) -> Result<Cow<'s, Value>, Miss> {
+        self.find(self.root_in(scope)?, work)
+    }
+
+    /// A variable that nothing was assigned to is missing.
+    pub(crate) fn root_in<'s>(&self, scope: &'s Scope<'_>) -> Result<&'s Value, Miss> {
+        match &self.root {
+            Root::Context => Ok(scope.context.object()),
+            Root::Input | Root::Current => Ok(scope.input),
+            Root::Variable(name) => scope.variables.get(name).ok_or_else(|| {
+                Miss::new(MissKind::Absent, format!("The variable '{name}' has not been assigned a value"))
+            }),
+        }
     }
 
     pub(crate) fn find<'v>(&self, root: &'v Value, work: &Work) -> Result<Cow<'v, Value>, Miss> {
@@ -202,12 +221,14 @@ impl fmt::Display for PathError {
 
 impl std::error::Error for PathError {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Root {
     /// `$`
     Input,
     /// `$$`
     Context,
+    /// `$name`
+    Variable(Box<str>),
     /// `@`, inside a filter only.
     Current,
 }

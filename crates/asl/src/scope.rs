@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Everything an expression may depend on. Equal scopes give equal results.
 pub struct Scope<'a> {
@@ -10,6 +10,8 @@ pub struct Scope<'a> {
     pub input: &'a Value,
     /// `$$`
     pub context: &'a Context<'a>,
+    /// `$name`
+    pub variables: &'a dyn Variables,
     /// For `States.UUID`, `States.MathRandom` and jitter.
     pub entropy: &'a Entropy,
 }
@@ -20,7 +22,27 @@ impl<'a> Scope<'a> {
     where
         'a: 'b,
     {
-        Scope { input, context: self.context, entropy: self.entropy }
+        Scope { input, context: self.context, variables: self.variables, entropy: self.entropy }
+    }
+}
+
+/// Workflow variables, looked up by name: who keeps them need not put them together for an expression.
+pub trait Variables {
+    fn get(&self, name: &str) -> Option<&Value>;
+}
+
+impl Variables for Map<String, Value> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.get(name)
+    }
+}
+
+/// No variables at all.
+pub struct NoVariables;
+
+impl Variables for NoVariables {
+    fn get(&self, _: &str) -> Option<&Value> {
+        None
     }
 }
 

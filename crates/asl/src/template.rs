@@ -1,4 +1,4 @@
-//! Payload templates: the JSON of `Parameters`, `ResultSelector` and `ItemSelector`, in which the value of a member
+//! Payload templates: the JSON of `Parameters`, `ResultSelector`, `ItemSelector` and `Assign`, in which the value of a member
 //! named `name.$` is a path or a call of an intrinsic function.
 //!
 //! Parsed once into a tree in which everything without expressions is one literal, so that evaluating such a part
@@ -27,6 +27,10 @@ impl Template {
 
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, EvalError> {
         self.root.evaluate(scope, &Work::new())
+    }
+
+    pub(crate) fn paths<'t>(&'t self, each: &mut impl FnMut(&'t Path)) {
+        self.root.paths(each);
     }
 }
 
@@ -89,6 +93,15 @@ impl Node {
                 diagnostics.push(finding(Severity::Error, message, &pointer, help));
                 Node::Literal(Value::Null)
             }
+        }
+    }
+
+    fn paths<'n>(&'n self, each: &mut impl FnMut(&'n Path)) {
+        match self {
+            Node::Literal(_) => {}
+            Node::Array(nodes) => nodes.iter().for_each(|node| node.paths(each)),
+            Node::Object(nodes) => nodes.iter().for_each(|(_, node)| node.paths(each)),
+            Node::Expression { expression, .. } => expression.paths(each),
         }
     }
 
@@ -160,6 +173,13 @@ impl Expression {
         }
     }
 
+    pub(crate) fn paths<'e>(&'e self, each: &mut impl FnMut(&'e Path)) {
+        match self {
+            Expression::Path(path) => each(path),
+            Expression::Call(call) => call.paths(each),
+        }
+    }
+
     fn evaluate_within(&self, scope: &Scope<'_>, field: &str, work: &Work) -> Result<Value, EvalError> {
         match self {
             Expression::Path(path) => path_value(path, scope, field, work),
@@ -170,8 +190,7 @@ impl Expression {
 
 /// An index behind the end of an array is null here, and only here: so AWS does.
 fn path_value(path: &Path, scope: &Scope<'_>, field: &str, work: &Work) -> Result<Value, EvalError> {
-    let root = path.root_in(scope);
-    let found = path.find(root, work).and_then(|value| {
+    let found = path.find_in(scope, work).and_then(|value| {
         // What is owned was paid for when it was made.
         if let std::borrow::Cow::Borrowed(value) = value {
             work.copy_of(value)?;
@@ -186,8 +205,9 @@ fn path_value(path: &Path, scope: &Scope<'_>, field: &str, work: &Work) -> Resul
             miss.reason
         ))),
         MissKind::Absent | MissKind::NotAnArray => Err(EvalError::runtime(format!(
-            "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{root}'",
-            path.text()
+            "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{}'",
+            path.text(),
+            path.root_in(scope).unwrap_or(scope.input)
         ))),
     })
 }
@@ -211,13 +231,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scope::{Context, Entropy};
+    use crate::scope::{Context, Entropy, NoVariables};
 
     fn evaluate(template: &Value, input: &Value) -> Result<Value, EvalError> {
         let mut diagnostics = Vec::new();
         let template = Template::parse(template, "/States/S/Parameters", &mut diagnostics).expect("a valid template");
         let context = Context::new(|| json!({"Execution": {"Id": "run-1"}}));
-        template.evaluate(&Scope { input, context: &context, entropy: &Entropy::new(1) })
+        template.evaluate(&Scope { input, context: &context, variables: &NoVariables, entropy: &Entropy::new(1) })
     }
 
     #[test]
@@ -263,7 +283,7 @@ mod tests {
             (json!({"a.$": "a.b"}), "/T/a.$", Severity::Error, "begins with '$'"),
             (json!({"a.$": 1}), "/T/a.$", Severity::Error, "not a string"),
             (json!({"x/y": [{"b.$": "$.["}]}), "/T/x~1y/0/b.$", Severity::Error, "after '['"),
-            (json!({"c.$": "$name"}), "/T/c.$", Severity::Error, "variables"),
+            (json!({"c.$": "$states.input"}), "/T/c.$", Severity::Error, "JSONata only"),
             (json!({"d.$": "States.Nope()"}), "/T/d.$", Severity::Error, "no intrinsic function"),
             (json!({"e.$": "States.Array(States.UUID(1))"}), "/T/e.$", Severity::Warning, "takes 0 arguments, not 1"),
         ];

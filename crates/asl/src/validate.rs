@@ -1,4 +1,5 @@
-//! Checks that need the whole machine: unique names, an end, reachability, compensations that name something.
+//! Checks that need the whole machine: unique names, an end, reachability, compensations that name something,
+//! variables that hide others.
 //!
 //! They work on the outline and on the transitions that were read, not on a `Definition`, so that they speak also
 //! when something else is wrong. Where a transition of a block could not be read, nothing is said about the
@@ -6,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::definition::{BlockId, Definition, StateId, compensated};
 use crate::graph;
@@ -17,6 +18,7 @@ pub(crate) fn check(outline: &Outline<'_>, links: &Links, report: &mut Report) {
     let ended = has_end(outline, links, report);
     reachable(outline, links, ended, report);
     compensations(outline, report);
+    shadowed_variables(outline, report);
 }
 
 /// Names are unique in the whole machine, not only in their block.
@@ -92,4 +94,39 @@ fn compensations(outline: &Outline<'_>, report: &mut Report) {
             report.add(problem.warning().help("write the exact name of the state whose effect this one reverses"));
         }
     }
+}
+
+/// "A variable assigned in an inner scope cannot have the same name as one assigned in an outer scope", says the
+/// guide. Which words AWS has for it is not known, so this only warns; here the inner one hides the outer.
+fn shadowed_variables(outline: &Outline<'_>, report: &mut Report) {
+    let mut assigned: Vec<HashSet<&str>> = vec![HashSet::new(); outline.blocks.len()];
+    for state in &outline.states {
+        assigned[state.block.0 as usize].extend(assigns(state.value).flat_map(Map::keys).map(|name| bare(name)));
+    }
+    for (index, state) in outline.states.iter().enumerate() {
+        for name in assigns(state.value).flat_map(Map::keys) {
+            let mut around = outline.block(state.block).owner();
+            while let Some(owner) = around {
+                let block = outline.state(owner).block;
+                if assigned[block.0 as usize].contains(bare(name)) {
+                    let message = format!("The variable '{}' has the name of one outside", bare(name));
+                    let problem = Problem::new(code::SHADOWED, &At::State(outline, StateId(index as u32)), message);
+                    report.add(problem.warning().help("choose another name: this one hides that of the outer states"));
+                    break;
+                }
+                around = outline.block(block).owner();
+            }
+        }
+    }
+}
+
+/// `Assign` of a state, and of its rules and catchers.
+fn assigns(state: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+    let inner = ["Choices", "Catch"].into_iter().filter_map(|name| state.get(name)?.as_array()).flatten();
+    std::iter::once(state).chain(inner).filter_map(|holder| holder.get("Assign")?.as_object())
+}
+
+/// The variable that a member of `Assign` names.
+fn bare(member: &str) -> &str {
+    member.strip_suffix(".$").unwrap_or(member)
 }

@@ -82,16 +82,10 @@ fn machines() {
             format!(r#"{{"StartAt":"Z","States":{z},"TimeoutSeconds":-1}}"#),
             &["SCHEMA_VALIDATION_FAILED /TimeoutSeconds | Minimum value is 0"],
         ),
-        (
-            format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":"JSONata"}}"#),
-            &["ITHACA_NOT_SERVED_YET /QueryLanguage |"],
-        ),
+        (format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":"JSONata"}}"#), &[]),
         (
             format!(r#"{{"StartAt":"Z","States":{z},"QueryLanguage":5}}"#),
-            &[
-                "SCHEMA_VALIDATION_FAILED /QueryLanguage | Expected value of type [STRING]",
-                "ITHACA_NOT_SERVED_YET /QueryLanguage |",
-            ],
+            &["SCHEMA_VALIDATION_FAILED /QueryLanguage | Expected value of type [STRING]"],
         ),
         (
             format!(r#"{{"StartAt":"Z","StartAt":"Z","States":{z}}}"#),
@@ -281,16 +275,24 @@ fn tasks() {
         (
             r#""End":true,"Credentials":{}"#,
             &[
-                "SCHEMA_VALIDATION_FAILED /States/S/Credentials | The field 'RoleArn' is required but was missing",
                 "ITHACA_NOT_SERVED_YET /States/S/Credentials |",
+                "SCHEMA_VALIDATION_FAILED /States/S/Credentials | The field 'RoleArn' is required but was missing",
             ],
         ),
-        (r#""End":true,"Assign":{"a":1}"#, &["ITHACA_NOT_SERVED_YET /States/S/Assign |"]),
-        // Variables are found wherever a path may stand.
-        (r#""End":true,"InputPath":"$a.b""#, &["ITHACA_NOT_SERVED_YET /States/S/InputPath |"]),
+        (r#""End":true,"Assign":{"a":1,"b.$":"$.b","größe":{"c.$":"$a.x"}},"InputPath":"$a.b""#, &[]),
+        (r#""End":true,"Assign":1"#, &["SCHEMA_VALIDATION_FAILED /States/S/Assign | Expected value of type [OBJECT]"]),
         (
-            r#""End":true,"Parameters":{"x":[{"y.$":"States.Format('{}', $a)"}]}"#,
-            &["ITHACA_NOT_SERVED_YET /States/S/Parameters/x/0/y.$ |"],
+            r#""End":true,"Assign":{"a.b":1,"states.$":"$","x[2]":1,"y.$":"x"}"#,
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Assign/a.b | 'a.b' is not a valid variable name",
+                "SCHEMA_VALIDATION_FAILED /States/S/Assign/states.$ | 'states' is not a valid variable name",
+                "SCHEMA_VALIDATION_FAILED /States/S/Assign/x[2] | 'x[2]' is not a valid variable name",
+                "SCHEMA_VALIDATION_FAILED /States/S/Assign/y.$ | The value for the field 'y.$' must be a valid JSONPath",
+            ],
+        ),
+        (
+            r#""End":true,"ResultPath":"$a""#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/ResultPath | Value is not a Reference Path"],
         ),
     ] {
         check_state(&format!("{LAMBDA},{fields}"), expected);
@@ -399,8 +401,8 @@ fn retry_and_catch() {
             &["MISSING_TRANSITION_TARGET /States/S/Catch/0/Next | Missing 'Next' target: Q"],
         ),
         (
-            r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Assign":{}}]"#,
-            &["ITHACA_NOT_SERVED_YET /States/S/Catch/0/Assign |"],
+            r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Assign":{"a-b":1}}]"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Catch/0/Assign/a-b | 'a-b' is not a valid variable name"],
         ),
         (
             r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"Z","Output":{}}]"#,
@@ -431,8 +433,8 @@ fn choice_wait_and_fail() {
             ],
         ),
         (
-            r#""Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"Z","Assign":{}}]"#,
-            &["ITHACA_NOT_SERVED_YET /States/S/Choices/0/Assign |"],
+            r#""Type":"Choice","Choices":[{"Variable":"$a","StringEqualsPath":"$b.c","Next":"Z","Assign":[]}]"#,
+            &["SCHEMA_VALIDATION_FAILED /States/S/Choices/0/Assign | Expected value of type [OBJECT]"],
         ),
         (
             r#""Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"Z"}]"#,
@@ -524,43 +526,109 @@ fn parallel_and_map() {
 #[test]
 fn query_languages() {
     for (text, expected) in [
-        // The shape of the machine is checked in JSONata too.
         (
             r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% 1 %}","Next":"X"},"C":{"Type":"Succeed"}}}"#,
-            &[
-                "ITHACA_NOT_SERVED_YET /QueryLanguage |",
-                "MISSING_TRANSITION_TARGET /States/A/Next |",
-                "MISSING_TRANSITION_TARGET /States/C |",
-            ][..],
+            &["MISSING_TRANSITION_TARGET /States/A/Next |", "MISSING_TRANSITION_TARGET /States/C |"][..],
         ),
         (
             r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONata","Output":1,"InputPath":"$","End":true}}}"#,
             &[
                 "SCHEMA_VALIDATION_FAILED /States/A | The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage",
-                "ITHACA_NOT_SERVED_YET /States/A/QueryLanguage |",
             ],
         ),
         (
             r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"jsonata","End":true}}}"#,
             &[
                 "SCHEMA_VALIDATION_FAILED /States/A/QueryLanguage | Value should be one of the following: [JSONPath, JSONata]",
-                "ITHACA_NOT_SERVED_YET /States/A/QueryLanguage |",
             ],
         ),
         (
-            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"B"}],"Default":"P"},"B":{"Type":"Fail","Cause":"{% 1 %}"},"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"C","States":{"C":{"Type":"Wait","Seconds":"{% 1 %}","End":true}}}],"Catch":[{"ErrorEquals":["States.ALL"],"Output":1,"Next":"B"}]}}}"#,
-            &["ITHACA_NOT_SERVED_YET /QueryLanguage |"],
+            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONPath","Output":1,"End":true}}}"#,
+            &["SCHEMA_VALIDATION_FAILED /States/A | 'QueryLanguage' can not be 'JSONPath'"],
         ),
         (
-            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONPath","Output":1,"End":true}}}"#,
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Assign":{"x":1},"Next":"P"},"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"C","States":{"C":{"Type":"Pass","Assign":{"x.$":"$","y":1},"End":true}}}]}}}"#,
             &[
-                "ITHACA_NOT_SERVED_YET /QueryLanguage |",
-                "SCHEMA_VALIDATION_FAILED /States/A | 'QueryLanguage' can not be 'JSONPath'",
+                "warning ITHACA_SHADOWED_VARIABLE /States/P/Branches/0/States/C | The variable 'x' has the name of one outside",
             ],
         ),
     ] {
         check(text, expected);
     }
+}
+
+/// A machine in JSONata of one state `S`, whose fields are these, and a state `Z` that ends.
+fn check_jsonata(fields: &str, expected: &[&str]) {
+    let to_z = format!(
+        r#"{{"QueryLanguage":"JSONata","StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{{"Condition":true,"Next":"Z"}}],"Default":"S"}},"S":{{{fields}}},"Z":{{"Type":"Succeed"}}}}}}"#
+    );
+    check(&to_z, expected);
+}
+
+#[test]
+fn states_in_jsonata() {
+    let inner = r#"{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#;
+    for (fields, expected) in [
+        (format!(r#"{LAMBDA},"End":true,"Arguments":[1,{{"a":"{{% $states.input.a %}}"}}],"Output":{{"r":"{{% $states.result %}}"}},"Assign":{{"x":"{{% $states.result.x %}}"}},"TimeoutSeconds":"{{% $x %}}","HeartbeatSeconds":5"#), &[][..]),
+        (format!(r#"{LAMBDA},"End":true,"Catch":[{{"ErrorEquals":["States.ALL"],"Output":"{{% $states.errorOutput %}}","Assign":{{"x":"{{% $states.errorOutput.Error %}}"}},"Next":"Z"}}]"#), &[]),
+        (
+            format!(r#"{LAMBDA},"End":true,"Arguments":"{{% 1 + %}}","Output":{{"a":["{{% phone %}}"]}},"TimeoutSeconds":"{{% $states.errorOutput %}}""#),
+            &[
+                "INVALID_JSONATA_EXPRESSION /States/S/Arguments | Unexpected end of expression",
+                "UNSUPPORTED_JSONATA_EXPRESSION /States/S/Output/a/0 | Reference to 'phone' at the top level is not supported.",
+                "UNSUPPORTED_JSONATA_EXPRESSION /States/S/TimeoutSeconds | Field '$states.errorOutput' does not exist.",
+            ],
+        ),
+        (
+            r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true"#.into(),
+            &["SCHEMA_VALIDATION_FAILED /States/S | Arguments field is required for resource ARN: arn:aws:states:::lambda:invoke"],
+        ),
+        (
+            r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true,"Arguments":{"FunctionName.$":"f"}"#.into(),
+            &["SCHEMA_VALIDATION_FAILED /States/S/Arguments | The field 'FunctionName' is required but was missing"],
+        ),
+        (r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true,"Arguments":"{% $x %}""#.into(), &[]),
+        (format!(r#"{LAMBDA},"End":true,"TimeoutSeconds":"5""#), &["SCHEMA_VALIDATION_FAILED /States/S/TimeoutSeconds | Expected value of type Integer"]),
+        (r#""Type":"Choice","Choices":[{"Condition":"{% $x = 1 %}","Assign":{"y":1},"Output":"{% $x %}","Next":"Z"}]"#.into(), &[]),
+        (r#""Type":"Choice","Choices":[{"Next":"Z"}]"#.into(), &["SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | These fields are required: [Condition]"]),
+        (r#""Type":"Choice","Choices":[{"Condition":"$x","Next":"Z"}]"#.into(), &["SCHEMA_VALIDATION_FAILED /States/S/Choices/0/Condition | Expected value of type [BOOLEAN] or a JSONata expression"]),
+        (
+            r#""Type":"Choice","Choices":[{"Condition":true,"Variable":"$.a","IsNull":true,"condition":1,"Next":"Z"}]"#.into(),
+            &[
+                "SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | The QueryLanguage is set to 'JSONata', but field 'Variable' is only supported for the 'JSONPath' QueryLanguage",
+                "SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | The QueryLanguage is set to 'JSONata', but field 'IsNull'",
+                "SCHEMA_VALIDATION_FAILED /States/S/Choices/0 | Field 'condition' is not supported",
+            ],
+        ),
+        (r#""Type":"Wait","Seconds":"{% 1 %}","Output":1,"End":true"#.into(), &[]),
+        (r#""Type":"Wait","Timestamp":"{% $now() %}","End":true"#.into(), &[]),
+        (r#""Type":"Wait","Timestamp":"soon","End":true"#.into(), &["SCHEMA_VALIDATION_FAILED /States/S/Timestamp | String does not match RFC3339 timestamp"]),
+        (r#""Type":"Wait","End":true"#.into(), &["SCHEMA_VALIDATION_FAILED /States/S | This object should have only one of the following fields: [Seconds, Timestamp]"]),
+        (r#""Type":"Fail","Error":"{% $x %}","Cause":"{% fixed""#.into(), &[]),
+        (r#""Type":"Fail","Error":5"#.into(), &["SCHEMA_VALIDATION_FAILED /States/S/Error | Expected value of type [STRING]"]),
+        (format!(r#""Type":"Parallel","End":true,"Arguments":"{{% $x %}}","Branches":[{inner}],"Output":"{{% $states.result[0] %}}""#), &[]),
+        (format!(r#""Type":"Map","End":true,"Items":[1,"{{% 2 %}}"],"ItemSelector":"{{% $states.context.Map.Item.Value %}}","MaxConcurrency":"{{% 1 %}}","ToleratedFailureCount":"{{% 1 %}}","ToleratedFailurePercentage":"{{% 1 %}}","ItemProcessor":{inner}"#), &[]),
+        (format!(r#""Type":"Map","End":true,"Items":"$.a","ItemProcessor":{inner}"#), &["SCHEMA_VALIDATION_FAILED /States/S/Items | Expected value of type [ARRAY] or a JSONata expression"]),
+        (format!(r#""Type":"Map","End":true,"ItemsPath":"$.a","ItemProcessor":{inner}"#), &["SCHEMA_VALIDATION_FAILED /States/S | The QueryLanguage is set to 'JSONata', but field 'ItemsPath'"]),
+    ] {
+        check_jsonata(&fields, expected);
+    }
+}
+
+#[test]
+fn which_states_read_which_variables() {
+    let text = r#"{"StartAt":"A","States":{
+        "A":{"Type":"Pass","Assign":{"x":1,"y.$":"$a","z.$":"States.Format('{}{}', $b.c, States.Array($a))"},"InputPath":"$in","OutputPath":"$$.Execution","Next":"C"},
+        "C":{"Type":"Choice","Choices":[{"And":[{"Variable":"$v","NumericEqualsPath":"$w"},{"Not":{"Variable":"$.x","IsNull":true}}],"Assign":{"x.$":"$u"},"Next":"M"}],"Default":"J"},
+        "M":{"Type":"Map","ItemsPath":"$items","MaxConcurrencyPath":"$most","ToleratedFailureCountPath":"$some","ItemProcessor":{"StartAt":"W","States":{"W":{"Type":"Wait","SecondsPath":"$s","End":true}}},"Catch":[{"ErrorEquals":["E"],"Assign":{"x.$":"$caught"},"Next":"F"}],"Next":"J"},
+        "J":{"Type":"Map","QueryLanguage":"JSONata","Items":["{% $i %}"],"ItemSelector":{"a":"{% $sum($j.k) + ($own := 1; $own) %}"},"MaxConcurrency":"{% $most %}","Output":"{% $states.result[$o] %}","ItemProcessor":{"StartAt":"K","States":{"K":{"Type":"Pass","End":true}}},"End":true},
+        "F":{"Type":"Fail","ErrorPath":"$e","Cause":"$no"}}}"#;
+    let parsed = parse_as(text, MachineType::Standard).unwrap();
+    let told: Vec<String> = asl::variable_references(&parsed.definition)
+        .iter()
+        .map(|(state, names)| format!("{state}: {}", names.iter().cloned().collect::<Vec<_>>().join(" ")))
+        .collect();
+    assert_eq!(told, ["A: a b in", "C: u v w", "F: e", "J: i j most o", "M: caught items most some", "W: s"]);
 }
 
 #[test]
@@ -596,8 +664,12 @@ fn messages_are_those_of_aws() {
             "'SCHEMA_VALIDATION_FAILED: The field 'RoleArn' is required but was missing at /States/A/Credentials'",
         ),
         (
-            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Assign":{},"End":true}}}"#,
-            "'ITHACA_NOT_SERVED_YET: Ithaca does not serve workflow variables (Assign) yet at /States/A/Assign'",
+            r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{},"End":true}}}"#,
+            "'ITHACA_NOT_SERVED_YET: Ithaca does not serve this service integration yet at /States/A/Resource'",
+        ),
+        (
+            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Condition":"{% phone = 1 %}","Next":"B"}],"Default":"B"},"B":{"Type":"Pass","Output":{"a":{"b":["{% $$ %}"]}},"End":true}}}"#,
+            "'UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported. at /States/A/Choices[0]/Condition, UNSUPPORTED_JSONATA_EXPRESSION: Reference to '$$' is not supported. at /States/B/Output/a/b[0]'",
         ),
     ] {
         assert_eq!(aws_message(&found(text)), format!("{prefix}{expected}"), "{text}");

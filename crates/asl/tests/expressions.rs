@@ -6,9 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use asl::choice::Condition;
-use asl::definition::{Definition, Filter, Io, Kind, Next, ResultPath, StateId, Text};
-use asl::scope::{Context, Entropy, EvalError, Scope};
+use asl::definition::{Condition, Definition, Filter, Io, Kind, Next, PathIo, ResultPath, StateId, Text};
+use asl::scope::{Context, Entropy, EvalError, NoVariables, Scope};
 use serde_json::{Value, json};
 
 /// Executions and table rows that agree. It only ever goes up.
@@ -94,7 +93,7 @@ fn run(definition: &Definition, input: &Value) -> Result<Value, (String, String)
         let state = definition.state(at);
         let context = Context::new(|| context_object(input, &state.name));
         let entropy = Entropy::new(1);
-        let scope = Scope { input: &data, context: &context, entropy: &entropy };
+        let scope = Scope { input: &data, context: &context, variables: &NoVariables, entropy: &entropy };
         let failed = |error: EvalError| (error.error.to_owned(), error.cause);
         let (output, next) = match &state.kind {
             Kind::Pass(pass) => (pass_output(pass, &scope).map_err(failed)?, pass.next),
@@ -116,26 +115,34 @@ fn run(definition: &Definition, input: &Value) -> Result<Value, (String, String)
     }
 }
 
+fn in_path(io: &Io) -> &PathIo {
+    match io {
+        Io::Path(io) => io,
+        Io::Jsonata(_) => unreachable!("JSONata was filtered out"),
+    }
+}
+
 fn pass_output(pass: &asl::definition::Pass, scope: &Scope<'_>) -> Result<Value, EvalError> {
-    let input = filter(&pass.io.input_path, scope)?;
+    let io = in_path(&pass.io);
+    let input = filter(&io.input_path, scope)?;
     let scope = scope.with_input(&input);
-    let result = match (&pass.result, &pass.parameters) {
+    let result = match (&pass.result, &io.parameters) {
         (Some(result), _) => result.clone(),
         (None, Some(parameters)) => parameters.evaluate(&scope)?,
         (None, None) => input.clone(),
     };
-    let output = match &pass.result_path {
+    let output = match &io.result_path {
         ResultPath::At(path) => path.set(input.clone(), result)?,
         ResultPath::Discard => input.clone(),
     };
-    filter(&pass.io.output_path, &scope.with_input(&output))
+    filter(&io.output_path, &scope.with_input(&output))
 }
 
 fn chosen(choice: &asl::definition::Choice, scope: &Scope<'_>) -> Result<StateId, EvalError> {
-    let input = filter(&choice.io.input_path, scope)?;
+    let input = filter(&in_path(&choice.io).input_path, scope)?;
     let scope = scope.with_input(&input);
     for rule in &choice.rules {
-        let condition: &Condition = &rule.condition;
+        let Condition::Path(condition) = &rule.condition else { unreachable!("JSONata was filtered out") };
         if condition.evaluate(&scope)? {
             return Ok(rule.next);
         }
@@ -144,8 +151,8 @@ fn chosen(choice: &asl::definition::Choice, scope: &Scope<'_>) -> Result<StateId
 }
 
 fn filtered(io: &Io, scope: &Scope<'_>) -> Result<Value, EvalError> {
-    let input = filter(&io.input_path, scope)?;
-    filter(&io.output_path, &scope.with_input(&input))
+    let input = filter(&in_path(io).input_path, scope)?;
+    filter(&in_path(io).output_path, &scope.with_input(&input))
 }
 
 fn filter(filter: &Filter, scope: &Scope<'_>) -> Result<Value, EvalError> {
@@ -159,7 +166,8 @@ fn text(text: &Option<Text>, field: &str, scope: &Scope<'_>) -> Result<String, E
     match text {
         None => Ok(String::new()),
         Some(Text::Fixed(text)) => Ok(text.clone()),
-        Some(Text::Expression(expression)) => {
+        Some(Text::Jsonata(_)) => unreachable!("JSONata was filtered out"),
+        Some(Text::Path(expression)) => {
             let value = expression.evaluate_field(scope, field)?;
             Ok(value.as_str().expect("the recordings have texts here").to_owned())
         }

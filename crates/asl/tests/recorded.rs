@@ -66,6 +66,8 @@ fn definitions_that_aws_ran_are_not_refused_in_its_name() {
         for definition in definitions.filter(|definition| ran && !definition.is_null()) {
             checked += 1;
             let text = definition.as_str().map_or_else(|| definition.to_string(), str::to_owned);
+            // The recording's word for an account, which has digits on AWS.
+            let text = text.replace(":test_aws_account_id:", ":222222222222:");
             let machine = machine(&case);
             let refused: Vec<String> =
                 found(&text, machine).iter().filter(|found| is_aws(found)).map(Diagnostic::to_string).collect();
@@ -137,9 +139,10 @@ fn consensus(entry: &Value) -> Option<bool> {
     }
 }
 
-/// Where we differ from the others we do so on purpose: they know no JSONata, demand more of paths than AWS does, or
-/// look into the distributed Map, which we refuse as a whole. A smaller number than this is a new difference.
-const AGREED_MIN: usize = 179;
+/// Where we differ from the others we do so on purpose: they know little of JSONata and of what a variable may be
+/// called, demand more of paths than AWS does, or look into the distributed Map, which we refuse as a whole. A smaller
+/// number than this is a new difference.
+const AGREED_MIN: usize = 180;
 
 #[test]
 fn definitions_in_the_wild() {

@@ -89,8 +89,8 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 /// The area whose answers are not AWS's.
 const UNVERIFIED: &str = "unverified";
 
-/// AWS announced redrive on 2023-11-15; until then its members are missing.
-const REDRIVE: (u16, u8, u8) = (2023, 11, 15);
+/// Members that AWS has added, by the beginning of their names, and when it announced them.
+const ADDED: &[(&str, (u16, u8, u8))] = &[("redrive", (2023, 11, 15)), ("encryptionConfiguration", (2024, 7, 25))];
 
 /// When time begins in a case whose day of recording cannot be read: 2024-01-01T00:00:00Z.
 const DEFAULT_START: Timestamp = Timestamp(1_704_067_200_000);
@@ -113,8 +113,10 @@ impl Case {
         moment.map_or(DEFAULT_START, Timestamp)
     }
 
-    pub fn is_before_redrive(&self) -> bool {
-        self.day().is_some_and(|day| day < REDRIVE)
+    /// The beginnings of the names of members that AWS has added since the recording.
+    pub fn later_members(&self) -> Vec<&'static str> {
+        let day = self.day();
+        ADDED.iter().filter(|(_, added)| day.is_some_and(|day| day < *added)).map(|(name, _)| *name).collect()
     }
 
     /// `recorded` is written `27-12-2024, 10:03:33`.

@@ -14,7 +14,7 @@ const ALIGNED_CELLS_MAX: usize = 16_000_000;
 
 /// Nothing when the sides agree.
 pub fn lines(recorded: &Value, found: &Value) -> Vec<String> {
-    let mut matcher = Matcher::new(Vec::new(), false);
+    let mut matcher = Matcher::new(Vec::new(), Vec::new());
     let found = masked(recorded, found, &mut matcher);
     let (left, right) = (pretty(recorded), pretty(&found));
     if left == right { Vec::new() } else { shortened(&aligned(&left, &right)) }

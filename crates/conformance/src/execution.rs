@@ -51,7 +51,7 @@ fn check_one(case: &Case, definition: &Value, input: Option<&Value>, expected: &
 
 fn judge(case: &Case, definition: &Value, input: Option<&Value>, expected: &Value) -> Result<Verdict, Reason> {
     let account = Account::open()?;
-    let matcher = Matcher::new(case.masked(), case.is_before_redrive());
+    let matcher = Matcher::new(case.masked(), case.later_members());
     let mut tasks = Tasks::new(case, matcher.clone());
     let found = run(case, &account, definition, input, expected, &mut tasks);
     account.close();

@@ -42,7 +42,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn all(mut self) -> Verdict {
-        let mut matcher = Matcher::new(self.case.masked(), self.case.is_before_redrive());
+        let mut matcher = Matcher::new(self.case.masked(), self.case.later_members());
         let mut verbatim = matcher.with(Texts::Verbatim);
         let mut verdict = Verdict::passed();
         for step in &self.case.steps {

@@ -72,7 +72,7 @@ fn is_of_resource(recorded: &Value, arn: &str) -> bool {
     let resource = recorded["resource"].as_str().unwrap_or_default();
     match recorded["resourceType"].as_str() {
         Some(service) => arn.splitn(6, ':').nth(5) == Some(&format!("{service}:{resource}")),
-        None => Matcher::new(Vec::new(), false).compare(&recorded["resource"], &arn.into()).is_ok(),
+        None => Matcher::new(Vec::new(), Vec::new()).compare(&recorded["resource"], &arn.into()).is_ok(),
     }
 }
 

@@ -608,6 +608,7 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
             bytes += if last.is_some_and(|last| last.is(payload)) { 0 } else { payload.size() };
             last = Some(payload);
         }
+        bytes += event.kind.variables().iter().map(|(_, value)| value.size()).sum::<usize>();
     }
     bytes
 }

@@ -5,11 +5,13 @@
 //! snapshot alone one can tell every open task and every open timer (see [`Execution::tasks`] and
 //! [`Execution::timers`]), which is all that recovery needs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use asl::definition::StateId;
+use asl::scope::Variables;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::history::{ErrorText, Failure};
 use crate::payload::Payload;
@@ -113,6 +115,29 @@ pub struct Frame {
     /// Attempts used per retrier of the state, over one visit. Empty until the first failure.
     pub retries: Vec<u32>,
     pub wait: Wait,
+    /// The variables that this thread has assigned. It sees those of the threads around it as well (see
+    /// [`Execution::variables`]), and what it has assigned ends with it.
+    pub variables: BTreeMap<Arc<str>, Payload>,
+}
+
+/// The variables that a thread sees.
+pub struct Visible<'e> {
+    execution: &'e Execution,
+    frame: &'e Frame,
+}
+
+impl Variables for Visible<'_> {
+    /// Its own first, then those of the threads around it, from the inside out.
+    fn get(&self, name: &str) -> Option<&Value> {
+        let mut at = Some(self.frame);
+        while let Some(frame) = at {
+            if let Some(found) = frame.variables.get(name) {
+                return Some(found.value());
+            }
+            at = frame.parent.and_then(|(parent, _)| self.execution.frame(parent));
+        }
+        None
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,7 +182,7 @@ pub enum Branch {
     Done(Payload),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MapWait {
     /// Items not started yet; the first has the index `results.len() - pending.len()`.
     pub pending: VecDeque<Payload>,
@@ -234,11 +259,21 @@ impl Execution {
         self.frames.iter().any(|frame| frame.wait == Wait::Ready)
     }
 
+    pub fn variables<'e>(&'e self, frame: &'e Frame) -> Visible<'e> {
+        Visible { execution: self, frame }
+    }
+
+    /// The size of all variables of all threads.
+    pub fn variables_bytes(&self) -> usize {
+        self.frames.iter().flat_map(|frame| frame.variables.values()).map(Payload::size).sum()
+    }
+
     /// Drops what can be parsed again, for an execution that is going to wait.
     pub fn settle(&mut self) {
         for frame in &mut self.frames {
             if !matches!(frame.wait, Wait::Map(_)) {
                 frame.input.settle();
+                frame.variables.values_mut().for_each(Payload::settle);
             }
         }
     }

@@ -188,6 +188,19 @@ pub enum EventKind {
         name: Arc<str>,
         index: u32,
     },
+    /// A `StateExited` that has assigned variables.
+    StateExitedAssigning {
+        state: StateType,
+        name: Arc<str>,
+        output: Payload,
+        variables: Vec<(Arc<str>, Payload)>,
+    },
+    /// An expression in JSONata has no usable value. `location` is its field: `Output/total`.
+    EvaluationFailed {
+        failure: Failure,
+        location: Option<Arc<str>>,
+        state: Arc<str>,
+    },
 }
 
 impl EventKind {
@@ -196,8 +209,19 @@ impl EventKind {
         use EventKind::*;
         match self {
             ExecutionStarted { input } | StateEntered { input, .. } | TaskScheduled { input, .. } => Some(input),
-            ExecutionSucceeded { output } | StateExited { output, .. } | TaskSucceeded { output, .. } => Some(output),
+            ExecutionSucceeded { output }
+            | StateExited { output, .. }
+            | StateExitedAssigning { output, .. }
+            | TaskSucceeded { output, .. } => Some(output),
             _ => None,
+        }
+    }
+
+    /// The variables that it tells of, with their new values.
+    pub fn variables(&self) -> &[(Arc<str>, Payload)] {
+        match self {
+            EventKind::StateExitedAssigning { variables, .. } => variables,
+            _ => &[],
         }
     }
 

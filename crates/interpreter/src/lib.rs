@@ -25,7 +25,8 @@ mod stepper;
 
 pub use command::{Command, RunTask};
 pub use execution::{
-    About, Branch, Execution, Frame, FrameId, MapWait, Status, TaskId, TaskWait, TimerId, Timestamp, Wait, WaitId,
+    About, Branch, Execution, Frame, FrameId, MapWait, Status, TaskId, TaskWait, TimerId, Timestamp, Visible, Wait,
+    WaitId,
 };
 pub use history::{ErrorText, EventKind, Failure, HistoryEvent, StateType, TaskResource};
 pub use input::{Input, InputKind, Rejected, Setting};

@@ -16,6 +16,14 @@ pub const PAYLOAD_DEPTH_MAX: usize = 120;
 /// Source: the same page.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 
+/// "The maximum combined size for all variables in a single Assign field": 256 KiB of the texts of their values; it is
+/// so the maximum size of a single variable, too.
+/// Source: "Passing data between states with variables", AWS Step Functions Developer Guide.
+pub const ASSIGN_BYTES_MAX: usize = 256 * 1024;
+
+/// "The total size of all stored variables cannot exceed 10MiB per execution". Source: the same page.
+pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
+
 /// A step stops at the first state boundary after so many events and asks to continue, so that one execution
 /// cannot hold up its shard or make one enormous commit.
 pub const STEP_EVENTS_MAX: usize = 500;

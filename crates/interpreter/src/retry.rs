@@ -2,13 +2,14 @@
 //!
 //! Source: "Handling errors in Step Functions workflows", AWS Step Functions Developer Guide.
 
-use asl::definition::{Catcher, Jitter, Kind, Retrier, StateId, error_matches};
+use asl::definition::{Catcher, CaughtOutput, Jitter, Kind, Next, Retrier, error_matches};
 use serde_json::{Map, Value};
 
 use crate::execution::FrameId;
 use crate::history::Failure;
+use crate::io::{Known, Leaving};
 use crate::payload::Payload;
-use crate::stepper::Stepper;
+use crate::stepper::{Done, Stepper};
 
 impl Stepper<'_> {
     /// The pause before the next attempt, if a retrier grants one. Each retrier counts for itself over one visit
@@ -31,15 +32,26 @@ impl Stepper<'_> {
         })
     }
 
-    /// The output and target of the first catcher that matches.
-    pub fn catch(&mut self, id: FrameId, failure: &Failure) -> Result<Option<(Payload, StateId)>, Failure> {
+    /// How the first catcher that matches leaves the state.
+    pub fn catch(&mut self, id: FrameId, failure: &Failure) -> Result<Option<Done>, Failure> {
         let catchers = catchers(&self.state_of(id).kind);
-        let Some(catcher) = catchers.iter().find(|catcher| error_matches(&catcher.error_equals, failure.name())) else {
-            return Ok(None);
+        let found =
+            catchers.iter().enumerate().find(|(_, catcher)| error_matches(&catcher.error_equals, failure.name()));
+        let Some((index, catcher)) = found else { return Ok(None) };
+        let error_output = error_output(failure);
+        let known = Known { error_output: Some(&error_output), ..Known::default() };
+        let place = format!("Catch[{index}]/");
+        let leaving = Leaving { assign: catcher.assign.as_ref(), output: None, place };
+        let assigned = self.assigned(id, &leaving, &error_output, known)?;
+        let output = match &catcher.output {
+            CaughtOutput::Path(result_path) => self.insert(id, result_path, error_output)?,
+            CaughtOutput::Jsonata(None) => error_output,
+            CaughtOutput::Jsonata(Some(output)) => {
+                Payload::from_value(self.jsonata(id, output, &format!("{}Output", leaving.place), known)?)
+            }
         };
-        let output = self.insert(id, &catcher.result_path, error_output(failure))?;
         self.within_limit(id, &output)?;
-        Ok(Some((output, catcher.next)))
+        Ok(Some(Done { output, assigned, next: Next::State(catcher.next) }))
     }
 }
 

@@ -4,7 +4,7 @@
 //! `ready`; a state function returns whether it is [`Flow::Done`], waits, or failed, and this file turns that
 //! into events, the next state, a retry, a catch, or the end of the thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use asl::definition::{Kind, Next, State, StateId};
@@ -20,8 +20,15 @@ use crate::{Command, Transition};
 
 /// What a state made of being entered, or of what it waited for.
 pub(crate) enum Flow {
-    Done(Payload, Next),
+    Done(Done),
     Waits,
+}
+
+pub(crate) struct Done {
+    pub output: Payload,
+    /// New values of variables.
+    pub assigned: Vec<(Arc<str>, Payload)>,
+    pub next: Next,
 }
 
 pub(crate) struct Stepper<'a> {
@@ -205,8 +212,8 @@ impl<'a> Stepper<'a> {
     pub fn settle(&mut self, id: FrameId, flow: Result<Flow, Failure>) {
         match flow {
             Ok(Flow::Waits) => {}
-            Ok(Flow::Done(output, next)) => match self.within_limit(id, &output) {
-                Ok(()) => self.exit(id, output, next),
+            Ok(Flow::Done(done)) => match self.within_limit(id, &done.output) {
+                Ok(()) => self.exit(id, done),
                 Err(failure) => self.fail(id, failure),
             },
             Err(failure) => self.fail(id, failure),
@@ -214,18 +221,21 @@ impl<'a> Stepper<'a> {
     }
 
     /// Leaves the state: its event, then the next state or the end of the thread.
-    pub fn exit(&mut self, id: FrameId, output: Payload, next: Next) {
+    fn exit(&mut self, id: FrameId, done: Done) {
         let state = self.state_of(id);
+        let (state, name, output) = (StateType::of(&state.kind), state.name.clone(), done.output.clone());
         // A Fail state has no exit, and it never gets here.
-        let exited = EventKind::StateExited {
-            state: StateType::of(&state.kind),
-            name: state.name.clone(),
-            output: output.clone(),
+        let exited = match done.assigned {
+            none if none.is_empty() => EventKind::StateExited { state, name, output },
+            variables => {
+                self.frame_mut(id).variables.extend(variables.iter().cloned());
+                EventKind::StateExitedAssigning { state, name, output, variables }
+            }
         };
         self.emit_on(id, exited);
-        match next {
-            Next::State(to) => self.go(id, to, output),
-            Next::End => self.complete(id, output),
+        match done.next {
+            Next::State(to) => self.go(id, to, done.output),
+            Next::End => self.complete(id, done.output),
         }
     }
 
@@ -277,7 +287,7 @@ impl<'a> Stepper<'a> {
         // The branches are gone: from here on the frame waits for nothing.
         self.frame_mut(id).wait = Wait::Ready;
         match self.catch(id, &failure) {
-            Ok(Some((output, next))) => self.exit(id, output, Next::State(next)),
+            Ok(Some(done)) => self.exit(id, done),
             Ok(None) => self.abandon(id, failure),
             Err(failure) => self.abandon(id, failure),
         }
@@ -418,6 +428,7 @@ impl<'a> Stepper<'a> {
             last_event,
             retries: Vec::new(),
             wait: Wait::Ready,
+            variables: BTreeMap::new(),
         });
         self.ready.push_back(id);
         id
@@ -458,6 +469,17 @@ impl<'a> Stepper<'a> {
         self.execution.last_event = id;
         self.out.history.push(HistoryEvent { id, previous, at: self.at, kind });
         id
+    }
+
+    /// The event after which AWS records that a state could not be evaluated: when nothing has come of the state yet,
+    /// that before it was entered.
+    pub fn before_entry(&self, id: FrameId) -> u64 {
+        let frame = self.frame(id);
+        let entered = self.out.history.iter().rev().find(|event| event.id == frame.last_event);
+        match entered {
+            Some(event) if event.id == frame.entered_event => event.previous,
+            _ => frame.last_event,
+        }
     }
 
     pub fn frame(&self, id: FrameId) -> &Frame {

@@ -13,11 +13,29 @@ use support::World;
 #[derive(Clone, Debug)]
 enum Drawn {
     Pass,
+    /// Assigns a variable, in the one language or the other.
+    Assign {
+        jsonata: bool,
+    },
+    /// An expression that gives nothing, unless an earlier state of its thread assigned the variable.
+    Read,
     Wait(u8),
     Fail,
-    Task { guard: Guard, timeout: bool, heartbeat: bool },
-    Parallel { branches: Vec<Vec<Drawn>>, guard: Guard },
-    Map { items: u8, concurrency: u8, states: Vec<Drawn>, guard: Guard },
+    Task {
+        guard: Guard,
+        timeout: bool,
+        heartbeat: bool,
+    },
+    Parallel {
+        branches: Vec<Vec<Drawn>>,
+        guard: Guard,
+    },
+    Map {
+        items: u8,
+        concurrency: u8,
+        states: Vec<Drawn>,
+        guard: Guard,
+    },
 }
 
 /// Its Retry and Catch.
@@ -35,6 +53,8 @@ fn guard() -> impl Strategy<Value = Guard> {
 fn states() -> impl Strategy<Value = Vec<Drawn>> {
     let leaf = prop_oneof![
         2 => Just(Drawn::Pass),
+        2 => any::<bool>().prop_map(|jsonata| Drawn::Assign { jsonata }),
+        1 => Just(Drawn::Read),
         1 => (0..3u8).prop_map(Drawn::Wait),
         1 => Just(Drawn::Fail),
         5 => (guard(), any::<bool>(), any::<bool>())
@@ -86,6 +106,11 @@ impl Writer {
         let go = next.map_or(r#""End":true"#.to_owned(), |next| format!(r#""Next":"{next}""#));
         match state {
             Drawn::Pass => format!(r#""Type":"Pass",{go}"#),
+            Drawn::Assign { jsonata: false } => format!(r#""Type":"Pass","Assign":{{"v.$":"States.UUID()"}},{go}"#),
+            Drawn::Assign { jsonata: true } => {
+                format!(r#""Type":"Pass","QueryLanguage":"JSONata","Assign":{{"v":"{{% $uuid() %}}"}},{go}"#)
+            }
+            Drawn::Read => format!(r#""Type":"Pass","QueryLanguage":"JSONata","Assign":{{"w":"{{% $v %}}"}},{go}"#),
             Drawn::Wait(seconds) => format!(r#""Type":"Wait","Seconds":{seconds},{go}"#),
             Drawn::Fail => r#""Type":"Fail","Error":"E""#.into(),
             Drawn::Task { guard, timeout, heartbeat } => {

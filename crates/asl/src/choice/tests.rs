@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scope::{Context, Entropy};
+use crate::scope::{Context, Entropy, NoVariables};
 
 fn parse(rule: &Value) -> (Option<Condition>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
@@ -15,7 +15,7 @@ fn evaluate(rule: &Value, input: &Value) -> Result<bool, EvalError> {
     let (condition, diagnostics) = parse(rule);
     let condition = condition.unwrap_or_else(|| panic!("{rule}: {diagnostics:?}"));
     let context = Context::new(|| json!({"Execution": {"Input": {"n": 3}}}));
-    condition.evaluate(&Scope { input, context: &context, entropy: &Entropy::new(1) })
+    condition.evaluate(&Scope { input, context: &context, variables: &NoVariables, entropy: &Entropy::new(1) })
 }
 
 fn check(input: &Value, rows: &[(Value, bool)]) {

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scope::{Context, Entropy};
+use crate::scope::{Context, Entropy, NoVariables};
 
 fn evaluate(text: &str, input: &Value) -> Result<Value, EvalError> {
     let call = Call::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let context = Context::new(|| json!({"Execution": {"Name": "run-1"}}));
-    call.evaluate(&Scope { input, context: &context, entropy: &Entropy::new(7) })
+    call.evaluate(&Scope { input, context: &context, variables: &NoVariables, entropy: &Entropy::new(7) })
 }
 
 fn check(input: &Value, rows: &[(&str, Value)]) {
@@ -266,7 +266,7 @@ fn what_is_no_call_is_refused_with_its_place() {
         (r"States.Array('a\nb')", "a backslash escapes only", 15),
         ("States.Array($.a) x", "nothing may follow", 17),
         ("States.Array($.a[)", "after '['", 17),
-        ("States.Array($name)", "variables", 14),
+        ("States.Array($states)", "JSONata only", 14),
         ("States.Array($.a])", "expected '.' or '['", 16),
     ];
     for (text, message, at) in rows {

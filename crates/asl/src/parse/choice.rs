@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::choice::Condition;
-use crate::definition::{Choice, Rule, StateId};
+use crate::definition::{Choice, Condition, Rule, StateId};
+use crate::{choice, jsonata};
 
 use super::At;
 use super::fields::Fields;
 use super::language::Language;
-use super::report::{Read, Refused};
+use super::query::Moment;
+use super::report::{Problem, Read, Refused};
 use super::schema;
 use super::state::{Here, Parser};
 
@@ -17,7 +18,7 @@ const LABEL_CHARS_MAX: usize = 60;
 
 pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Choice> {
     let required = here.fields.require(&["Choices"], p.report);
-    let io = p.io(here);
+    let io = p.io(here, Moment::Before);
     let rules = rules(p, here);
     let default = default(p, here);
     required?;
@@ -34,19 +35,56 @@ fn rules(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Vec<Rule>> {
 
 fn rule(p: &mut Parser<'_>, here: &Here<'_>, item: &Value, at: At<'_>) -> Read<Rule> {
     let Ok(fields) = Fields::of(item, at, p.report) else { return Err(p.unsure(here)) };
-    let language = schema::check_inner(&fields, Language::JsonPath, p.report);
-    let required = fields.require(&["Next"], p.report);
-    let condition = match language {
-        Ok(()) => Condition::parse(item, &at.pointer(), &mut p.report.diagnostics, false).ok_or(Refused),
-        Err(refused) => Err(refused),
+    let (condition, label) = match here.language {
+        Language::JsonPath => (path_condition(p, &fields, item), label(&describe(item))),
+        Language::Jsonata => (jsonata_condition(p, &fields), label(&expression(&fields))),
+    };
+    let assign = fields.assign(here.language, Moment::Before, p.report);
+    let output = match here.language {
+        Language::JsonPath => Ok(None),
+        Language::Jsonata => fields.jsonata("Output", Moment::Before, p.report),
     };
     let next = p.inner_target(here, &fields);
+    Ok(Rule { condition: condition?, assign: assign?, output: output?, next: next?, label })
+}
+
+fn path_condition(p: &mut Parser<'_>, fields: &Fields<'_>, item: &Value) -> Read<Condition> {
+    let language = schema::check_inner(fields, Language::JsonPath, p.report);
+    let required = fields.require(&["Next"], p.report);
+    language?;
+    let condition = choice::Condition::parse(item, &fields.at.pointer(), &mut p.report.diagnostics, false);
     required?;
-    Ok(Rule { condition: condition?, next: next?, label: label(item) })
+    condition.map(Condition::Path).ok_or(Refused)
+}
+
+fn jsonata_condition(p: &mut Parser<'_>, fields: &Fields<'_>) -> Read<Condition> {
+    const NAME: &str = "Condition";
+    schema::check_jsonata_rule(fields, p.report);
+    fields.require(&[NAME, "Next"], p.report)?;
+    if let Some(Value::Bool(fixed)) = fields.get(NAME) {
+        return Ok(Condition::Fixed(*fixed));
+    }
+    match fields.expression(NAME, Moment::Before, p.report)? {
+        Some(expression) => Ok(Condition::Jsonata(expression)),
+        None => {
+            let problem =
+                Problem::schema(&fields.at.key(NAME), "Expected value of type [BOOLEAN] or a JSONata expression");
+            Err(p.report.add(problem.help("write the expression between '{%' and '%}'")))
+        }
+    }
+}
+
+/// The text of a rule's expression.
+fn expression(fields: &Fields<'_>) -> String {
+    match fields.get("Condition") {
+        Some(Value::String(text)) => jsonata::inside(text).unwrap_or(text).trim().to_owned(),
+        Some(fixed) => fixed.to_string(),
+        None => String::new(),
+    }
 }
 
 /// `Default`.
-pub(crate) fn default(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<StateId>> {
+fn default(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<StateId>> {
     match here.fields.string("Default", p.report) {
         Ok(None) => Ok(None),
         Ok(Some(name)) => p.target(here, name, &here.fields.at.key("Default")).map(Some),
@@ -54,15 +92,14 @@ pub(crate) fn default(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<StateI
     }
 }
 
-/// A rule in a few words: `$.status == "ok"`.
-fn label(rule: &Value) -> String {
-    let text = describe(rule);
+fn label(text: &str) -> String {
     match text.char_indices().nth(LABEL_CHARS_MAX) {
-        None => text,
+        None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
+/// A rule in a few words: `$.status == "ok"`.
 fn describe(rule: &Value) -> String {
     let Value::Object(rule) = rule else { return String::new() };
     if let Some(Value::Array(parts)) = rule.get("And") {
@@ -127,7 +164,7 @@ fn symbol(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::label;
+    use super::{describe, label};
 
     #[test]
     fn labels_are_short_and_human() {
@@ -142,9 +179,9 @@ mod tests {
             ),
             ("[]", ""),
         ] {
-            assert_eq!(label(&serde_json::from_str(rule).unwrap()), expected, "{rule}");
+            assert_eq!(label(&describe(&serde_json::from_str(rule).unwrap())), expected, "{rule}");
         }
         let long = format!(r#"{{"Variable":"$.a","StringEquals":"{}"}}"#, "é".repeat(100));
-        assert_eq!(label(&serde_json::from_str(&long).unwrap()).chars().count(), 61);
+        assert_eq!(label(&describe(&serde_json::from_str(&long).unwrap())).chars().count(), 61);
     }
 }

@@ -3,6 +3,8 @@
 use crate::definition::{Fail, Text};
 use crate::template::Expression;
 
+use super::language::Language;
+use super::query::Moment;
 use super::report::{Problem, Read};
 use super::state::{Here, Parser};
 
@@ -25,11 +27,16 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Fail> {
 }
 
 fn text(p: &mut Parser<'_>, here: &Here<'_>, name: &str, path_name: &str) -> Read<Option<Text>> {
+    if here.language == Language::Jsonata {
+        let expression = here.fields.expression(name, Moment::Before, p.report)?;
+        let fixed = here.fields.string(name, p.report)?;
+        return Ok(expression.map(Text::Jsonata).or(fixed.map(|text| Text::Fixed(text.to_owned()))));
+    }
     let one = here.fields.at_most_one(&[name, path_name], p.report);
     let fixed = here.fields.string(name, p.report);
     let expression = expression(p, here, path_name);
     one?;
-    Ok(fixed?.map(|text| Text::Fixed(text.to_owned())).or(expression?.map(Text::Expression)))
+    Ok(fixed?.map(|text| Text::Fixed(text.to_owned())).or(expression?.map(Text::Path)))
 }
 
 fn expression(p: &mut Parser<'_>, here: &Here<'_>, name: &str) -> Read<Option<Expression>> {

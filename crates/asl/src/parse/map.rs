@@ -1,45 +1,70 @@
 //! Map: inline only; the distributed form is refused in `not_yet`.
 
-use crate::definition::{BlockId, Concurrency, Map, Tolerance};
+use serde_json::Value;
+
+use crate::definition::{BlockId, Concurrency, Items, Map, Query, Tolerance};
 use crate::not_yet::{self, Feature};
-use crate::path::Path;
 
 use super::fields::Fields;
-use super::report::{Problem, Read, Refused};
+use super::language::Language;
+use super::query::Moment;
+use super::report::{Problem, Read, Refused, Report};
 use super::schema;
 use super::state::{Here, Parser};
 
 pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Map> {
-    let fields = &here.fields;
-    let io = p.io(here);
-    let items_path = fields.definite_path("ItemsPath", p.report);
+    let io = here.fields.io(here.language, Moment::After, false, p.report);
+    let items = items(p, here);
     let processor = processor(p, here);
-    let selector = one_of(
-        fields.at_most_one(&["ItemSelector", "Parameters"], p.report),
-        [fields.template("ItemSelector", p.report), fields.template("Parameters", p.report)],
-    );
+    let item_selector = item_selector(p, here);
     let max_concurrency = concurrency(p, here);
     let count = count(p, here);
     let percentage = percentage(p, here);
-    let result_selector = fields.template("ResultSelector", p.report);
-    let result_path = fields.result_path(p.report);
     let errors = p.errors(here);
     let next = p.next(here);
     let (retry, catch) = errors?;
     Ok(Map {
         io: io?,
-        items_path: items_path?,
-        item_selector: selector?,
+        items: items?,
+        item_selector: item_selector?,
         processor: processor?,
         max_concurrency: max_concurrency?,
         tolerated_failure_count: count?,
         tolerated_failure_percentage: percentage?,
-        result_selector: result_selector?,
-        result_path: result_path?,
         retry,
         catch,
         next: next?,
     })
+}
+
+fn items(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<Items>> {
+    const NAME: &str = "Items";
+    if here.language == Language::JsonPath {
+        return Ok(here.fields.definite_path("ItemsPath", p.report)?.map(Items::Path));
+    }
+    if let Some(expression) = here.fields.expression(NAME, Moment::Before, p.report)? {
+        return Ok(Some(Items::Jsonata(expression)));
+    }
+    match here.fields.get(NAME) {
+        None => Ok(None),
+        Some(Value::Array(_)) => Ok(here.fields.jsonata(NAME, Moment::Before, p.report)?.map(Items::Listed)),
+        Some(_) => {
+            let problem =
+                Problem::schema(&here.fields.at.key(NAME), "Expected value of type [ARRAY] or a JSONata expression");
+            Err(p.report.add(problem.help("an inline Map runs over an array")))
+        }
+    }
+}
+
+fn item_selector(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<Query>> {
+    let fields = &here.fields;
+    match here.language {
+        Language::Jsonata => fields.query("ItemSelector", here.language, Moment::Before, p.report),
+        Language::JsonPath => one_of(
+            fields.at_most_one(&["ItemSelector", "Parameters"], p.report),
+            ["ItemSelector", "Parameters"].map(|name| fields.query(name, here.language, Moment::Before, p.report)),
+        ),
+    }
 }
 
 /// Whichever of two exclusive fields is there.
@@ -50,7 +75,7 @@ fn one_of<T>(exclusive: Read<()>, [first, second]: [Read<Option<T>>; 2]) -> Read
 }
 
 /// `ItemProcessor` or `Iterator`; what is inside is read with its own block.
-pub(crate) fn processor(p: &mut Parser<'_>, here: &Here<'_>) -> Read<BlockId> {
+fn processor(p: &mut Parser<'_>, here: &Here<'_>) -> Read<BlockId> {
     const NAMES: [&str; 2] = ["ItemProcessor", "Iterator"];
     here.fields.exactly_one(&NAMES, p.report)?;
     let name = if here.fields.has(NAMES[0]) { NAMES[0] } else { NAMES[1] };
@@ -86,6 +111,9 @@ fn config(p: &mut Parser<'_>, processor: &Fields<'_>) -> Read<()> {
 
 fn concurrency(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Concurrency> {
     let names = ["MaxConcurrency", "MaxConcurrencyPath"];
+    if let Some(expression) = p.expression(here, names[0])? {
+        return Ok(Concurrency::Jsonata(expression));
+    }
     let one = here.fields.at_most_one(&names, p.report);
     let fixed = here.fields.integer(names[0], 0, u64::MAX, p.report);
     let path = here.fields.path(names[1], p.report);
@@ -94,19 +122,28 @@ fn concurrency(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Concurrency> {
 }
 
 fn count(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<Tolerance>> {
-    let names = ["ToleratedFailureCount", "ToleratedFailureCountPath"];
-    let one = here.fields.at_most_one(&names, p.report);
-    let fixed = here.fields.integer(names[0], 0, u64::MAX, p.report).map(|count| count.map(|count| count as f64));
-    tolerance(one, fixed, here.fields.path(names[1], p.report))
+    tolerance(p, here, ["ToleratedFailureCount", "ToleratedFailureCountPath"], |fields, name, report| {
+        Ok(fields.integer(name, 0, u64::MAX, report)?.map(|count| count as f64))
+    })
 }
 
 fn percentage(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<Tolerance>> {
-    let names = ["ToleratedFailurePercentage", "ToleratedFailurePercentagePath"];
-    let one = here.fields.at_most_one(&names, p.report);
-    let fixed = here.fields.number(names[0], 0.0, 100.0, p.report);
-    tolerance(one, fixed, here.fields.path(names[1], p.report))
+    tolerance(p, here, ["ToleratedFailurePercentage", "ToleratedFailurePercentagePath"], |fields, name, report| {
+        fields.number(name, 0.0, 100.0, report)
+    })
 }
 
-fn tolerance(one: Read<()>, fixed: Read<Option<f64>>, path: Read<Option<Path>>) -> Read<Option<Tolerance>> {
+fn tolerance(
+    p: &mut Parser<'_>,
+    here: &Here<'_>,
+    names: [&str; 2],
+    fixed: impl Fn(&Fields<'_>, &str, &mut Report) -> Read<Option<f64>>,
+) -> Read<Option<Tolerance>> {
+    if let Some(expression) = p.expression(here, names[0])? {
+        return Ok(Some(Tolerance::Jsonata(expression)));
+    }
+    let one = here.fields.at_most_one(&names, p.report);
+    let fixed = fixed(&here.fields, names[0], p.report);
+    let path = here.fields.path(names[1], p.report);
     one_of(one, [fixed.map(|number| number.map(Tolerance::Fixed)), path.map(|path| path.map(Tolerance::Path))])
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::{locate, not_yet};
+use crate::locate;
 
 use super::{At, DIAGNOSTICS_MAX};
 
@@ -20,6 +20,7 @@ pub(crate) mod code {
     pub const DUPLICATE_NAME: &str = "DUPLICATE_STATE_NAME";
     pub const INVALID_NAME: &str = "INVALID_STATE_NAME";
     pub const TOO_DEEP: &str = "TOO_DEEPLY_NESTED";
+    pub const SHADOWED: &str = "ITHACA_SHADOWED_VARIABLE";
     pub const UNREACHABLE: &str = "ITHACA_UNREACHABLE_STATE";
     pub const COMPENSATES_NOTHING: &str = "ITHACA_COMPENSATES_NOTHING";
     pub const MORE: &str = "ITHACA_MORE_DIAGNOSTICS";
@@ -119,7 +120,6 @@ impl Report {
             .collect();
         let places = locate::places(text, &wanted);
         for (found, place) in self.diagnostics.iter_mut().zip(places) {
-            not_yet::recode(found);
             if let Some((line, column)) = place {
                 (found.line, found.column) = (line, column);
             }

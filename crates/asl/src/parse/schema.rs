@@ -3,6 +3,7 @@
 //! AWS refuses every other field. The table for states agrees with what ValidateStateMachineDefinition
 //! answers for each pair of state type and field.
 
+use crate::choice::is_operator;
 use crate::not_yet;
 
 use super::fields::Fields;
@@ -133,13 +134,26 @@ pub(crate) fn check_state(fields: &Fields<'_>, state: StateType, language: Optio
 
 /// Checks the fields of a choice rule or a catcher that depend on the query language.
 pub(crate) fn check_inner(fields: &Fields<'_>, language: Language, report: &mut Report) -> Read<()> {
-    const USES: Table = &[("Output", Jsonata), ("Condition", Jsonata), ("ResultPath", JsonPath), ("Assign", Both)];
+    const USES: Table = &[("Output", Jsonata), ("Condition", Jsonata), ("ResultPath", JsonPath)];
     let mut result = Ok(());
     for (name, of) in USES.iter().filter(|(name, _)| fields.has(name)) {
         result = result.and(check_language(fields, name, *of, Some(language), report));
-        refuse_not_yet(fields, name, report);
     }
     result
+}
+
+/// Checks the fields of a choice rule in JSONata. (In JSONPath they are the condition's.)
+pub(crate) fn check_jsonata_rule(fields: &Fields<'_>, report: &mut Report) {
+    const KNOWN: &[&str] = &["Comment", "Condition", "Next", "Assign", "Output"];
+    for name in fields.object.keys().filter(|name| !KNOWN.contains(&name.as_str())) {
+        if name == "Variable" || is_operator(name) {
+            // The rule is refused by the report itself.
+            let _ = check_language(fields, name, JsonPath, Some(Language::Jsonata), report);
+        } else {
+            let similar = KNOWN.iter().find(|field| field.eq_ignore_ascii_case(name)).copied();
+            unsupported(fields, name, similar, report);
+        }
+    }
 }
 
 fn refuse_not_yet(fields: &Fields<'_>, name: &str, report: &mut Report) {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::definition::{Block, BlockId, Catcher, Definition, Io, Kind, Next, Retrier, Seconds, State, StateId};
-use crate::not_yet::{self, Feature};
+use crate::jsonata;
 
 use super::fields::{Fields, expected};
 use super::language::{self, Language};
+use super::query::Moment;
 use super::report::{Problem, Read, Refused, Report, code};
 use super::schema::{self, STATE_TYPES, StateType};
-use super::{At, MachineType, Outline, catch, choice, fail, jsonata, map, parallel, pass, succeed, task, wait};
+use super::{At, MachineType, Outline, catch, choice, fail, map, parallel, pass, succeed, task, wait};
 
 /// The most seconds that AWS takes for a wait, a timeout or an interval: three years and two months.
 pub(crate) const SECONDS_MAX: u64 = 99_999_999;
@@ -40,6 +41,7 @@ pub(crate) struct Here<'a> {
     pub id: StateId,
     pub block: BlockId,
     pub fields: Fields<'a>,
+    pub language: Language,
     /// The blocks inside it.
     pub inner: &'a [Option<BlockId>],
 }
@@ -58,7 +60,7 @@ impl<'v> Parser<'v> {
     pub fn definition(&mut self, text: &str, root: &Map<String, Value>) -> Read<Definition> {
         let fields = Fields { object: root, at: At::Root };
         schema::check(&fields, schema::ROOT, self.report);
-        self.language = self.machine_language(&fields);
+        self.language = language::declared(&fields, self.report).unwrap_or(Language::JsonPath);
         let version = fields.word("Version", &["1.0"], self.report);
         let comment = fields.string("Comment", self.report);
         // Unlike a task's, the machine's own TimeoutSeconds may be zero on AWS.
@@ -77,14 +79,6 @@ impl<'v> Parser<'v> {
             states: states.into_iter().collect::<Read<_>>()?,
             blocks: blocks.into_iter().collect::<Read<_>>()?,
         })
-    }
-
-    fn machine_language(&mut self, fields: &Fields<'_>) -> Language {
-        let language = language::declared(fields, self.report).unwrap_or(Language::JsonPath);
-        if language == Language::Jsonata {
-            self.report.add(not_yet::problem(Feature::Jsonata, &fields.at.key("QueryLanguage")));
-        }
-        language
     }
 
     fn block(&mut self, id: BlockId) -> Read<Block> {
@@ -127,16 +121,19 @@ impl<'v> Parser<'v> {
         let (here, state_type) = read.ok_or(Refused)?;
         let comment = here.fields.string("Comment", self.report);
         let credentials = task::credentials(&here.fields, self.report);
-        let kind = match self.state_language(&here.fields, state_type) {
-            Language::JsonPath => self.kind(&here, state_type),
-            Language::Jsonata => Err(jsonata::transitions(self, &here, state_type)),
+        let moment = match state_type {
+            StateType::Task | StateType::Parallel | StateType::Map => Moment::After,
+            _ => Moment::Before,
         };
+        let assign = here.fields.assign(here.language, moment, self.report);
+        let kind = self.kind(&here, state_type);
         credentials?;
         Ok(State {
             id,
             block: outline.block,
             name: Arc::from(outline.name),
             comment: comment?.map(str::to_owned),
+            assign: assign?,
             kind: kind?,
         })
     }
@@ -156,7 +153,8 @@ impl<'v> Parser<'v> {
             fields.refuse("Type", message, self.report);
             return None;
         };
-        Some((Here { id, block: outline.block, fields, inner: &outline.inner }, *state_type))
+        let language = self.state_language(&fields, *state_type);
+        Some((Here { id, block: outline.block, fields, language, inner: &outline.inner }, *state_type))
     }
 
     /// Checks the fields against the type, and resolves the query language.
@@ -169,9 +167,6 @@ impl<'v> Parser<'v> {
             return Language::Jsonata;
         }
         schema::check_state(fields, state_type, Some(language), self.report);
-        if self.language == Language::JsonPath && language == Language::Jsonata {
-            self.report.add(not_yet::problem(Feature::Jsonata, &fields.at.key("QueryLanguage")));
-        }
         language
     }
 
@@ -249,14 +244,24 @@ impl<'v> Parser<'v> {
         }
     }
 
-    pub fn io(&mut self, here: &Here<'_>) -> Read<Io> {
-        let input_path = here.fields.filter("InputPath", self.report);
-        let output_path = here.fields.filter("OutputPath", self.report);
-        Ok(Io { input_path: input_path?, output_path: output_path? })
+    /// The fields around the state's work.
+    pub fn io(&mut self, here: &Here<'_>, moment: Moment) -> Read<Io> {
+        here.fields.io(here.language, moment, true, self.report)
+    }
+
+    /// A setting of the state that is written as an expression; none when it is not, and in JSONPath.
+    pub fn expression(&mut self, here: &Here<'_>, name: &str) -> Read<Option<jsonata::Expression>> {
+        match here.language {
+            Language::JsonPath => Ok(None),
+            Language::Jsonata => here.fields.expression(name, Moment::Before, self.report),
+        }
     }
 
     /// `TimeoutSeconds` or `TimeoutSecondsPath`, and their like.
     pub fn seconds(&mut self, here: &Here<'_>, name: &str, path_name: &str) -> Read<Option<Seconds>> {
+        if let Some(expression) = self.expression(here, name)? {
+            return Ok(Some(Seconds::Jsonata(expression)));
+        }
         let fields = &here.fields;
         let one = fields.at_most_one(&[name, path_name], self.report);
         let fixed = fields.integer(name, 1, SECONDS_MAX, self.report);
@@ -268,7 +273,7 @@ impl<'v> Parser<'v> {
     /// `Retry` and `Catch` of Task, Parallel and Map.
     pub fn errors(&mut self, here: &Here<'_>) -> Read<(Vec<Retrier>, Vec<Catcher>)> {
         let retry = super::retry::parse(&here.fields, self.report);
-        let catch = catch::parse(self, here, Language::JsonPath);
+        let catch = catch::parse(self, here);
         Ok((retry?, catch?))
     }
 }

@@ -5,19 +5,17 @@ use serde_json::Value;
 use crate::definition::{Resource, Seconds, Task};
 
 use super::fields::Fields;
+use super::language::Language;
+use super::query::Moment;
 use super::report::{Problem, Read, Report};
 use super::resource;
 use super::state::{Here, Parser};
 
 pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Task> {
-    let fields = &here.fields;
-    let required = fields.require(&["Resource"], p.report);
+    let required = here.fields.require(&["Resource"], p.report);
     let resource = resource::parse(p, here);
-    let io = p.io(here);
-    let parameters = fields.template("Parameters", p.report);
+    let io = p.io(here, Moment::After);
     let call = call_parameters(&resource, here, p.report);
-    let result_selector = fields.template("ResultSelector", p.report);
-    let result_path = fields.result_path(p.report);
     let timeout = p.seconds(here, "TimeoutSeconds", "TimeoutSecondsPath");
     let heartbeat = p.seconds(here, "HeartbeatSeconds", "HeartbeatSecondsPath");
     let shorter = heartbeat_is_shorter(&timeout, &heartbeat, here, p.report);
@@ -27,34 +25,25 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Task> {
     call?;
     shorter?;
     let (retry, catch) = errors?;
-    Ok(Task {
-        io: io?,
-        parameters: parameters?,
-        result_selector: result_selector?,
-        result_path: result_path?,
-        resource: resource?,
-        timeout: timeout?,
-        heartbeat: heartbeat?,
-        retry,
-        catch,
-        next: next?,
-    })
+    Ok(Task { io: io?, resource: resource?, timeout: timeout?, heartbeat: heartbeat?, retry, catch, next: next? })
 }
 
 /// `lambda:invoke` needs to be told which function.
 fn call_parameters(resource: &Read<Resource>, here: &Here<'_>, report: &mut Report) -> Read<()> {
+    const MISSING: &str = "The field 'FunctionName' is required but was missing";
     let Ok(Resource::Service { arn, .. }) = resource else { return Ok(()) };
-    match here.fields.get("Parameters") {
+    let (field, names, example) = match here.language {
+        Language::JsonPath => ("Parameters", &["FunctionName", "FunctionName.$"][..], r#""Payload.$": "$""#),
+        Language::Jsonata => ("Arguments", &["FunctionName"][..], r#""Payload": "{% $states.input %}""#),
+    };
+    match here.fields.get(field) {
         None => {
-            let message = format!("Parameters field is required for resource ARN: {arn}");
-            let help = "add \"Parameters\": {\"FunctionName\": \"...\", \"Payload.$\": \"$\"}";
+            let message = format!("{field} field is required for resource ARN: {arn}");
+            let help = format!(r#"add "{field}": {{"FunctionName": "...", {example}}}"#);
             Err(report.add(Problem::schema(&here.fields.at, message).help(help)))
         }
-        Some(Value::Object(given))
-            if !["FunctionName", "FunctionName.$"].iter().any(|name| given.contains_key(*name)) =>
-        {
-            let message = "The field 'FunctionName' is required but was missing";
-            Err(here.fields.refuse("Parameters", message, report))
+        Some(Value::Object(given)) if !names.iter().any(|name| given.contains_key(*name)) => {
+            Err(here.fields.refuse(field, MISSING, report))
         }
         Some(_) => Ok(()),
     }

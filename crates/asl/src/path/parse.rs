@@ -5,7 +5,7 @@
 use super::filter::Filter;
 use super::function::Function;
 use super::{Path, PathError, Root, STEPS_MAX, Step, Tail};
-use crate::not_yet;
+use crate::variables;
 
 /// Filters and parentheses inside one another; the parser and the evaluator recurse once for each.
 const NESTING_MAX: usize = 100;
@@ -16,7 +16,7 @@ pub(super) fn path(text: &str) -> Result<Path, PathError> {
     if !parser.take(b'$') {
         return Err(parser.error("a path begins with '$'"));
     }
-    let root = if parser.take(b'$') { Root::Context } else { Root::Input };
+    let root = if parser.take(b'$') { Root::Context } else { parser.variable_or_input()? };
     let mut path = parser.steps(root)?;
     if parser.peek().is_some() {
         return Err(parser.error("expected '.' or '['"));
@@ -35,8 +35,8 @@ impl<'t> Parser<'t> {
     /// What follows `$`, `$$` or `@`, up to the end or, in a filter, to the end of the operand.
     pub(super) fn steps(&mut self, root: Root) -> Result<Path, PathError> {
         let start = self.at;
-        if root != Root::Current && self.peek().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_') {
-            return Err(self.error(not_yet::VARIABLES_IN_PATHS));
+        if matches!(root, Root::Input) && variables::name_len(self.rest()) > 0 {
+            return Err(self.error("variables ('$name') cannot be read inside a filter"));
         }
         let mut steps = Vec::new();
         let mut tail = None;
@@ -56,13 +56,26 @@ impl<'t> Parser<'t> {
             tail = Some(Tail::Merge(names));
         }
         let sign = match root {
-            Root::Input => "$",
+            Root::Input | Root::Variable(_) => "$",
             Root::Context => "$$",
             Root::Current => "@",
         };
         let definite = matches!(tail, Some(Tail::Function(_))) || steps.iter().all(Step::is_definite);
         let text = format!("{sign}{}", &self.text[start..self.at]).into();
         Ok(Path { text, root, steps, tail, definite })
+    }
+
+    /// Behind the `$`: the name of a variable, if there is one.
+    fn variable_or_input(&mut self) -> Result<Root, PathError> {
+        let name = &self.rest()[..variables::name_len(self.rest())];
+        match name {
+            "" => Ok(Root::Input),
+            variables::RESERVED => Err(self.error("'$states' is there in JSONata only; a path reads '$' and '$$'")),
+            name => {
+                self.at += name.len();
+                Ok(Root::Variable(name.into()))
+            }
+        }
     }
 
     fn dot(&mut self) -> Result<Part, PathError> {

@@ -19,7 +19,7 @@ impl ReferencePath {
     pub fn parse(text: &str) -> Result<ReferencePath, PathError> {
         let path = Path::parse(text)?;
         let refusal = if path.root != Root::Input {
-            "a result cannot be written to the context object: begin with '$', not with '$$'"
+            "a result is written into the state's data: begin with '$.', not with '$$' or a variable"
         } else if path.tail.is_some() || !path.steps.iter().all(Step::is_definite) {
             "a reference path names one place: only names and single indexes, no '*', ',', ':', '..', '?' or functions"
         } else if path.steps.iter().any(|step| matches!(step, Step::Index(index) if *index < 0)) {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::scope::{Context, Entropy};
 
 fn store() -> Value {
     json!({
@@ -116,6 +117,31 @@ fn other_paths_give_a_list() {
 }
 
 #[test]
+fn variables_are_read() {
+    let variables = json!({"x": {"y": [1, 2]}, "größe_1": "far", "null": null});
+    let variables = variables.as_object().expect("an object");
+    let (input, context) = (store(), Context::new(|| json!({})));
+    let scope = Scope { input: &input, context: &context, variables, entropy: &Entropy::new(1) };
+    for (text, expected) in [
+        ("$x", json!({"y": [1, 2]})),
+        ("$x.y[1]", json!(2)),
+        ("$x['y'].length()", json!(2)),
+        ("$x.y[?(@ > 1)]", json!([2])),
+        ("$größe_1", json!("far")),
+        ("$null", json!(null)),
+    ] {
+        let path = Path::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(*path.evaluate(&scope).unwrap(), expected, "{text}");
+    }
+    for (text, reason) in
+        [("$none.y", "The variable 'none' has not been assigned a value"), ("$x.z", "No results for path: $['z']")]
+    {
+        let error = Path::parse(text).unwrap().evaluate(&scope).expect_err(text);
+        assert_eq!(error, EvalError::runtime(format!("Invalid path '{text}' : {reason}")));
+    }
+}
+
+#[test]
 fn filters() {
     check(&[
         ("$.store.book[?(@.price < 10)].author", json!(["Rees", "Melville"])),
@@ -182,8 +208,9 @@ fn what_is_no_path_is_refused_with_its_place() {
     let rows = [
         ("", "begins with '$'", 0),
         ("limit", "begins with '$'", 0),
-        ("$name", "variables", 1),
-        ("$states.input", "variables", 1),
+        ("$states.input", "JSONata only", 1),
+        ("$name b", "expected '.' or '['", 5),
+        ("$1", "expected '.' or '['", 1),
         ("$.", "a name is missing", 2),
         ("$..", "a name is missing", 3),
         ("$.a.", "a name is missing", 4),

@@ -3,6 +3,8 @@
 //! Every type has its own details member, named after a family of types. One flat match, in the order of
 //! [`EventKind`].
 
+use std::sync::Arc;
+
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskResource};
 use serde_json::{Map, Value, json};
 
@@ -58,6 +60,18 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
             let mut details = named(name);
             details.extend(data(around, "output", output));
             (format!("{}StateExited", state.name()), Some(("stateExitedEventDetails", details)))
+        }
+        EventKind::StateExitedAssigning { state, name, output, variables } => {
+            let mut details = named(name);
+            details.extend(data(around, "output", output));
+            details.extend(assigned(around, variables));
+            (format!("{}StateExited", state.name()), Some(("stateExitedEventDetails", details)))
+        }
+        EventKind::EvaluationFailed { failure: it, location, state } => {
+            let mut details = failure(it);
+            put(&mut details, "location", location.as_deref());
+            details.insert("state".into(), state.as_ref().into());
+            fixed("EvaluationFailed", Some(("evaluationFailedEventDetails", details)))
         }
         EventKind::StateAborted { state } => (format!("{}StateAborted", state.name()), None),
         EventKind::TaskScheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
@@ -167,6 +181,17 @@ fn data(around: &Surroundings<'_>, member: &str, payload: &Payload) -> Map<Strin
     details
 }
 
+/// `assignedVariables`: the text of each variable's new value.
+fn assigned(around: &Surroundings<'_>, variables: &[(Arc<str>, Payload)]) -> Map<String, Value> {
+    let mut details = Map::new();
+    if around.with_data {
+        let texts = variables.iter().map(|(name, value)| (name.to_string(), Value::from(value.text())));
+        details.insert("assignedVariables".into(), texts.collect::<Map<_, _>>().into());
+        details.insert("assignedVariablesDetails".into(), json!({ "truncated": false }));
+    }
+    details
+}
+
 fn failure(failure: &Failure) -> Map<String, Value> {
     let mut details = Map::new();
     put(&mut details, "error", failure.error.as_deref());
@@ -220,6 +245,23 @@ mod tests {
         check(
             EventKind::TaskStarted { resource: function },
             r#""type":"LambdaFunctionStarted","id":2,"previousEventId":1"#,
+        );
+        check(
+            EventKind::StateExitedAssigning {
+                state: StateType::Choice,
+                name: "A".into(),
+                output: payload,
+                variables: vec![("x".into(), Payload::from_checked_text(r#"[1,"y"]"#))],
+            },
+            r#""type":"ChoiceStateExited","id":2,"previousEventId":1,"stateExitedEventDetails":{"name":"A","output":"{}","outputDetails":{"truncated":false},"assignedVariables":{"x":"[1,\"y\"]"},"assignedVariablesDetails":{"truncated":false}}"#,
+        );
+        check(
+            EventKind::EvaluationFailed {
+                failure: Failure::new("E", "why"),
+                location: Some("Items".into()),
+                state: "A".into(),
+            },
+            r#""type":"EvaluationFailed","id":2,"previousEventId":1,"evaluationFailedEventDetails":{"error":"E","cause":"why","location":"Items","state":"A"}"#,
         );
         check(
             EventKind::StateAborted { state: StateType::Wait },

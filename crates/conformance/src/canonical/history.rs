@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn check(recorded: &str, found: &str, expect: Option<&str>) {
-        let mut matcher = Matcher::new(vec![], false);
+        let mut matcher = Matcher::new(vec![], vec![]);
         let difference = compare(&mut matcher, &events(recorded), &events(found)).err();
         assert_eq!(difference.map(|difference| difference.path.join("/")).as_deref(), expect, "{recorded} | {found}");
     }

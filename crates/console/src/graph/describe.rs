@@ -223,7 +223,7 @@ fn remark(kind: &Kind) -> Option<String> {
             Concurrency::Fixed(0) => Some("each item".to_owned()),
             Concurrency::Fixed(1) => Some("each item, one at a time".to_owned()),
             Concurrency::Fixed(most) => Some(format!("each item, {most} at a time")),
-            Concurrency::Path(_) => Some("each item, some at a time".to_owned()),
+            Concurrency::Path(_) | Concurrency::Jsonata(_) => Some("each item, some at a time".to_owned()),
         },
         _ => None,
     }

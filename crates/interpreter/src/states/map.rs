@@ -3,17 +3,22 @@
 
 use std::collections::VecDeque;
 
-use asl::definition::{Concurrency, Map};
+use asl::definition::{Concurrency, Items, Map};
+use asl::jsonata::{self, Expected};
 use serde_json::Value;
 
 use crate::execution::{FrameId, MapWait, Wait};
 use crate::history::{EventKind, Failure};
-use crate::io::too_large;
+use crate::io::{Known, too_large, whole};
 use crate::limits::{INLINE_MAP_CONCURRENCY_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
+    if map.io.is_jsonata() {
+        // So recorded: a Map in JSONata has begun before its fields are evaluated, so that it fails with them.
+        step.frame_mut(id).wait = Wait::Map(MapWait::default());
+    }
     let input = step.effective_input(id, &map.io)?;
     let items = items(step, id, map, &input)?;
     let concurrency = concurrency(step, id, map, &input)?;
@@ -70,11 +75,11 @@ fn start_iterations(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<()
 }
 
 /// ItemSelector makes the iteration's input; it may look at the Map's input and at the item in the context.
-fn select(step: &Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
+fn select(step: &mut Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
     let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
     let input = step.effective_input(id, &map.io)?;
-    let selected = step.evaluate_item(id, &input, Some((index, item)), |scope| selector.evaluate(scope))?;
-    let selected = Payload::from_value(selected);
+    let known = Known { item: Some((index, item)), ..Known::default() };
+    let selected = Payload::from_value(step.query(id, selector, "ItemSelector", &input, known)?);
     step.within_limit(id, &selected)?;
     Ok(selected)
 }
@@ -85,8 +90,7 @@ fn finish_if_done(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow
     let result = Payload::array(outputs.into_iter());
     step.emit(step.frame(id).last_event, EventKind::MapSucceeded);
     step.frame_mut(id).wait = Wait::Ready;
-    let output = step.result_to_output(id, &map.io, map.result_selector.as_ref(), &map.result_path, result)?;
-    Ok(Flow::Done(output, map.next))
+    step.leave(id, &map.io, result, map.next)
 }
 
 fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
@@ -96,33 +100,53 @@ fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
     }
 }
 
-fn items(step: &Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
-    let found = match &map.items_path {
+fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
+    let found = match &map.items {
         None => input.value().clone(),
-        Some(path) => step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?,
+        Some(Items::Path(path)) => {
+            step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?
+        }
+        Some(Items::Jsonata(expression)) => step.jsonata_as(id, expression, Expected::Array, "Items")?,
+        Some(Items::Listed(list)) => step.jsonata(id, list, "Items", Known::default())?,
     };
     match found {
         Value::Array(items) => Ok(items.into_iter().map(Payload::from_value).collect()),
         other => {
             let cause = format!("Map state input must be an array but was: {other}");
-            Err(Failure::new("States.Runtime", step.runtime_cause(id, &cause)))
+            Err(match map.io.is_jsonata() {
+                true => step.evaluation_failed(id, &jsonata::Failure::new(None, cause), step.before_entry(id)),
+                false => Failure::new("States.Runtime", step.runtime_cause(id, &cause)),
+            })
         }
     }
 }
 
-fn concurrency(step: &Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
+fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
+    const FIELD: &str = "MaxConcurrency";
     let asked = match &map.max_concurrency {
         Concurrency::Fixed(count) => *count,
         Concurrency::Path(path) => {
             let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
-            value.as_u64().ok_or_else(|| {
-                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            // AWS reads a text of digits, too.
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.parse().map_err(|_| {
                 let cause = format!(
-                    "The MaxConcurrencyPath field refers to value \"{shown}\" which is not a valid integer: {}",
+                    "The {FIELD}Path field refers to value \"{text}\" which is not a valid integer: {}",
                     path.text()
                 );
                 Failure::new("States.Runtime", step.runtime_cause(id, &cause))
             })?
+        }
+        Concurrency::Jsonata(expression) => {
+            let value = step.jsonata_as(id, expression, Expected::Number, FIELD)?;
+            match whole(&value) {
+                Some(count) => count,
+                None => {
+                    let cause =
+                        format!("The {FIELD} field must be a whole number that is not negative but was: {value}");
+                    return Err(step.unusable(id, FIELD, &cause));
+                }
+            }
         }
     };
     let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;

@@ -8,8 +8,12 @@ use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, parallel: &Parallel) -> Result<Flow, Failure> {
+    if parallel.io.is_jsonata() {
+        // As with a Map.
+        step.frame_mut(id).wait = Wait::Parallel(Vec::new());
+    }
     let input = step.effective_input(id, &parallel.io)?;
-    let input = step.template(id, parallel.parameters.as_ref(), &input)?;
+    let input = step.arguments(id, &parallel.io, &input)?;
     step.within_limit(id, &input)?;
     let started = step.emit_on(id, EventKind::ParallelStarted);
     let mut branches = Vec::with_capacity(parallel.branches.len());
@@ -46,7 +50,5 @@ pub fn completed(
     // StateExited follows the last branch, beside ParallelStateSucceeded: so recorded.
     step.emit(step.frame(id).last_event, EventKind::ParallelSucceeded);
     step.frame_mut(id).wait = Wait::Ready;
-    let output =
-        step.result_to_output(id, &parallel.io, parallel.result_selector.as_ref(), &parallel.result_path, result)?;
-    Ok(Flow::Done(output, parallel.next))
+    step.leave(id, &parallel.io, result, parallel.next)
 }

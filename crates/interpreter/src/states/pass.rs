@@ -11,8 +11,7 @@ pub fn enter(step: &mut Stepper<'_>, id: FrameId, pass: &Pass) -> Result<Flow, F
     let input = step.effective_input(id, &pass.io)?;
     let result = match &pass.result {
         Some(value) => Payload::from_value(value.clone()),
-        None => step.template(id, pass.parameters.as_ref(), &input)?,
+        None => step.arguments(id, &pass.io, &input)?,
     };
-    let output = step.result_to_output(id, &pass.io, None, &pass.result_path, result)?;
-    Ok(Flow::Done(output, pass.next))
+    step.leave(id, &pass.io, result, pass.next)
 }

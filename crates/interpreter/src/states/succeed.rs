@@ -8,6 +8,5 @@ use crate::stepper::{Flow, Stepper};
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, succeed: &Succeed) -> Result<Flow, Failure> {
     let input = step.effective_input(id, &succeed.io)?;
-    let output = step.output(id, &succeed.io, &input)?;
-    Ok(Flow::Done(output, Next::End))
+    step.leave(id, &succeed.io, input, Next::End)
 }

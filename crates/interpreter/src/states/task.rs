@@ -4,21 +4,21 @@
 //! and timed out. Each attempt has its own [`TaskId`], so an outcome of an earlier attempt is stale.
 
 use asl::definition::{Kind, Resource, Seconds, State, Task};
-use serde_json::Value;
+use asl::jsonata::Expected;
 
 use crate::command::{Command, RunTask};
 use crate::execution::{FrameId, TaskId, TaskWait, TimerId, Timestamp, Wait};
 use crate::history::{EventKind, Failure, TaskResource};
-use crate::io::check_size;
+use crate::io::{check_size, whole};
 use crate::limits::TASK_SECONDS_MAX;
 use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, state: &State, task: &Task) -> Result<Flow, Failure> {
     let input = step.effective_input(id, &task.io)?;
-    let timeout_seconds = seconds(step, id, task.timeout.as_ref(), &input, "TimeoutSecondsPath")?;
-    let heartbeat_seconds = seconds(step, id, task.heartbeat.as_ref(), &input, "HeartbeatSecondsPath")?;
-    let parameters = step.template(id, task.parameters.as_ref(), &input)?;
+    let timeout_seconds = seconds(step, id, task.timeout.as_ref(), &input, "TimeoutSeconds")?;
+    let heartbeat_seconds = seconds(step, id, task.heartbeat.as_ref(), &input, "HeartbeatSeconds")?;
+    let parameters = step.arguments(id, &task.io, &input)?;
     check_size(&parameters, &state.name)?;
 
     let scheduled = EventKind::TaskScheduled {
@@ -77,9 +77,7 @@ pub fn succeeded(step: &mut Stepper<'_>, id: TaskId, output: &Payload) -> Result
     close(step, id);
     let succeeded = EventKind::TaskSucceeded { resource: TaskResource::from(&task.resource), output: output.clone() };
     step.emit_on(id.frame, succeeded);
-    let output =
-        step.result_to_output(id.frame, &task.io, task.result_selector.as_ref(), &task.result_path, output.clone())?;
-    Ok(Flow::Done(output, task.next))
+    step.leave(id.frame, &task.io, output.clone(), task.next)
 }
 
 pub fn failed(step: &mut Stepper<'_>, id: TaskId, failure: &Failure) -> Result<Flow, Failure> {
@@ -137,28 +135,32 @@ fn moment(now: Timestamp, seconds: u64) -> Timestamp {
 }
 
 fn seconds(
-    step: &Stepper<'_>,
+    step: &mut Stepper<'_>,
     id: FrameId,
     seconds: Option<&Seconds>,
     input: &Payload,
     field: &str,
 ) -> Result<Option<u64>, Failure> {
+    let must_be = format!("must be a whole number of seconds from 1 to {TASK_SECONDS_MAX}");
     match seconds {
         None => Ok(None),
         Some(Seconds::Fixed(seconds)) => Ok(Some(*seconds)),
         Some(Seconds::Path(path)) => {
             let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
-            positive(&value).map(Some).ok_or_else(|| {
-                let cause = format!(
-                    "The value of the field '{field}' must be a whole number of seconds from 1 to {TASK_SECONDS_MAX} but {} is: {value}",
-                    path.text()
-                );
+            in_range(value.as_u64()).map(Some).ok_or_else(|| {
+                let cause = format!("The value of the field '{field}Path' {must_be} but {} is: {value}", path.text());
                 Failure::new("States.Runtime", step.runtime_cause(id, &cause))
+            })
+        }
+        Some(Seconds::Jsonata(expression)) => {
+            let value = step.jsonata_as(id, expression, Expected::Number, field)?;
+            in_range(whole(&value)).map(Some).ok_or_else(|| {
+                step.unusable(id, field, &format!("The value of the field '{field}' {must_be} but was: {value}"))
             })
         }
     }
 }
 
-fn positive(value: &Value) -> Option<u64> {
-    value.as_u64().filter(|seconds| (1..=TASK_SECONDS_MAX).contains(seconds))
+fn in_range(seconds: Option<u64>) -> Option<u64> {
+    seconds.filter(|seconds| (1..=TASK_SECONDS_MAX).contains(seconds))
 }

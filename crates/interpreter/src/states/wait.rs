@@ -1,6 +1,7 @@
 //! Wait: pauses its thread until a moment.
 
 use asl::definition::{Kind, Until, Wait as Definition};
+use asl::jsonata::Expected;
 use asl::path::Path;
 use asl::timestamp;
 use serde_json::Value;
@@ -8,9 +9,13 @@ use serde_json::Value;
 use crate::command::Command;
 use crate::execution::{FrameId, TimerId, Timestamp, Wait};
 use crate::history::Failure;
+use crate::io::whole;
 use crate::limits::WAIT_SECONDS_MAX;
 use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
+
+/// What AWS calls a moment.
+const FORM: &str = "ISO-8601 extended offset date-time format string";
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, definition: &Definition) -> Result<Flow, Failure> {
     let input = step.effective_input(id, &definition.io)?;
@@ -33,45 +38,45 @@ pub fn over(step: &mut Stepper<'_>, id: FrameId) -> Result<Flow, Failure> {
         unreachable!("INVARIANT: only a Wait state waits for a moment");
     };
     let input = step.effective_input(id, &definition.io)?;
-    let output = step.output(id, &definition.io, &input)?;
-    Ok(Flow::Done(output, definition.next))
+    step.leave(id, &definition.io, input, definition.next)
 }
 
-fn moment(step: &Stepper<'_>, id: FrameId, definition: &Definition, input: &Payload) -> Result<Timestamp, Failure> {
+fn moment(step: &mut Stepper<'_>, id: FrameId, definition: &Definition, input: &Payload) -> Result<Timestamp, Failure> {
     match &definition.until {
-        Until::Seconds(seconds) => Ok(step.at.after_ms(seconds.saturating_mul(1000))),
+        Until::Seconds(seconds) => Ok(after(step.at, *seconds)),
         Until::Timestamp(ms) => Ok(Timestamp(*ms)),
         Until::SecondsPath(path) => {
             let value = find(step, id, path, input, "SecondsPath")?;
-            match value.as_i64().filter(|seconds| *seconds >= 0) {
-                Some(seconds) => Ok(step.at.after_ms((seconds as u64).saturating_mul(1000))),
-                None => Err(refused(
-                    step,
-                    id,
-                    &format!(
-                        "The SecondsPath parameter cannot be parsed as a long value: {} == {}",
-                        path.text(),
-                        plain(&value)
-                    ),
-                )),
-            }
+            value.as_u64().map(|seconds| after(step.at, seconds)).ok_or_else(|| {
+                let told = format!("{} == {}", path.text(), plain(&value));
+                refused(step, id, &format!("The SecondsPath parameter cannot be parsed as a long value: {told}"))
+            })
         }
         Until::TimestampPath(path) => {
             let value = find(step, id, path, input, "TimestampPath")?;
-            match value.as_str().and_then(timestamp::parse) {
-                Some(ms) => Ok(Timestamp(ms)),
-                None => Err(refused(
-                    step,
-                    id,
-                    &format!(
-                        "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
-                        path.text(),
-                        plain(&value)
-                    ),
-                )),
-            }
+            value.as_str().and_then(timestamp::parse).map(Timestamp).ok_or_else(|| {
+                let told = format!("{} == {}", path.text(), plain(&value));
+                refused(step, id, &format!("The TimestampPath parameter does not reference a valid {FORM}: {told}"))
+            })
+        }
+        Until::SecondsJsonata(expression) => {
+            let value = step.jsonata_as(id, expression, Expected::Number, "Seconds")?;
+            whole(&value).map(|seconds| after(step.at, seconds)).ok_or_else(|| {
+                step.unusable(id, "Seconds", &format!("The Seconds field cannot be parsed as a long value: {value}"))
+            })
+        }
+        Until::TimestampJsonata(expression) => {
+            let value = step.jsonata_as(id, expression, Expected::String, "Timestamp")?;
+            value.as_str().and_then(timestamp::parse).map(Timestamp).ok_or_else(|| {
+                let cause = format!("The Timestamp field cannot be parsed as an {FORM}: {}", plain(&value));
+                step.unusable(id, "Timestamp", &cause)
+            })
         }
     }
+}
+
+fn after(now: Timestamp, seconds: u64) -> Timestamp {
+    now.after_ms(seconds.saturating_mul(1000))
 }
 
 fn find(step: &Stepper<'_>, id: FrameId, path: &Path, input: &Payload, field: &str) -> Result<Value, Failure> {

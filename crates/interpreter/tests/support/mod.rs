@@ -248,6 +248,14 @@ pub fn short(kind: &EventKind) -> String {
         EventKind::ExecutionTimedOut(_) => "timed out".into(),
         EventKind::StateEntered { name, .. } => format!("-> {name}"),
         EventKind::StateExited { name, .. } => format!("<- {name}"),
+        EventKind::StateExitedAssigning { name, variables, .. } => {
+            let variables: Vec<String> =
+                variables.iter().map(|(name, value)| format!("{name}={}", value.text())).collect();
+            format!("<- {name} with {}", variables.join(" "))
+        }
+        EventKind::EvaluationFailed { location, state, .. } => {
+            format!("{state} not evaluated: {}", location.as_deref().unwrap_or("-"))
+        }
         EventKind::StateAborted { state } => format!("{} aborted", state.name()),
         EventKind::TaskScheduled { .. } => "task scheduled".into(),
         EventKind::TaskStarted { .. } => "task started".into(),

@@ -43,6 +43,7 @@ pub async fn find(states: &States, arn: &str) -> Result<Arc<Machine>, Error> {
 pub fn common(answer: &mut Map<String, Value>, revision: &Revision, settings: &Map<String, Value>, with_data: bool) {
     if with_data {
         answer.insert("definition".into(), (*revision.text).into());
+        answer.extend(variable_references(revision).map(|found| ("variableReferences".to_owned(), found)));
     }
     answer.insert("roleArn".into(), (*revision.role_arn).into());
     let mut logging = json!({ "level": "OFF", "includeExecutionData": false });
@@ -50,11 +51,19 @@ pub fn common(answer: &mut Map<String, Value>, revision: &Revision, settings: &M
         shown.extend(given.clone());
     }
     answer.insert("tracingConfiguration".into(), json!({ "enabled": false }));
+    answer.insert("encryptionConfiguration".into(), json!({ "type": "AWS_OWNED_KEY" }));
     answer.extend(settings.clone());
     answer.insert("loggingConfiguration".into(), logging);
     if revision.number > 0 {
         answer.insert("revisionId".into(), revision.id().into());
     }
+}
+
+/// Which variables each state reads, if any does. A definition that this version can no longer run is shown all the
+/// same, without them.
+fn variable_references(revision: &Revision) -> Option<Value> {
+    let references = asl::variable_references(revision.definition().ok()?);
+    (!references.is_empty()).then(|| json!(references))
 }
 
 /// `includedData`: METADATA_ONLY leaves definitions, inputs and outputs out.
