@@ -106,6 +106,28 @@ pub enum Kind {
     Map(Map),
 }
 
+impl Kind {
+    /// Only Task, Parallel and Map have any.
+    pub fn retriers(&self) -> &[Retrier] {
+        match self {
+            Kind::Task(task) => &task.retry,
+            Kind::Parallel(parallel) => &parallel.retry,
+            Kind::Map(map) => &map.retry,
+            _ => &[],
+        }
+    }
+
+    /// Only Task, Parallel and Map have any.
+    pub fn catchers(&self) -> &[Catcher] {
+        match self {
+            Kind::Task(task) => &task.catch,
+            Kind::Parallel(parallel) => &parallel.catch,
+            Kind::Map(map) => &map.catch,
+            _ => &[],
+        }
+    }
+}
+
 /// Where a thread goes when a state is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {

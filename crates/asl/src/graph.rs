@@ -3,7 +3,7 @@
 //! Pure and plain: for checks, for drawings, for whoever wants to walk. States of inner blocks are nodes like the
 //! others; no edge leaves a block, and the block's owner is its only tie to the outside.
 
-use crate::definition::{BlockId, Catcher, Definition, Kind, Next, StateId};
+use crate::definition::{BlockId, Definition, Kind, Next, StateId};
 
 #[derive(Debug)]
 pub struct Graph {
@@ -155,15 +155,6 @@ fn next(kind: &Kind) -> Option<Next> {
     }
 }
 
-fn catchers(kind: &Kind) -> &[Catcher] {
-    match kind {
-        Kind::Task(task) => &task.catch,
-        Kind::Parallel(parallel) => &parallel.catch,
-        Kind::Map(map) => &map.catch,
-        _ => &[],
-    }
-}
-
 fn leave(kind: &Kind, mut to: impl FnMut(StateId, EdgeKind)) {
     if let Some(Next::State(state)) = next(kind) {
         to(state, EdgeKind::Next);
@@ -176,7 +167,7 @@ fn leave(kind: &Kind, mut to: impl FnMut(StateId, EdgeKind)) {
             to(state, EdgeKind::Default);
         }
     }
-    for catcher in catchers(kind) {
+    for catcher in kind.catchers() {
         to(catcher.next, EdgeKind::Catch(catcher.error_equals.clone()));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: "Handling errors in Step Functions workflows", AWS Step Functions Developer Guide.
 
-use asl::definition::{Catcher, CaughtOutput, Jitter, Kind, Next, Retrier, error_matches};
+use asl::definition::{CaughtOutput, Jitter, Next, Retrier, error_matches};
 use serde_json::{Map, Value};
 
 use crate::execution::FrameId;
@@ -15,7 +15,7 @@ impl Stepper<'_> {
     /// The pause before the next attempt, if a retrier grants one. Each retrier counts for itself over one visit
     /// of the state; the first that matches decides.
     pub fn retry_delay_ms(&mut self, id: FrameId, failure: &Failure) -> Option<u64> {
-        let retriers = retriers(&self.state_of(id).kind);
+        let retriers = self.state_of(id).kind.retriers();
         let index = retriers.iter().position(|retrier| error_matches(&retrier.error_equals, failure.name()))?;
         let retrier = &retriers[index];
         let frame = self.frame_mut(id);
@@ -34,7 +34,7 @@ impl Stepper<'_> {
 
     /// How the first catcher that matches leaves the state.
     pub fn catch(&mut self, id: FrameId, failure: &Failure) -> Result<Option<Done>, Failure> {
-        let catchers = catchers(&self.state_of(id).kind);
+        let catchers = self.state_of(id).kind.catchers();
         let found =
             catchers.iter().enumerate().find(|(_, catcher)| error_matches(&catcher.error_equals, failure.name()));
         let Some((index, catcher)) = found else { return Ok(None) };
@@ -73,22 +73,4 @@ fn delay_ms(retrier: &Retrier, used: u32) -> u64 {
     let capped = retrier.max_delay_seconds.map_or(seconds, |max| seconds.min(max as f64));
     // A cast from f64 saturates, so an enormous backoff is merely the end of time.
     (capped * 1000.0) as u64
-}
-
-fn retriers(kind: &Kind) -> &[Retrier] {
-    match kind {
-        Kind::Task(task) => &task.retry,
-        Kind::Parallel(parallel) => &parallel.retry,
-        Kind::Map(map) => &map.retry,
-        _ => &[],
-    }
-}
-
-fn catchers(kind: &Kind) -> &[Catcher] {
-    match kind {
-        Kind::Task(task) => &task.catch,
-        Kind::Parallel(parallel) => &parallel.catch,
-        Kind::Map(map) => &map.catch,
-        _ => &[],
-    }
 }
