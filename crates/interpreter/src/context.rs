@@ -13,6 +13,15 @@ use crate::payload::Payload;
 
 /// `item` is the Map item of an iteration that has no frame yet.
 pub fn object(setting: &Setting<'_>, execution: &Execution, frame: &Frame, item: Option<(u32, &Payload)>) -> Value {
+    let given = setting.trial.and_then(|trial| trial.context.clone());
+    let mut object = given.unwrap_or_else(|| of_execution(setting, execution, frame));
+    if let Some((index, item)) = item.or_else(|| current_item(execution, frame)) {
+        object["Map"] = json!({ "Item": { "Index": index, "Value": item.value() } });
+    }
+    object
+}
+
+fn of_execution(setting: &Setting<'_>, execution: &Execution, frame: &Frame) -> Value {
     let about = setting.about;
     let state = setting.definition.state(frame.state);
     let mut object = json!({
@@ -29,9 +38,6 @@ pub fn object(setting: &Setting<'_>, execution: &Execution, frame: &Frame, item:
     });
     if matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_)) {
         object["State"]["RetryCount"] = frame.retries.iter().sum::<u32>().into();
-    }
-    if let Some((index, item)) = item.or_else(|| current_item(execution, frame)) {
-        object["Map"] = json!({ "Item": { "Index": index, "Value": item.value() } });
     }
     object
 }

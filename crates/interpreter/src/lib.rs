@@ -22,6 +22,7 @@ mod payload;
 mod retry;
 mod states;
 mod stepper;
+mod trial;
 
 pub use command::{Command, RunTask};
 pub use execution::{
@@ -31,6 +32,7 @@ pub use execution::{
 pub use history::{ErrorText, EventKind, Failure, HistoryEvent, StateType, TaskResource};
 pub use input::{Input, InputKind, Rejected, Setting};
 pub use payload::{Payload, Table};
+pub use trial::{Seen, Trial};
 
 /// What one input did: things to do, things to show. Both in order.
 #[derive(Clone, Debug, Default, PartialEq)]

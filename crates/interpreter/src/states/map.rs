@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use asl::definition::{Concurrency, Items, Map};
+use asl::definition::{Concurrency, Items, Map, Tolerance};
 use asl::jsonata::{self, Expected};
+use asl::path::Path;
 use serde_json::Value;
 
 use crate::execution::{FrameId, MapWait, Wait};
@@ -24,6 +25,9 @@ pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Fai
     let concurrency = concurrency(step, id, map, &input)?;
     let length = items.len();
     step.emit_on(id, EventKind::MapStarted { length: length as u32 });
+    if let Some(work) = step.given_work() {
+        return tried(step, id, map, &items, work);
+    }
     step.frame_mut(id).wait =
         Wait::Map(MapWait { pending: items, running: Vec::new(), results: vec![None; length], concurrency });
     start_iterations(step, id, map)?;
@@ -88,9 +92,79 @@ fn finish_if_done(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow
     let outputs: Option<Vec<&Payload>> = wait(step, id).results.iter().map(Option::as_ref).collect();
     let Some(outputs) = outputs else { return Ok(Flow::Waits) };
     let result = Payload::array(outputs.into_iter());
+    done(step, id, map, result)
+}
+
+/// All iterations are done.
+fn done(step: &mut Stepper<'_>, id: FrameId, map: &Map, result: Payload) -> Result<Flow, Failure> {
     step.emit(step.frame(id).last_event, EventKind::MapSucceeded);
     step.frame_mut(id).wait = Wait::Ready;
     step.leave(id, &map.io, result, map.next)
+}
+
+/// A trial: what the iterations come to is given, and how many of them have failed.
+fn tried(
+    step: &mut Stepper<'_>,
+    id: FrameId,
+    map: &Map,
+    items: &VecDeque<Payload>,
+    work: Result<Payload, Failure>,
+) -> Result<Flow, Failure> {
+    step.frame_mut(id).wait = Wait::Map(MapWait::default());
+    if map.item_selector.is_some() {
+        let selected = items.iter().enumerate().map(|(index, item)| select(step, id, map, index as u32, item));
+        let selected = selected.collect::<Result<Vec<Payload>, Failure>>()?;
+        step.seen(|seen| seen.after_item_selector = Some(Payload::array(selected.iter())));
+    }
+    let is_exceeded = is_tolerance_exceeded(step, id, map, items.len())?;
+    let result = work?;
+    match is_exceeded {
+        true => Err(Failure::new("States.ExceedToleratedFailureThreshold", TOLERANCE_EXCEEDED)),
+        false => done(step, id, map, result),
+    }
+}
+
+const TOLERANCE_EXCEEDED: &str = "The specified tolerated failure threshold was exceeded";
+
+/// Have more iterations of a trial failed than the author tolerates? Without a threshold nothing is exceeded: so
+/// recorded.
+fn is_tolerance_exceeded(step: &mut Stepper<'_>, id: FrameId, map: &Map, items: usize) -> Result<bool, Failure> {
+    let input = step.effective_input(id, &map.io)?;
+    let failed = step.setting.trial.map_or(0, |trial| trial.failed_iterations);
+    let count = tolerance(step, id, map.tolerated_failure_count.as_ref(), &input, "ToleratedFailureCount")?;
+    let percentage =
+        tolerance(step, id, map.tolerated_failure_percentage.as_ref(), &input, "ToleratedFailurePercentage")?;
+    step.seen(|seen| {
+        seen.tolerated_failure_count = count.map(|count| count as u64);
+        seen.tolerated_failure_percentage = percentage;
+    });
+    let failed_percentage = failed as f64 * 100.0 / items.max(1) as f64;
+    Ok(count.is_some_and(|count| failed as f64 > count) || percentage.is_some_and(|most| failed_percentage > most))
+}
+
+fn tolerance(
+    step: &mut Stepper<'_>,
+    id: FrameId,
+    tolerance: Option<&Tolerance>,
+    input: &Payload,
+    field: &str,
+) -> Result<Option<f64>, Failure> {
+    let (value, from) = match tolerance {
+        None => return Ok(None),
+        Some(Tolerance::Fixed(number)) => return Ok(Some(*number)),
+        Some(Tolerance::Path(path)) => {
+            let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
+            (value, path.text())
+        }
+        Some(Tolerance::Jsonata(expression)) => (step.jsonata_as(id, expression, Expected::Number, field)?, ""),
+    };
+    value.as_f64().filter(|number| *number >= 0.0).map(Some).ok_or_else(|| {
+        let cause = match from {
+            "" => format!("The {field} field must be a number that is not negative but was: {value}"),
+            path => format!("The {field}Path field refers to value \"{value}\" which is not a valid number: {path}"),
+        };
+        Failure::new("States.Runtime", step.runtime_cause(id, &cause))
+    })
 }
 
 fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
@@ -101,24 +175,37 @@ fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
 }
 
 fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
-    let found = match &map.items {
-        None => input.value().clone(),
-        Some(Items::Path(path)) => {
+    let read = step.setting.trial.and_then(|trial| trial.read.clone());
+    let found = match (&map.items, read) {
+        (_, Some(read)) => read,
+        (None, None) => input.value().clone(),
+        (Some(Items::Path(path)), None) => {
             step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?
         }
-        Some(Items::Jsonata(expression)) => step.jsonata_as(id, expression, Expected::Array, "Items")?,
-        Some(Items::Listed(list)) => step.jsonata(id, list, "Items", Known::default())?,
+        (Some(Items::Jsonata(expression)), None) => step.jsonata_as(id, expression, Expected::Array, "Items")?,
+        (Some(Items::Listed(list)), None) => step.jsonata(id, list, "Items", Known::default())?,
     };
     match found {
-        Value::Array(items) => Ok(items.into_iter().map(Payload::from_value).collect()),
+        Value::Array(items) => {
+            step.seen(|seen| seen.after_items_path = Some(Payload::from_value(Value::Array(items.clone()))));
+            Ok(items.into_iter().map(Payload::from_value).collect())
+        }
         other => {
             let cause = format!("Map state input must be an array but was: {other}");
-            Err(match map.io.is_jsonata() {
-                true => step.evaluation_failed(id, &jsonata::Failure::new(None, cause), step.before_entry(id)),
-                false => Failure::new("States.Runtime", step.runtime_cause(id, &cause)),
+            Err(match (map.io.is_jsonata(), &map.items) {
+                (true, _) => step.evaluation_failed(id, &jsonata::Failure::new(None, cause), step.before_entry(id)),
+                (false, Some(Items::Path(path))) => Failure::new("States.Runtime", not_an_array(path)),
+                (false, _) => Failure::new("States.Runtime", step.runtime_cause(id, &cause)),
             })
         }
     }
+}
+
+/// AWS's words, which say `$` of the context object too, and nothing of the state.
+fn not_an_array(path: &Path) -> String {
+    let text = path.text();
+    let text = if text.starts_with("$$") { &text[1..] } else { text };
+    format!("Reference path \"{text}\" must point to array.")
 }
 
 fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
@@ -149,6 +236,7 @@ fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) 
             }
         }
     };
+    step.seen(|seen| seen.max_concurrency = Some(asked));
     let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;
     Ok(if asked == 0 { ceiling } else { asked.min(ceiling) } as u32)
 }
