@@ -79,7 +79,7 @@ impl Engine {
             threads.push(thread);
             doors.push(ShardDoor { sender, queued });
         }
-        let handle = Handle { machines: machines.clone(), shards: doors.into(), changes };
+        let handle = Handle { machines: machines.clone(), shards: doors.into(), changes, runner };
         Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 

@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
-use interpreter::{Failure, Payload, Timestamp};
+use interpreter::{Failure, Payload, RunTask, Timestamp};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::core::{Gauges, Start};
@@ -14,6 +15,7 @@ use crate::keys;
 use crate::limits::INBOX_MAX;
 use crate::machines::{Machine, Machines};
 use crate::shard::Message;
+use crate::task::{TaskRunner, run_alone};
 use crate::watch::StatusChange;
 
 /// Cheap to clone; lives as long as anybody holds it.
@@ -22,6 +24,7 @@ pub struct Handle {
     pub(crate) machines: Arc<Machines>,
     pub(crate) shards: Arc<[ShardDoor]>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
+    pub(crate) runner: Arc<dyn TaskRunner>,
 }
 
 pub struct ShardDoor {
@@ -101,6 +104,17 @@ impl Handle {
             }
         }
         Ok(deleted)
+    }
+
+    /// Runs a task that no execution asks for, as TestState does; none if it has no outcome in time. Blocks, and a task
+    /// whose outcome comes later has run all the same.
+    pub fn run_alone(
+        &self,
+        execution_arn: &Arc<str>,
+        task: RunTask,
+        patience: Duration,
+    ) -> Option<Result<Payload, Failure>> {
+        run_alone(&*self.runner, execution_arn.clone(), task, patience)
     }
 
     /// Every start and end of an execution from now on.

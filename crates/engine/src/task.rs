@@ -1,10 +1,11 @@
 //! Tasks on their way out, and their outcomes on the way back.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
 
 use asl::definition::Resource;
-use interpreter::{Failure, Payload, TaskId};
+use interpreter::{Failure, Payload, RunTask, TaskId};
 
 use crate::keys::ExecutionId;
 use crate::shard::Message;
@@ -56,6 +57,28 @@ impl Drop for Completion {
     fn drop(&mut self) {
         if !self.answered {
             self.send(Err(lost("The worker gave the task up without an outcome.")));
+        }
+    }
+}
+
+/// Hands over a task that belongs to no stored execution and waits for its outcome; none if it does not come in time.
+/// Its completion knows no difference: what it answers to is a shard of this one task.
+pub(crate) fn run_alone(
+    runner: &dyn TaskRunner,
+    execution_arn: Arc<str>,
+    task: RunTask,
+    patience: Duration,
+) -> Option<Result<Payload, Failure>> {
+    let (shard, inbox) = mpsc::channel();
+    let completion = Completion { shard, execution: ExecutionId(0), task: task.task, answered: false };
+    runner.run(Task { execution_arn, state: task.state, resource: task.resource, input: task.input }, completion);
+    let until = Instant::now() + patience;
+    loop {
+        match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Message::Outcome { outcome, .. }) => return Some(outcome),
+            // Whatever else a runner tells a shard, it is not the outcome.
+            Ok(_) => {}
+            Err(_) => return None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod list_tags_for_resource;
 mod start_execution;
 mod stop_execution;
 mod tag_resource;
+mod test_state;
 mod untag_resource;
 mod update_state_machine;
 mod validate_state_machine_definition;
@@ -51,6 +52,7 @@ actions! {
     "StartExecution" => start_execution,
     "StopExecution" => stop_execution,
     "TagResource" => tag_resource,
+    "TestState" => test_state,
     "UntagResource" => untag_resource,
     "UpdateStateMachine" => update_state_machine,
     "ValidateStateMachineDefinition" => validate_state_machine_definition,

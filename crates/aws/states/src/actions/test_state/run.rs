@@ -1,0 +1,243 @@
+//! Runs one state: the interpreter's own steps, and what they ask for done on the spot.
+//!
+//! ```text
+//!  step(Start) ── variables, attempts used ── step(Continue): the state is entered
+//!      └─> waits for a task ── the mock, or a real call ──┐
+//!          waits for a moment ── that time passes ────────┴─> step(outcome) ─> ... ─> left, failed, or to be retried
+//! ```
+//!
+//! Nothing is stored, and no engine is asked but for the call of a task. Time is real time, five minutes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_protocol::Error;
+use engine::Handle;
+use interpreter::{
+    About, Command, EventKind, Execution, Failure, HistoryEvent, Input, InputKind, Payload, RunTask, Seen, Setting,
+    Status as ExecutionStatus, TaskWait, TimerId, Timestamp, Trial, Wait, step,
+};
+
+use super::subject::Subject;
+
+/// "The TestState API can run for up to five minutes." Source: "TestState", AWS Step Functions API Reference.
+const RUN_MS_MAX: i64 = 5 * 60 * 1000;
+
+/// A state that is tried takes a handful of steps; one that takes more does not end.
+const STEPS_MAX: usize = 100;
+
+pub struct Run<'a> {
+    pub handle: &'a Handle,
+    pub subject: &'a Subject,
+    pub about: &'a About,
+    pub trial: Trial,
+    /// What the work of a Task comes to, if it is not really done.
+    pub mock: Option<Result<Payload, Failure>>,
+    pub variables: Vec<(Arc<str>, Payload)>,
+    pub retries_used: u32,
+    pub entropy: u64,
+}
+
+/// How the test ended.
+pub struct Ended {
+    pub status: Status,
+    pub seen: Seen,
+    pub output: Option<Payload>,
+    pub failure: Option<Failure>,
+    pub next_state: Option<Arc<str>>,
+    /// After the state, by name.
+    pub variables: Vec<(Arc<str>, Payload)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Succeeded,
+    Failed,
+    Retriable,
+    CaughtError,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Succeeded => "SUCCEEDED",
+            Status::Failed => "FAILED",
+            Status::Retriable => "RETRIABLE",
+            Status::CaughtError => "CAUGHT_ERROR",
+        }
+    }
+}
+
+/// What the state is waiting for.
+enum Open {
+    Nothing,
+    Retry,
+    Task(RunTask, TaskWait),
+    Moment(TimerId, Timestamp),
+}
+
+impl Run<'_> {
+    pub async fn finish(mut self) -> Result<Ended, Error> {
+        let until = Timestamp(engine::now().0 + RUN_MS_MAX);
+        let mut progress = Progress { execution: Execution::new(), history: Vec::new(), commands: Vec::new() };
+        self.step(&mut progress, InputKind::Start)?;
+        self.prepare(&mut progress.execution);
+        self.step(&mut progress, InputKind::Continue)?;
+        for _ in 0..STEPS_MAX {
+            match progress.open() {
+                Open::Nothing | Open::Retry => return Ok(self.ended(progress)),
+                Open::Moment(timer, at) => {
+                    if !wait(at, until).await {
+                        return Ok(self.timed_out(progress));
+                    }
+                    self.step(&mut progress, InputKind::TimerFired(timer))?;
+                }
+                Open::Task(task, open) => {
+                    let id = task.task;
+                    self.step(&mut progress, InputKind::TaskStarted(id))?;
+                    let input = match self.outcome(task, &open, until).await? {
+                        Some(Ok(output)) => InputKind::TaskSucceeded(id, output),
+                        Some(Err(failure)) => InputKind::TaskFailed(id, failure),
+                        None => match progress.due_timer() {
+                            Some(timer) => InputKind::TimerFired(timer),
+                            None => return Ok(self.timed_out(progress)),
+                        },
+                    };
+                    self.step(&mut progress, input)?;
+                }
+            }
+        }
+        Err(Error::internal(format!("the tested state did not end within {STEPS_MAX} steps")))
+    }
+
+    fn step(&mut self, progress: &mut Progress, kind: InputKind) -> Result<(), Error> {
+        let setting = Setting { trial: Some(&self.trial), ..Setting::new(&self.subject.definition, self.about) };
+        // Each step has its own seed.
+        self.entropy = self.entropy.wrapping_add(1);
+        let input = Input { at: engine::now(), entropy: self.entropy, kind };
+        let transition = step(&setting, &mut progress.execution, &input)
+            .map_err(|rejected| Error::internal(format!("the tested state refused its input: {rejected:?}")))?;
+        progress.history.extend(transition.history);
+        progress.commands.extend(transition.commands);
+        Ok(())
+    }
+
+    /// What the execution would have been through when it came to the state.
+    fn prepare(&self, execution: &mut Execution) {
+        let retriers = self.subject.kind().retriers().len();
+        // INVARIANT: an execution that has just started is one frame.
+        let frame = &mut execution.frames[0];
+        frame.variables.extend(self.variables.iter().cloned());
+        if self.retries_used > 0 {
+            frame.retries = vec![self.retries_used; retriers];
+        }
+    }
+
+    /// None if it does not come in time.
+    async fn outcome(
+        &mut self,
+        task: RunTask,
+        open: &TaskWait,
+        until: Timestamp,
+    ) -> Result<Option<Result<Payload, Failure>>, Error> {
+        if let Some(mock) = &self.mock {
+            return Ok(Some(mock.clone()));
+        }
+        let heartbeat_at = open.heartbeat_seconds.map(|seconds| engine::now().after_ms(seconds.saturating_mul(1000)));
+        let at = [open.timeout_at, heartbeat_at].into_iter().flatten().fold(until, Timestamp::min);
+        let patience = Duration::from_millis(u64::try_from(at.0 - engine::now().0).unwrap_or(0));
+        let (handle, execution_arn) = (self.handle.clone(), self.about.execution_arn.clone());
+        tokio::task::spawn_blocking(move || handle.run_alone(&execution_arn, task, patience))
+            .await
+            .map_err(|error| Error::internal(format!("the task was given up: {error}")))
+    }
+
+    fn ended(self, progress: Progress) -> Ended {
+        let seen = self.trial.seen.into_inner();
+        let mut ended = Ended {
+            status: Status::Failed,
+            output: None,
+            failure: seen.failure.clone(),
+            next_state: None,
+            variables: self.variables,
+            seen,
+        };
+        let exited = progress.history.iter().rev().find_map(|event| match &event.kind {
+            EventKind::StateExited { output, .. } | EventKind::StateExitedAssigning { output, .. } => {
+                Some((output, event.kind.variables()))
+            }
+            _ => None,
+        });
+        match (&progress.execution.status, exited) {
+            (_, Some((output, assigned))) => {
+                let is_caught = ended.seen.catcher.is_some();
+                ended.status = if is_caught { Status::CaughtError } else { Status::Succeeded };
+                ended.output = Some(output.clone());
+                ended.variables.retain(|(name, _)| !assigned.iter().any(|(other, _)| other == name));
+                ended.variables.extend(assigned.iter().cloned());
+                // It stands in the next state, if there is one, and has not entered it.
+                let next = progress.execution.frames.first();
+                ended.next_state = next.map(|frame| self.subject.definition.state(frame.state).name.clone());
+            }
+            (ExecutionStatus::Failed(failure), None) => ended.failure = Some(failure.clone()),
+            _ => ended.status = Status::Retriable,
+        }
+        ended
+    }
+
+    fn timed_out(self, _: Progress) -> Ended {
+        Ended {
+            status: Status::Failed,
+            seen: self.trial.seen.into_inner(),
+            output: None,
+            failure: Some(Failure::named("States.Timeout")),
+            next_state: None,
+            variables: self.variables,
+        }
+    }
+}
+
+struct Progress {
+    execution: Execution,
+    history: Vec<HistoryEvent>,
+    commands: Vec<Command>,
+}
+
+impl Progress {
+    fn open(&mut self) -> Open {
+        let has_left = self
+            .history
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::StateExited { .. } | EventKind::StateExitedAssigning { .. }));
+        let Some(frame) = self.execution.frames.first().filter(|_| !has_left) else { return Open::Nothing };
+        match &frame.wait {
+            Wait::Until { wait, at } => Open::Moment(TimerId::Pause(frame.id, *wait), *at),
+            Wait::Backoff { .. } => Open::Retry,
+            Wait::Task(open) => {
+                let asked = self.commands.drain(..).find_map(|command| match command {
+                    Command::RunTask(task) => Some(task),
+                    _ => None,
+                });
+                Open::Task(asked.expect("INVARIANT: an open task has been asked for"), open.clone())
+            }
+            Wait::Ready | Wait::Parallel(_) | Wait::Map(_) => {
+                unreachable!("INVARIANT: the work of a Parallel or a Map is given, and nothing else is ready for long")
+            }
+        }
+    }
+
+    /// The timer of the open task that has run out.
+    fn due_timer(&self) -> Option<TimerId> {
+        let now = engine::now();
+        let timers = self.execution.timers();
+        let of_task = |timer: &TimerId| matches!(timer, TimerId::Timeout(_) | TimerId::Heartbeat(_));
+        timers.into_iter().find(|(timer, at)| of_task(timer) && *at <= now).map(|(timer, _)| timer)
+    }
+}
+
+/// Waits for a moment; false if that would take too long, and then it has waited as long as it may.
+async fn wait(at: Timestamp, until: Timestamp) -> bool {
+    let ms = u64::try_from(at.min(until).0 - engine::now().0).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    at <= until
+}
