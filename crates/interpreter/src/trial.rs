@@ -17,13 +17,9 @@ use crate::stepper::Stepper;
 pub struct Trial {
     /// The context object, except for the item of a Map.
     pub context: Option<Value>,
-    /// What the branches of a Parallel or the iterations of a Map come to; they are not run. Without it a Parallel or
-    /// a Map waits for ever.
+    /// What the branches of a Parallel or the iterations of an inline Map come to; they are not run. Without it such a
+    /// state waits for ever.
     pub work: Option<Result<Payload, Failure>>,
-    /// What the ItemReader of a Map has read.
-    pub read: Option<Value>,
-    /// Iterations of the Map that have failed.
-    pub failed_iterations: u64,
     pub seen: RefCell<Seen>,
 }
 

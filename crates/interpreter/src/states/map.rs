@@ -1,9 +1,9 @@
-//! Map, inline: the processor runs once for each item, so many at a time; the outputs become one array in the
-//! items' order.
+//! Map: the processor runs once for each item, so many at a time; the outputs become one array in the items' order.
+//! Inline, that is done here, in frames of the same execution; a distributed one is [`super::map_run`].
 
 use std::collections::VecDeque;
 
-use asl::definition::{Concurrency, Items, Map, Tolerance};
+use asl::definition::{Count, Items, Map};
 use asl::jsonata::{self, Expected};
 use asl::path::Path;
 use serde_json::Value;
@@ -13,12 +13,16 @@ use crate::history::{EventKind, Failure};
 use crate::io::{Known, too_large, whole};
 use crate::limits::{INLINE_MAP_CONCURRENCY_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::Payload;
+use crate::states::map_run;
 use crate::stepper::{Flow, Stepper};
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
     if map.io.is_jsonata() {
         // So recorded: a Map in JSONata has begun before its fields are evaluated, so that it fails with them.
         step.frame_mut(id).wait = Wait::Map(MapWait::default());
+    }
+    if let Some(distributed) = &map.distributed {
+        return map_run::enter(step, id, map, distributed);
     }
     let input = step.effective_input(id, &map.io)?;
     let items = items(step, id, map, &input)?;
@@ -79,7 +83,7 @@ fn start_iterations(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<()
 }
 
 /// ItemSelector makes the iteration's input; it may look at the Map's input and at the item in the context.
-fn select(step: &mut Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
+pub fn select(step: &mut Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
     let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
     let input = step.effective_input(id, &map.io)?;
     let known = Known { item: Some((index, item)), ..Known::default() };
@@ -102,7 +106,7 @@ fn done(step: &mut Stepper<'_>, id: FrameId, map: &Map, result: Payload) -> Resu
     step.leave(id, &map.io, result, map.next)
 }
 
-/// A trial: what the iterations come to is given, and how many of them have failed.
+/// A trial: what the iterations come to is given.
 fn tried(
     step: &mut Stepper<'_>,
     id: FrameId,
@@ -116,55 +120,7 @@ fn tried(
         let selected = selected.collect::<Result<Vec<Payload>, Failure>>()?;
         step.seen(|seen| seen.after_item_selector = Some(Payload::array(selected.iter())));
     }
-    let is_exceeded = is_tolerance_exceeded(step, id, map, items.len())?;
-    let result = work?;
-    match is_exceeded {
-        true => Err(Failure::new("States.ExceedToleratedFailureThreshold", TOLERANCE_EXCEEDED)),
-        false => done(step, id, map, result),
-    }
-}
-
-const TOLERANCE_EXCEEDED: &str = "The specified tolerated failure threshold was exceeded";
-
-/// Have more iterations of a trial failed than the author tolerates? Without a threshold nothing is exceeded: so
-/// recorded.
-fn is_tolerance_exceeded(step: &mut Stepper<'_>, id: FrameId, map: &Map, items: usize) -> Result<bool, Failure> {
-    let input = step.effective_input(id, &map.io)?;
-    let failed = step.setting.trial.map_or(0, |trial| trial.failed_iterations);
-    let count = tolerance(step, id, map.tolerated_failure_count.as_ref(), &input, "ToleratedFailureCount")?;
-    let percentage =
-        tolerance(step, id, map.tolerated_failure_percentage.as_ref(), &input, "ToleratedFailurePercentage")?;
-    step.seen(|seen| {
-        seen.tolerated_failure_count = count.map(|count| count as u64);
-        seen.tolerated_failure_percentage = percentage;
-    });
-    let failed_percentage = failed as f64 * 100.0 / items.max(1) as f64;
-    Ok(count.is_some_and(|count| failed as f64 > count) || percentage.is_some_and(|most| failed_percentage > most))
-}
-
-fn tolerance(
-    step: &mut Stepper<'_>,
-    id: FrameId,
-    tolerance: Option<&Tolerance>,
-    input: &Payload,
-    field: &str,
-) -> Result<Option<f64>, Failure> {
-    let (value, from) = match tolerance {
-        None => return Ok(None),
-        Some(Tolerance::Fixed(number)) => return Ok(Some(*number)),
-        Some(Tolerance::Path(path)) => {
-            let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
-            (value, path.text())
-        }
-        Some(Tolerance::Jsonata(expression)) => (step.jsonata_as(id, expression, Expected::Number, field)?, ""),
-    };
-    value.as_f64().filter(|number| *number >= 0.0).map(Some).ok_or_else(|| {
-        let cause = match from {
-            "" => format!("The {field} field must be a number that is not negative but was: {value}"),
-            path => format!("The {field}Path field refers to value \"{value}\" which is not a valid number: {path}"),
-        };
-        Failure::new("States.Runtime", step.runtime_cause(id, &cause))
-    })
+    done(step, id, map, work?)
 }
 
 fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
@@ -174,16 +130,14 @@ fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
     }
 }
 
-fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
-    let read = step.setting.trial.and_then(|trial| trial.read.clone());
-    let found = match (&map.items, read) {
-        (_, Some(read)) => read,
-        (None, None) => input.value().clone(),
-        (Some(Items::Path(path)), None) => {
+pub fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
+    let found = match &map.items {
+        None => input.value().clone(),
+        Some(Items::Path(path)) => {
             step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?
         }
-        (Some(Items::Jsonata(expression)), None) => step.jsonata_as(id, expression, Expected::Array, "Items")?,
-        (Some(Items::Listed(list)), None) => step.jsonata(id, list, "Items", Known::default())?,
+        Some(Items::Jsonata(expression)) => step.jsonata_as(id, expression, Expected::Array, "Items")?,
+        Some(Items::Listed(list)) => step.jsonata(id, list, "Items", Known::default())?,
     };
     match found {
         Value::Array(items) => {
@@ -209,10 +163,17 @@ fn not_an_array(path: &Path) -> String {
 }
 
 fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
+    let asked = asked_concurrency(step, id, map, input)?;
+    let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;
+    Ok(if asked == 0 { ceiling } else { asked.min(ceiling) } as u32)
+}
+
+/// What the author asks for; 0 is no limit.
+pub fn asked_concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u64, Failure> {
     const FIELD: &str = "MaxConcurrency";
     let asked = match &map.max_concurrency {
-        Concurrency::Fixed(count) => *count,
-        Concurrency::Path(path) => {
+        Count::Fixed(count) => *count,
+        Count::Path(path) => {
             let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
             // AWS reads a text of digits, too.
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -224,7 +185,7 @@ fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) 
                 Failure::new("States.Runtime", step.runtime_cause(id, &cause))
             })?
         }
-        Concurrency::Jsonata(expression) => {
+        Count::Jsonata(expression) => {
             let value = step.jsonata_as(id, expression, Expected::Number, FIELD)?;
             match whole(&value) {
                 Some(count) => count,
@@ -237,6 +198,5 @@ fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) 
         }
     };
     step.seen(|seen| seen.max_concurrency = Some(asked));
-    let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;
-    Ok(if asked == 0 { ceiling } else { asked.min(ceiling) } as u32)
+    Ok(asked)
 }

@@ -10,6 +10,7 @@
 
 mod answer;
 mod context;
+mod map_run;
 mod mock;
 mod run;
 mod schema;
@@ -18,7 +19,7 @@ mod subject;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use asl::definition::{Kind, Resource};
+use asl::definition::{Kind, Pattern, Resource};
 use aws_protocol::{Error, Home};
 use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{About, Payload, Trial};
@@ -81,19 +82,16 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let about = about(&states.home, entropy, request.role_arn.as_deref().unwrap_or_default(), &input);
     let retries_used = u32::try_from(configuration.retrier_retry_count.unwrap_or(0)).unwrap_or(u32::MAX);
     let context = context.unwrap_or_else(|| context::of_execution(&about, &subject, about.started_at, retries_used));
-    let trial = Trial {
-        context: Some(context),
-        work: work.clone(),
-        read,
-        failed_iterations: configuration.map_iteration_failure_count.unwrap_or(0).unsigned_abs(),
-        ..Trial::default()
-    };
+    let trial = Trial { context: Some(context), work: work.clone(), ..Trial::default() };
+    let map_run =
+        map_run::Given { read, failed_items: configuration.map_iteration_failure_count.unwrap_or(0).unsigned_abs() };
     let run = Run {
         handle: &states.handle,
         subject: &subject,
         about: &about,
         trial,
         mock: work,
+        map_run,
         variables,
         retries_used,
         entropy,
@@ -157,16 +155,11 @@ fn runnable(subject: &Subject, role_arn: Option<&str>) -> Result<(), Error> {
 
 /// Work whose end somebody else tells, later.
 fn unsupported(resource: &Resource) -> Option<&'static str> {
-    let arn = resource.arn();
-    match arn.splitn(6, ':').nth(5).unwrap_or_default() {
-        rest if rest.starts_with("activity:") => Some("Activity tasks when a mock is not specified"),
-        rest if rest.ends_with(".waitForTaskToken") => {
-            Some("the .waitForTaskToken service integration pattern when a mock is not specified")
-        }
-        rest if rest.ends_with(".sync") || rest.ends_with(".sync:2") => {
-            Some("the .sync service integration pattern when a mock is not specified")
-        }
-        _ => None,
+    match (resource, resource.pattern()) {
+        (Resource::Activity { .. }, _) => Some("Activity tasks when a mock is not specified"),
+        (_, Pattern::Callback) => Some("the .waitForTaskToken pattern when a mock is not specified"),
+        (_, Pattern::Sync | Pattern::Sync2) => Some("the .sync pattern when a mock is not specified"),
+        (_, Pattern::RequestResponse) => None,
     }
 }
 
@@ -181,6 +174,8 @@ fn about(home: &Home, entropy: u64, role_arn: &str, input: &Payload) -> About {
         role_arn: role_arn.into(),
         started_at: engine::now(),
         input: input.clone(),
+        // Nobody can give a token back to a test, so it names nothing.
+        key: 0,
     }
 }
 

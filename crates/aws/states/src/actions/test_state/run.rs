@@ -11,13 +11,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use asl::definition::{Pattern, Resource};
 use aws_protocol::Error;
 use engine::Handle;
 use interpreter::{
     About, Command, EventKind, Execution, Failure, HistoryEvent, Input, InputKind, Payload, RunTask, Seen, Setting,
-    Status as ExecutionStatus, TaskWait, TimerId, Timestamp, Trial, Wait, step,
+    StartMapRun, Status as ExecutionStatus, TaskId, TaskWait, TimerId, Timestamp, Trial, Wait, step,
 };
 
+use super::map_run;
 use super::subject::Subject;
 
 /// "The TestState API can run for up to five minutes." Source: "TestState", AWS Step Functions API Reference.
@@ -33,6 +35,7 @@ pub struct Run<'a> {
     pub trial: Trial,
     /// What the work of a Task comes to, if it is not really done.
     pub mock: Option<Result<Payload, Failure>>,
+    pub map_run: map_run::Given,
     pub variables: Vec<(Arc<str>, Payload)>,
     pub retries_used: u32,
     pub entropy: u64,
@@ -72,8 +75,9 @@ impl Status {
 enum Open {
     Nothing,
     Retry,
-    Task(RunTask, TaskWait),
+    Task(Box<RunTask>, Box<TaskWait>),
     Moment(TimerId, Timestamp),
+    MapRun(Box<StartMapRun>),
 }
 
 impl Run<'_> {
@@ -88,19 +92,24 @@ impl Run<'_> {
                 Open::Nothing | Open::Retry => return Ok(self.ended(progress)),
                 Open::Moment(timer, at) => {
                     if !wait(at, until).await {
-                        return Ok(self.timed_out(progress));
+                        return Ok(self.timed_out());
                     }
                     self.step(&mut progress, InputKind::TimerFired(timer))?;
                 }
+                Open::MapRun(asked) => {
+                    let outcome = self.map_run_outcome(&progress.execution, &asked);
+                    self.step(&mut progress, InputKind::MapRunFinished(asked.id, outcome))?;
+                }
                 Open::Task(task, open) => {
-                    let id = task.task;
-                    self.step(&mut progress, InputKind::TaskStarted(id))?;
-                    let input = match self.outcome(task, &open, until).await? {
-                        Some(Ok(output)) => InputKind::TaskSucceeded(id, output),
-                        Some(Err(failure)) => InputKind::TaskFailed(id, failure),
-                        None => match progress.due_timer() {
+                    let (id, resource) = (task.task, task.resource.clone());
+                    self.start(&mut progress, id, &resource)?;
+                    let input = match (self.outcome(*task, &open, until).await?, resource.pattern()) {
+                        (Some(Ok(output)), Pattern::RequestResponse) => InputKind::TaskSucceeded(id, output),
+                        (Some(Err(failure)), Pattern::RequestResponse) => InputKind::TaskFailed(id, failure),
+                        (Some(outcome), _) => InputKind::TaskAnswered(id, outcome),
+                        (None, _) => match progress.due_timer() {
                             Some(timer) => InputKind::TimerFired(timer),
-                            None => return Ok(self.timed_out(progress)),
+                            None => return Ok(self.timed_out()),
                         },
                     };
                     self.step(&mut progress, input)?;
@@ -111,11 +120,10 @@ impl Run<'_> {
     }
 
     fn step(&mut self, progress: &mut Progress, kind: InputKind) -> Result<(), Error> {
-        let setting = Setting { trial: Some(&self.trial), ..Setting::new(&self.subject.definition, self.about) };
         // Each step has its own seed.
         self.entropy = self.entropy.wrapping_add(1);
         let input = Input { at: engine::now(), entropy: self.entropy, kind };
-        let transition = step(&setting, &mut progress.execution, &input)
+        let transition = step(&self.setting(), &mut progress.execution, &input)
             .map_err(|rejected| Error::internal(format!("the tested state refused its input: {rejected:?}")))?;
         progress.history.extend(transition.history);
         progress.commands.extend(transition.commands);
@@ -131,6 +139,35 @@ impl Run<'_> {
         if self.retries_used > 0 {
             frame.retries = vec![self.retries_used; retriers];
         }
+    }
+
+    /// The task is handed over; the call that begins a longer work has its answer.
+    fn start(&mut self, progress: &mut Progress, id: TaskId, resource: &Resource) -> Result<(), Error> {
+        match (resource, resource.pattern()) {
+            (Resource::Activity { .. }, _) => self.step(progress, InputKind::ActivityStarted(id, None)),
+            (_, Pattern::RequestResponse) => self.step(progress, InputKind::TaskStarted(id)),
+            (_, Pattern::Sync | Pattern::Sync2 | Pattern::Callback) => {
+                self.step(progress, InputKind::TaskStarted(id))?;
+                let answer = Payload::from_checked_text("{}");
+                self.step(progress, InputKind::TaskSubmitted(id, answer, None))
+            }
+        }
+    }
+
+    fn map_run_outcome(&self, execution: &Execution, asked: &StartMapRun) -> Result<Payload, Failure> {
+        let run = map_run::Run {
+            setting: &self.setting(),
+            trial: &self.trial,
+            execution,
+            at: engine::now(),
+            entropy: self.entropy,
+            has_selector: ["ItemSelector", "Parameters"].iter().any(|field| self.subject.has(field)),
+        };
+        run.outcome(asked, &self.map_run, self.mock.as_ref())
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        Setting { trial: Some(&self.trial), ..Setting::new(&self.subject.definition, self.about) }
     }
 
     /// None if it does not come in time.
@@ -185,7 +222,7 @@ impl Run<'_> {
         ended
     }
 
-    fn timed_out(self, _: Progress) -> Ended {
+    fn timed_out(self) -> Ended {
         Ended {
             status: Status::Failed,
             seen: self.trial.seen.into_inner(),
@@ -218,7 +255,15 @@ impl Progress {
                     Command::RunTask(task) => Some(task),
                     _ => None,
                 });
-                Open::Task(asked.expect("INVARIANT: an open task has been asked for"), open.clone())
+                let asked = asked.expect("INVARIANT: an open task has been asked for");
+                Open::Task(Box::new(asked), Box::new(open.clone()))
+            }
+            Wait::MapRun(_) => {
+                let asked = self.commands.drain(..).find_map(|command| match command {
+                    Command::StartMapRun(asked) => Some(asked),
+                    _ => None,
+                });
+                Open::MapRun(asked.expect("INVARIANT: an open Map Run has been asked for"))
             }
             Wait::Ready | Wait::Parallel(_) | Wait::Map(_) => {
                 unreachable!("INVARIANT: the work of a Parallel or a Map is given, and nothing else is ready for long")
