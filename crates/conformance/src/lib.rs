@@ -22,6 +22,7 @@ mod execution;
 mod report;
 mod steps;
 mod tasks;
+mod told;
 mod verdict;
 
 use std::cell::RefCell;
