@@ -15,6 +15,8 @@ mod mock;
 mod run;
 mod schema;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

@@ -74,13 +74,13 @@ fn with_warnings(severity: Option<&str>) -> Result<bool, Error> {
 }
 
 fn limit(max_results: Option<i64>) -> Result<usize, Error> {
+    let refused = |count: i64, rule: &str| Err(errors::constraint(&format!("'{count}'"), "maxResults", rule));
     match max_results {
         None | Some(0) => Ok(RESULTS_MAX),
         Some(count) => match usize::try_from(count) {
             Ok(count) if count <= RESULTS_MAX => Ok(count),
-            _ => {
-                Err(errors::constraint(&format!("'{count}'"), "maxResults", "Member must have value between 0 and 100"))
-            }
+            Ok(_) => refused(count, "Member must have value less than or equal to 100"),
+            Err(_) => refused(count, "Member must have value greater than or equal to 0"),
         },
     }
 }
