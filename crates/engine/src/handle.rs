@@ -105,15 +105,16 @@ impl Handle {
         Ok(deleted)
     }
 
-    /// Runs a task that no execution asks for, as TestState does; none if it has no outcome in time. Blocks, and a task
-    /// whose outcome comes later has run all the same.
+    /// Runs a task that no execution asks for, as TestState does; none if it has no outcome in time, or nobody waits for
+    /// it any more. Blocks, and a task whose outcome comes later has run all the same.
     pub fn run_alone(
         &self,
         execution_arn: &Arc<str>,
         task: RunTask,
         patience: Duration,
+        is_given_up: &dyn Fn() -> bool,
     ) -> Option<Result<Payload, Failure>> {
-        run_alone(&*self.runner, execution_arn.clone(), task, patience)
+        run_alone(&*self.runner, execution_arn.clone(), task, patience, is_given_up)
     }
 
     /// Every start and end of an execution from now on.

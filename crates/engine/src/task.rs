@@ -1,7 +1,7 @@
 //! Tasks on their way out, and their outcomes on the way back.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use asl::definition::Resource;
@@ -61,24 +61,32 @@ impl Drop for Completion {
     }
 }
 
-/// Hands over a task that belongs to no stored execution and waits for its outcome; none if it does not come in time.
-/// Its completion knows no difference: what it answers to is a shard of this one task.
+/// How often a task that runs alone is asked whether somebody still waits for it.
+const ALONE_PULSE: Duration = Duration::from_secs(1);
+
+/// Hands over a task that belongs to no stored execution and waits for its outcome; none if it does not come in time or
+/// nobody waits any more. Its completion knows no difference: what it answers to is a shard of this one task.
 pub(crate) fn run_alone(
     runner: &dyn TaskRunner,
     execution_arn: Arc<str>,
     task: RunTask,
     patience: Duration,
+    is_given_up: &dyn Fn() -> bool,
 ) -> Option<Result<Payload, Failure>> {
     let (shard, inbox) = mpsc::channel();
     let completion = Completion { shard, execution: ExecutionId(0), task: task.task, answered: false };
     runner.run(Task { execution_arn, state: task.state, resource: task.resource, input: task.input }, completion);
     let until = Instant::now() + patience;
     loop {
-        match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        let left = until.saturating_duration_since(Instant::now());
+        match inbox.recv_timeout(left.min(ALONE_PULSE)) {
             Ok(Message::Outcome { outcome, .. }) => return Some(outcome),
             // Whatever else a runner tells a shard, it is not the outcome.
             Ok(_) => {}
-            Err(_) => return None,
+            Err(_) if left.is_zero() || is_given_up() => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+            // INVARIANT: a completion that is dropped tells of it first.
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
 }

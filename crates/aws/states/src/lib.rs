@@ -26,7 +26,7 @@ pub const TARGET_PREFIX: &str = "AWSStepFunctions.";
 /// "Maximum request size": 1 MB per request. Source: "Step Functions service quotas".
 const REQUEST_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
-/// States that are tested at the same time. AWS's quota of TestState is 50 in a burst.
+/// States that are tested at the same time, each on a thread. AWS's quota of TestState is 50 in a burst.
 const TESTS_MAX: usize = 50;
 
 #[derive(Clone)]
@@ -34,7 +34,7 @@ pub struct States {
     pub(crate) handle: Handle,
     pub(crate) reader: Reader,
     pub(crate) home: Home,
-    /// Places for states that are tested: each may hold a thread for as long as its task takes.
+    /// Places for states that are tested.
     pub(crate) tests: Arc<Semaphore>,
 }
 

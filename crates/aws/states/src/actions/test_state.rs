@@ -27,6 +27,7 @@ use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{About, Payload, Trial};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use self::answer::Level;
 use self::mock::{Configuration, Mock};
@@ -79,27 +80,48 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let read = configuration.read(&subject)?;
     let input = start_execution::input(request.input.as_deref().unwrap_or("{}"))?;
 
-    let _place = states.tests.try_acquire().map_err(|_| errors::throttled())?;
     let entropy = RandomState::new().hash_one(&text);
     let about = about(&states.home, entropy, request.role_arn.as_deref().unwrap_or_default(), &input);
     let retries_used = u32::try_from(configuration.retrier_retry_count.unwrap_or(0)).unwrap_or(u32::MAX);
     let context = context.unwrap_or_else(|| context::of_execution(&about, &subject, about.started_at, retries_used));
-    let trial = Trial { context: Some(context), work: work.clone(), ..Trial::default() };
-    let map_run =
-        map_run::Given { read, failed_items: configuration.map_iteration_failure_count.unwrap_or(0).unsigned_abs() };
-    let run = Run {
-        handle: &states.handle,
-        subject: &subject,
-        about: &about,
-        trial,
-        mock: work,
-        map_run,
-        variables,
-        retries_used,
-        entropy,
+    let failed_items = configuration.map_iteration_failure_count.unwrap_or(0).unsigned_abs();
+    let handle = states.handle.clone();
+    on_a_thread(states, move |is_given_up| {
+        let run = Run {
+            handle: &handle,
+            subject: &subject,
+            about: &about,
+            now: about.started_at,
+            is_given_up,
+            trial: Trial { context: Some(context), work: work.clone(), ..Trial::default() },
+            mock: work,
+            map_run: map_run::Given { read, failed_items },
+            variables,
+            retries_used,
+            entropy,
+        };
+        Ok(answer::render(&subject, &input, run.finish()?, level))
+    })
+    .await
+}
+
+/// A test blocks, and its expressions may take their time, so it has a thread to itself; it holds its place for as long
+/// as it runs. The thread is nobody's to join: when the process ends, a test is no loss.
+async fn on_a_thread(
+    states: &States,
+    work: impl FnOnce(&dyn Fn() -> bool) -> Result<Value, Error> + Send + 'static,
+) -> Result<Value, Error> {
+    let place = states.tests.clone().try_acquire_owned().map_err(|_| errors::throttled())?;
+    let (reply, answer) = oneshot::channel();
+    let run = move || {
+        let _place = place;
+        let done = work(&|| reply.is_closed());
+        // A caller who has gone needs no answer.
+        let _ = reply.send(done);
     };
-    let ended = run.finish().await?;
-    Ok(answer::render(&subject, &input, ended, level))
+    let started = std::thread::Builder::new().name("test-state".into()).spawn(run);
+    started.map_err(|error| Error::internal(format!("the test could not be started: {error}")))?;
+    answer.await.unwrap_or_else(|_| Err(Error::internal("the test panicked: its message is on standard error")))
 }
 
 fn level(name: Option<&str>) -> Result<Level, Error> {

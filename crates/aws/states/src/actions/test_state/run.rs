@@ -6,7 +6,8 @@
 //!          waits for a moment ── that time passes ────────┴─> step(outcome) ─> ... ─> left, failed, or to be retried
 //! ```
 //!
-//! Nothing is stored, and no engine is asked but for the call of a task. Time is real time, five minutes of it.
+//! Nothing is stored, and no engine is asked but for the call of a task. Time is real time, five minutes of it; a test
+//! that nobody waits for any more ends sooner.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,10 @@ use super::map_run;
 use super::subject::Subject;
 
 /// "The TestState API can run for up to five minutes." Source: "TestState", AWS Step Functions API Reference.
-const RUN_MS_MAX: i64 = 5 * 60 * 1000;
+const RUN_MS_MAX: u64 = 5 * 60 * 1000;
+
+/// How often a test that waits looks whether somebody still waits for it.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// A state that is tried takes a handful of steps; one that takes more does not end.
 const STEPS_MAX: usize = 100;
@@ -32,6 +36,9 @@ pub struct Run<'a> {
     pub handle: &'a Handle,
     pub subject: &'a Subject,
     pub about: &'a About,
+    /// Never goes back.
+    pub now: Timestamp,
+    pub is_given_up: &'a dyn Fn() -> bool,
     pub trial: Trial,
     /// What the work of a Task comes to, if it is not really done.
     pub mock: Option<Result<Payload, Failure>>,
@@ -81,8 +88,9 @@ enum Open {
 }
 
 impl Run<'_> {
-    pub async fn finish(mut self) -> Result<Ended, Error> {
-        let until = Timestamp(engine::now().0 + RUN_MS_MAX);
+    /// Blocks.
+    pub fn finish(mut self) -> Result<Ended, Error> {
+        let until = self.now.after_ms(RUN_MS_MAX);
         let mut progress = Progress { execution: Execution::new(), history: Vec::new(), commands: Vec::new() };
         self.step(&mut progress, InputKind::Start)?;
         self.prepare(&mut progress.execution);
@@ -91,7 +99,7 @@ impl Run<'_> {
             match progress.open() {
                 Open::Nothing | Open::Retry => return Ok(self.ended(progress)),
                 Open::Moment(timer, at) => {
-                    if !wait(at, until).await {
+                    if !self.wait(at, until) {
                         return Ok(self.timed_out());
                     }
                     self.step(&mut progress, InputKind::TimerFired(timer))?;
@@ -103,13 +111,13 @@ impl Run<'_> {
                 Open::Task(task, open) => {
                     let (id, resource) = (task.task, task.resource.clone());
                     self.start(&mut progress, id, &resource)?;
-                    let input = match (self.outcome(*task, &open, until).await?, resource.pattern()) {
+                    let input = match (self.outcome(*task, &open, until), resource.pattern()) {
                         (Some(Ok(output)), Pattern::RequestResponse) => InputKind::TaskSucceeded(id, output),
                         (Some(Err(failure)), Pattern::RequestResponse) => InputKind::TaskFailed(id, failure),
                         (Some(outcome), _) => InputKind::TaskAnswered(id, outcome),
-                        (None, _) => match progress.due_timer() {
-                            Some(timer) => InputKind::TimerFired(timer),
-                            None => return Ok(self.timed_out()),
+                        (None, _) => match progress.timer() {
+                            Some((timer, at)) if self.wait(at, until) => InputKind::TimerFired(timer),
+                            _ => return Ok(self.timed_out()),
                         },
                     };
                     self.step(&mut progress, input)?;
@@ -122,7 +130,8 @@ impl Run<'_> {
     fn step(&mut self, progress: &mut Progress, kind: InputKind) -> Result<(), Error> {
         // Each step has its own seed.
         self.entropy = self.entropy.wrapping_add(1);
-        let input = Input { at: engine::now(), entropy: self.entropy, kind };
+        self.now = self.now.max(engine::now());
+        let input = Input { at: self.now, entropy: self.entropy, kind };
         let transition = step(&self.setting(), &mut progress.execution, &input)
             .map_err(|rejected| Error::internal(format!("the tested state refused its input: {rejected:?}")))?;
         progress.history.extend(transition.history);
@@ -159,7 +168,7 @@ impl Run<'_> {
             setting: &self.setting(),
             trial: &self.trial,
             execution,
-            at: engine::now(),
+            at: self.now,
             entropy: self.entropy,
             has_selector: ["ItemSelector", "Parameters"].iter().any(|field| self.subject.has(field)),
         };
@@ -171,22 +180,23 @@ impl Run<'_> {
     }
 
     /// None if it does not come in time.
-    async fn outcome(
-        &mut self,
-        task: RunTask,
-        open: &TaskWait,
-        until: Timestamp,
-    ) -> Result<Option<Result<Payload, Failure>>, Error> {
+    fn outcome(&self, task: RunTask, open: &TaskWait, until: Timestamp) -> Option<Result<Payload, Failure>> {
         if let Some(mock) = &self.mock {
-            return Ok(Some(mock.clone()));
+            return Some(mock.clone());
         }
-        let heartbeat_at = open.heartbeat_seconds.map(|seconds| engine::now().after_ms(seconds.saturating_mul(1000)));
+        let heartbeat_at = open.heartbeat_seconds.map(|seconds| self.now.after_ms(seconds.saturating_mul(1000)));
         let at = [open.timeout_at, heartbeat_at].into_iter().flatten().fold(until, Timestamp::min);
-        let patience = Duration::from_millis(u64::try_from(at.0 - engine::now().0).unwrap_or(0));
-        let (handle, execution_arn) = (self.handle.clone(), self.about.execution_arn.clone());
-        tokio::task::spawn_blocking(move || handle.run_alone(&execution_arn, task, patience))
-            .await
-            .map_err(|error| Error::internal(format!("the task was given up: {error}")))
+        self.handle.run_alone(&self.about.execution_arn, task, time_to(at), self.is_given_up)
+    }
+
+    /// Waits for a moment; false if that would take too long, and then it has waited as long as it may.
+    fn wait(&mut self, at: Timestamp, until: Timestamp) -> bool {
+        let end = at.min(until);
+        while !time_to(end).is_zero() && !(self.is_given_up)() {
+            std::thread::sleep(time_to(end).min(PULSE));
+        }
+        self.now = self.now.max(end);
+        at <= until
     }
 
     fn ended(self, progress: Progress) -> Ended {
@@ -271,18 +281,14 @@ impl Progress {
         }
     }
 
-    /// The timer of the open task that has run out.
-    fn due_timer(&self) -> Option<TimerId> {
-        let now = engine::now();
-        let timers = self.execution.timers();
+    /// The first timer of the open task.
+    fn timer(&self) -> Option<(TimerId, Timestamp)> {
         let of_task = |timer: &TimerId| matches!(timer, TimerId::Timeout(_) | TimerId::Heartbeat(_));
-        timers.into_iter().find(|(timer, at)| of_task(timer) && *at <= now).map(|(timer, _)| timer)
+        let timers = self.execution.timers().into_iter().filter(|(timer, _)| of_task(timer));
+        timers.min_by_key(|(_, at)| *at)
     }
 }
 
-/// Waits for a moment; false if that would take too long, and then it has waited as long as it may.
-async fn wait(at: Timestamp, until: Timestamp) -> bool {
-    let ms = u64::try_from(at.min(until).0 - engine::now().0).unwrap_or(0);
-    tokio::time::sleep(Duration::from_millis(ms)).await;
-    at <= until
+fn time_to(at: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.0 - engine::now().0).unwrap_or(0))
 }
