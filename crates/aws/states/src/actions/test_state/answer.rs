@@ -113,7 +113,7 @@ fn inspection(subject: &Subject, input: &Payload, ended: &Ended) -> Value {
         // A Fail has no InputPath, and AWS tells of one.
         let is_whole = *told == Data::AfterInputPath && matches!(subject.kind(), Kind::Fail(_));
         let found = if is_whole { Some(input) } else { told.of(seen) };
-        put(&mut data, told.member(), found.map(Payload::text));
+        put(&mut data, told.member(), found.map(|payload| text(*told, payload)));
     }
     put(&mut data, "maxConcurrency", seen.max_concurrency);
     put(&mut data, "toleratedFailureCount", seen.tolerated_failure_count);
@@ -127,6 +127,17 @@ fn inspection(subject: &Subject, input: &Payload, ended: &Ended) -> Value {
         data.insert("errorDetails".into(), Value::Object(details));
     }
     Value::Object(data)
+}
+
+fn text(told: Data, payload: &Payload) -> String {
+    match (told, payload.value()) {
+        // AWS spells this list with a blank after each comma, as recorded, and no other.
+        (Data::AfterItemsPath, Value::Array(items)) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => payload.text().to_owned(),
+    }
 }
 
 fn error_details(seen: &Seen) -> Map<String, Value> {
