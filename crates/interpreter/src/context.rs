@@ -21,18 +21,14 @@ pub fn object(
     token: Option<Token>,
 ) -> Value {
     let given = setting.trial.and_then(|trial| trial.context.clone());
-    let mut object = given.unwrap_or_else(|| of_execution(setting, execution, frame));
-    let token = token.or_else(|| open_token(setting, frame));
-    if let Some(token) = token.filter(|_| object.get("Task").is_none()) {
-        object["Task"] = json!({ "Token": token.encode() });
-    }
+    let mut object = given.unwrap_or_else(|| of_execution(setting, execution, frame, token));
     if let Some((index, item)) = item.or_else(|| current_item(execution, frame)) {
         object["Map"] = json!({ "Item": { "Index": index, "Value": item.value() } });
     }
     object
 }
 
-fn of_execution(setting: &Setting<'_>, execution: &Execution, frame: &Frame) -> Value {
+fn of_execution(setting: &Setting<'_>, execution: &Execution, frame: &Frame, token: Option<Token>) -> Value {
     let about = setting.about;
     let state = setting.definition.state(frame.state);
     let mut object = json!({
@@ -49,6 +45,9 @@ fn of_execution(setting: &Setting<'_>, execution: &Execution, frame: &Frame) -> 
     });
     if matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_)) {
         object["State"]["RetryCount"] = frame.retries.iter().sum::<u32>().into();
+    }
+    if let Some(token) = token.or_else(|| open_token(setting, frame)) {
+        object["Task"] = json!({ "Token": token.encode() });
     }
     object
 }

@@ -1,9 +1,9 @@
 //! The context object of a tested state: the one that the caller gives, or one as an execution would have it.
 
-use asl::definition::Kind;
+use asl::definition::{Kind, Pattern};
 use asl::timestamp;
 use aws_protocol::Error;
-use interpreter::{About, Timestamp};
+use interpreter::{About, FrameId, TaskId, Timestamp, Token, WaitId};
 use serde_json::{Map, Value, json};
 
 use super::subject::Subject;
@@ -37,8 +37,8 @@ pub fn given(text: &str) -> Result<Value, Error> {
     Ok(context)
 }
 
-/// As an Express execution has it, which a test is on AWS.
-pub fn of_execution(about: &About, subject: &Subject, now: Timestamp, retry_count: u32) -> Value {
+/// As an Express execution has it, which a test is on AWS. `secret` makes the token of a task that has one.
+pub fn of_execution(about: &About, subject: &Subject, now: Timestamp, retry_count: u32, secret: u64) -> Value {
     let moment = timestamp::format(now.0);
     let mut execution = json!({ "Id": &*about.execution_arn, "Input": about.input.value() });
     execution["Name"] = (*about.execution_name).into();
@@ -54,6 +54,11 @@ pub fn of_execution(about: &About, subject: &Subject, now: Timestamp, retry_coun
     context.insert("Execution".into(), execution);
     context.insert("StateMachine".into(), json!({ "Id": &*about.machine_arn, "Name": &*about.machine_name }));
     context.insert("State".into(), state);
+    if matches!(subject.kind(), Kind::Task(task) if task.resource.pattern() == Pattern::Callback) {
+        let task = TaskId { frame: FrameId(0), attempt: WaitId(1) };
+        let token = Token { execution: about.key, task, secret: secret.into() };
+        context.insert("Task".into(), json!({ "Token": token.encode() }));
+    }
     Value::Object(context)
 }
 

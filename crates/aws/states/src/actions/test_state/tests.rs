@@ -248,6 +248,23 @@ fn work_that_others_end_needs_a_mock() {
 }
 
 #[test]
+fn a_given_context_object_is_the_whole_one() {
+    let definition = json!({ "Type": "Task", "End": true, "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": { "QueueUrl": "q", "MessageBody.$": "$$.Task.Token" } });
+    let tested = |context: Value, expect: Value| {
+        let mock = json!({ "result": "1" });
+        check(
+            json!({ "definition": definition, "mock": mock, "context": context, "inspectionLevel": "DEBUG" }),
+            expect,
+        );
+    };
+    tested(json!({}), json!({ "status": "FAILED", "inspectionData": { "input": {}, "afterInputPath": {} } }));
+    let data = json!({ "input": {}, "afterInputPath": {}, "afterParameters": { "QueueUrl": "q", "MessageBody": "t" },
+        "result": "1", "afterResultSelector": "1", "afterResultPath": "1" });
+    tested(json!({ "Task": { "Token": "t" } }), json!({ "status": "SUCCEEDED", "inspectionData": data }));
+}
+
+#[test]
 fn requests_that_do_not_fit() {
     let pass = json!({ "Type": "Pass", "End": true });
     let refused = |request: Value, error: &str| check(request, json!({ "error": error }));
