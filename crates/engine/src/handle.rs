@@ -55,10 +55,9 @@ impl Handle {
             None => self.least_busy(),
         };
         let start = Start {
-            revision: machine.revision.clone(),
             name: name.map(Arc::from),
-            input,
             trace_header: trace_header.map(Arc::from),
+            ..Start::new(machine.revision.clone(), input)
         };
         let (reply, answer) = oneshot::channel();
         match shard.request(Message::Start(start, reply)) {

@@ -37,7 +37,7 @@ pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, execution_arn, split_execution_arn};
 pub use machines::{Created, Machine, Machines, NewMachine, Revision};
 pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
-pub use record::{ExecutionStatus, Row};
+pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
 pub use task::{Completion, Task, TaskRunner};
 pub use watch::StatusChange;
