@@ -12,6 +12,7 @@ use crate::account::{Account, Answer, ROLE};
 use crate::canonical::{Matcher, Texts, history, text};
 use crate::case::{Case, definition_text, input_text, machine_type, named};
 use crate::drive::{self, Hold, Plan};
+use crate::objects::Objects;
 use crate::tasks::Tasks;
 use crate::verdict::{Reason, Sides, Verdict};
 
@@ -90,7 +91,7 @@ fn run(
         at: case.start(),
         hold: hold(case, expected)?,
     };
-    let execution_arn = drive::run(account, plan, tasks)?;
+    let execution_arn = drive::run(account, plan, tasks, Objects::new(case))?;
     let events = account.history(&execution_arn)?;
     let description = account.request("DescribeExecution", &json!({ "executionArn": execution_arn }));
     match description.is_error() {

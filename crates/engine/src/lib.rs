@@ -17,6 +17,7 @@
 //!
 //! Knows a [`TaskRunner`] and a [`store::Store`]; knows neither HTTP, processes nor AWS's wire forms.
 
+mod activities;
 pub mod core;
 mod engine;
 mod error;
@@ -24,6 +25,7 @@ mod handle;
 mod keys;
 pub mod limits;
 mod machines;
+mod map_run;
 mod reader;
 mod record;
 mod shard;
@@ -31,13 +33,15 @@ mod task;
 mod timers;
 mod watch;
 
+pub use activities::{Activities, Activity, ActivityCreated};
 pub use engine::{Config, Engine};
-pub use error::{Error, StartError, StopError};
+pub use error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, execution_arn, split_execution_arn};
 pub use machines::{Created, Machine, Machines, NewMachine, Revision};
+pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
 pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
-pub use task::{Completion, Task, TaskRunner};
+pub use task::{Completion, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};
 pub use watch::StatusChange;

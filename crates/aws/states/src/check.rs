@@ -34,6 +34,8 @@ fn is_bmp_text(c: char) -> bool {
 pub enum Kind {
     StateMachine,
     Execution,
+    Activity,
+    MapRun,
 }
 
 /// An ARN of Step Functions of the kind that is asked for.
@@ -45,6 +47,8 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
     let (type_name, parts) = match kind {
         Kind::StateMachine => ("stateMachine", 1),
         Kind::Execution => ("execution", 2),
+        Kind::Activity => ("activity", 1),
+        Kind::MapRun => ("mapRun", 2),
     };
     let is_kind = resource.next() == Some(type_name);
     let names: Vec<&str> = resource.collect();
@@ -52,6 +56,33 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
         return Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}")));
     }
     Ok(())
+}
+
+/// "taskToken: length constraints: minimum 1, maximum 2048". Source: API reference, SendTaskSuccess.
+const TOKEN_CHARS_MAX: usize = 2048;
+
+pub fn token(token: &str) -> Result<(), Error> {
+    length(token, "taskToken", 1, TOKEN_CHARS_MAX)
+}
+
+/// A text of so many characters.
+pub fn length(text: &str, member: &str, min: usize, max: usize) -> Result<(), Error> {
+    match text.chars().count() {
+        count if count < min => {
+            let rule = format!("Member must have length greater than or equal to {min}");
+            Err(errors::constraint(&format!("'{text}'"), member, &rule))
+        }
+        count if count > max => Err(errors::too_long(count, member, max)),
+        _ => Ok(()),
+    }
+}
+
+/// The ARN of something that has tags: true for an activity, false for a state machine.
+pub fn taggable(text: &str) -> Result<bool, Error> {
+    if arn(text, Kind::Activity).is_ok() {
+        return Ok(true);
+    }
+    arn(text, Kind::StateMachine).map(|()| false)
 }
 
 pub fn definition_size(definition: &str) -> Result<(), Error> {

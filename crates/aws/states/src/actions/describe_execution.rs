@@ -1,7 +1,7 @@
 //! DescribeExecution.
 
 use aws_protocol::Error;
-use engine::ExecutionStatus;
+use engine::core::not_redrivable;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -46,16 +46,21 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         put(&mut answer, "error", failure.error.as_deref());
         put(&mut answer, "cause", failure.cause.as_deref());
     }
-    answer.insert("redriveCount".into(), 0.into());
-    answer.insert("redriveStatus".into(), "NOT_REDRIVABLE".into());
-    answer.insert("redriveStatusReason".into(), redrive_reason(row.status).into());
-    Ok(Value::Object(answer))
-}
-
-fn redrive_reason(status: ExecutionStatus) -> &'static str {
-    match status {
-        ExecutionStatus::Running => "Execution is RUNNING and cannot be redriven",
-        ExecutionStatus::Succeeded => "Execution is SUCCEEDED and cannot be redriven",
-        _ => "Ithaca does not serve RedriveExecution yet",
+    if let Some(run) = &found.map_run_arn {
+        answer.insert("mapRunArn".into(), (**run).into());
     }
+    answer.insert("redriveCount".into(), row.redrive_count.into());
+    put(&mut answer, "redriveDate", row.redriven_at.map(date));
+    let refusal = if row.parent_run().is_some() {
+        // What failed in a Map Run is redriven with it.
+        answer.insert("redriveStatus".into(), "REDRIVABLE_BY_MAP_RUN".into());
+        None
+    } else {
+        let refusal = not_redrivable(row, found.last_event, super::create_state_machine::now());
+        let status = if refusal.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" };
+        answer.insert("redriveStatus".into(), status.into());
+        refusal
+    };
+    put(&mut answer, "redriveStatusReason", refusal);
+    Ok(Value::Object(answer))
 }

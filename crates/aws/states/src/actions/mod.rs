@@ -3,20 +3,32 @@
 //! An action takes the request's body and gives the answer's. Members it does not know are ignored, as AWS
 //! does; a member it knows and cannot honour is refused by name.
 
+mod create_activity;
 mod create_state_machine;
+mod delete_activity;
 mod delete_state_machine;
+mod describe_activity;
 mod describe_execution;
+mod describe_map_run;
 mod describe_state_machine;
 mod describe_state_machine_for_execution;
+mod get_activity_task;
 mod get_execution_history;
+mod list_activities;
 mod list_executions;
+mod list_map_runs;
 mod list_state_machines;
 mod list_tags_for_resource;
+mod redrive_execution;
+mod send_task_failure;
+mod send_task_heartbeat;
+mod send_task_success;
 mod start_execution;
 mod stop_execution;
 mod tag_resource;
 mod test_state;
 mod untag_resource;
+mod update_map_run;
 mod update_state_machine;
 mod validate_state_machine_definition;
 
@@ -40,20 +52,32 @@ macro_rules! actions {
 }
 
 actions! {
+    "CreateActivity" => create_activity,
     "CreateStateMachine" => create_state_machine,
+    "DeleteActivity" => delete_activity,
     "DeleteStateMachine" => delete_state_machine,
+    "DescribeActivity" => describe_activity,
     "DescribeExecution" => describe_execution,
+    "DescribeMapRun" => describe_map_run,
     "DescribeStateMachine" => describe_state_machine,
     "DescribeStateMachineForExecution" => describe_state_machine_for_execution,
+    "GetActivityTask" => get_activity_task,
     "GetExecutionHistory" => get_execution_history,
+    "ListActivities" => list_activities,
     "ListExecutions" => list_executions,
+    "ListMapRuns" => list_map_runs,
     "ListStateMachines" => list_state_machines,
     "ListTagsForResource" => list_tags_for_resource,
+    "RedriveExecution" => redrive_execution,
+    "SendTaskFailure" => send_task_failure,
+    "SendTaskHeartbeat" => send_task_heartbeat,
+    "SendTaskSuccess" => send_task_success,
     "StartExecution" => start_execution,
     "StopExecution" => stop_execution,
     "TagResource" => tag_resource,
     "TestState" => test_state,
     "UntagResource" => untag_resource,
+    "UpdateMapRun" => update_map_run,
     "UpdateStateMachine" => update_state_machine,
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }

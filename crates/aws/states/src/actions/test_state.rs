@@ -77,7 +77,6 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         Some(mock) => Some(mock.work(&subject, &configuration)?),
         None => runnable(&subject, request.role_arn.as_deref()).map(|()| None)?,
     };
-    let read = configuration.read(&subject)?;
     let input = start_execution::input(request.input.as_deref().unwrap_or("{}"))?;
 
     let entropy = RandomState::new().hash_one(&text);
@@ -96,7 +95,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
             is_given_up,
             trial: Trial { context: Some(context), work: work.clone(), ..Trial::default() },
             mock: work,
-            map_run: map_run::Given { read, failed_items },
+            map_run: map_run::Given { read: configuration.map_item_reader_data, failed_items },
             variables,
             retries_used,
             entropy,

@@ -4,12 +4,14 @@
 //! tolerates: without a threshold nothing is exceeded, as recorded.
 
 use interpreter::{Batcher, Execution, Failure, ItemInputs, Payload, Setting, Source, StartMapRun, Timestamp, Trial};
-use serde_json::{Value, json};
+use objects::Address;
+use objects::items::ReaderConfig;
+use serde_json::{Map, Value};
 
 /// What is said of the run.
 pub struct Given {
-    /// What the ItemReader has read.
-    pub read: Option<Value>,
+    /// What the ItemReader has read, as it was found.
+    pub read: Option<String>,
     pub failed_items: u64,
 }
 
@@ -50,19 +52,17 @@ impl Run<'_> {
     }
 
     fn items(&self, source: &Source, given: &Given) -> Result<Vec<Payload>, Failure> {
-        let (config, max_items) = match source {
-            Source::Items(items) => return Ok(listed(items.value().clone())),
+        let (parameters, config, max_items) = match source {
+            Source::Items(items) => return Ok(listed(items.value())),
             Source::Unusable(failure) => return Err(failure.clone()),
-            Source::Reader { config, max_items, .. } => (config, max_items),
+            Source::Reader { parameters, config, max_items, .. } => (parameters.value(), config, *max_items),
         };
-        let Some(read) = &given.read else { return Ok(Vec::new()) };
-        let mut found = read.clone();
-        if let Some(pointer) = config.get("ItemsPointer").and_then(Value::as_str) {
-            found = read.pointer(pointer).cloned().unwrap_or(Value::Null);
-            self.trial.seen.borrow_mut().after_items_pointer = Some(Payload::from_value(found.clone()));
+        let Some(text) = &given.read else { return Ok(Vec::new()) };
+        let items = read(text, parameters, config, max_items)
+            .map_err(|error| Failure::new("States.ItemReaderFailed", error.to_string()))?;
+        if config.contains_key("ItemsPointer") {
+            self.trial.seen.borrow_mut().after_items_pointer = Some(Payload::array(items.iter()));
         }
-        let mut items = listed(found);
-        items.truncate(max_items.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)));
         Ok(items)
     }
 
@@ -87,16 +87,23 @@ fn is_exceeded(asked: &StartMapRun, failed: u64, items: usize) -> bool {
         || asked.tolerated_failure_percentage.is_some_and(|most| percentage > most)
 }
 
-/// The elements of an array, the members of an object.
-fn listed(value: Value) -> Vec<Payload> {
-    match value {
-        Value::Array(items) => items.into_iter().map(Payload::from_value).collect(),
-        Value::Object(members) => {
-            let item = |(key, value)| Payload::from_value(json!({ "Key": key, "Value": value }));
-            members.into_iter().map(item).collect()
-        }
-        _ => Vec::new(),
-    }
+fn listed(items: &Value) -> Vec<Payload> {
+    items.as_array().into_iter().flatten().cloned().map(Payload::from_value).collect()
+}
+
+/// The items in a text, by the code that reads them from an object.
+fn read(
+    text: &str,
+    parameters: &Value,
+    config: &Map<String, Value>,
+    max_items: Option<u64>,
+) -> Result<Vec<Payload>, objects::Error> {
+    let mut config = ReaderConfig::parse(&Value::Object(config.clone()))?;
+    config.max_items = max_items.unwrap_or(0);
+    let name = |field: &str| parameters[field].as_str().unwrap_or_default().to_owned();
+    let source = Address::new(name("Bucket"), name("Key")).uri();
+    let items = objects::items::of_text(text, &source, &config)?;
+    items.map(|item| item.map(|item| Payload::from_checked_text(&*item.input()))).collect()
 }
 
 /// The inputs of the executions when items travel together.

@@ -33,7 +33,7 @@ pub struct Configuration {
     pub retrier_retry_count: Option<i64>,
     error_caused_by_state: Option<String>,
     pub map_iteration_failure_count: Option<i64>,
-    map_item_reader_data: Option<String>,
+    pub map_item_reader_data: Option<String>,
 }
 
 impl Configuration {
@@ -82,21 +82,6 @@ impl Configuration {
             return only("MapItemReaderData", "Map states with an ItemReader");
         }
         Ok(())
-    }
-
-    /// The items that the ItemReader of a Map has read.
-    pub fn read(&self, subject: &Subject) -> Result<Option<Value>, Error> {
-        let Some(text) = &self.map_item_reader_data else { return Ok(None) };
-        let form = subject.written["ItemReader"]["ReaderConfig"]["InputType"].as_str().unwrap_or("JSON");
-        let read = match form {
-            "JSONL" => serde_json::Deserializer::from_str(text).into_iter::<Value>().collect(),
-            "JSON" => serde_json::from_str(text),
-            other => {
-                let why = format!("Ithaca's TestState does not read MapItemReaderData of the InputType {other} yet");
-                return Err(errors::validation(why));
-            }
-        };
-        read.map(Some).map_err(|_| errors::validation("MapItemReaderData must be valid JSON"))
     }
 }
 

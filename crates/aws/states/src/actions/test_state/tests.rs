@@ -199,8 +199,17 @@ fn items_that_a_reader_has_read() {
     };
     read(json!({ "InputType": "JSON", "MaxItems": 1 }), "[1, 2]", selected(json!([{ "v": 1 }])));
     read(json!({ "InputType": "JSONL" }), "1\n{\"a\": 2}\n", selected(json!([{ "v": 1 }, { "v": { "a": 2 } }])));
-    let not_json = json!({ "error": "ValidationException: MapItemReaderData must be valid JSON" });
-    read(json!({ "InputType": "JSON" }), "[1", not_json);
+    let csv = json!({ "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW" });
+    read(csv, "a,b\n1,2\n", selected(json!([{ "v": { "a": "1", "b": "2" } }])));
+    read(json!({ "InputType": "JSON" }), "[1", json!({ "status": "FAILED", "error": "States.ItemReaderFailed" }));
+    let request = json!({ "definition": reader(json!({ "InputType": "JSON", "ItemsPointer": "/a" })),
+        "inspectionLevel": "DEBUG", "mock": { "result": "[]" },
+        "stateConfiguration": { "mapItemReaderData": "{\"a\":[7]}" } });
+    check(
+        request,
+        json!({ "inspectionData": { "input": {}, "afterInputPath": {}, "afterItemsPointer": [7],
+            "afterItemSelector": [{ "v": 7 }], "afterResultSelector": [], "afterResultPath": [], "maxConcurrency": 0 } }),
+    );
 }
 
 #[test]
