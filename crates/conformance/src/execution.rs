@@ -51,7 +51,7 @@ fn check_one(case: &Case, definition: &Value, input: Option<&Value>, expected: &
 }
 
 fn judge(case: &Case, definition: &Value, input: Option<&Value>, expected: &Value) -> Result<Verdict, Reason> {
-    let account = Account::open()?;
+    let account = Account::open(0)?;
     let matcher = Matcher::new(case.masked(), case.later_members());
     let mut tasks = Tasks::new(case, matcher.clone());
     let found = run(case, &account, definition, input, expected, &mut tasks);
@@ -91,7 +91,7 @@ fn run(
         at: case.start(),
         hold: hold(case, expected)?,
     };
-    let execution_arn = drive::run(account, plan, tasks, Objects::new(case))?;
+    let execution_arn = drive::run(account, plan, tasks, Objects::new(case, account.reader()))?;
     let events = account.history(&execution_arn)?;
     let description = account.request("DescribeExecution", &json!({ "executionArn": execution_arn }));
     match description.is_error() {
