@@ -48,8 +48,8 @@ pub struct Answer {
 }
 
 impl Account {
-    /// An account whose tasks, but for those of executions with a history, are answered with their input. `items` of
-    /// objects that were not recorded.
+    /// An account whose tasks, but for those of executions with a history, are answered with their input. Objects that
+    /// were not recorded hold so many items.
     pub fn open(items: usize) -> Result<Account, Reason> {
         Account::with(Arc::new(Echo { items }))
     }

@@ -297,9 +297,9 @@ fn catch() {
         assert_eq!((world.entered(), world.end().as_str()), (vec!["A", state], end), "{outcomes:?}");
     };
     check_catch(&["fail X some why"], "B", r#"succeeded {"a":1,"e":{"Error":"X","Cause":"some why"}}"#);
-    check_catch(&["fail R", "fail R"], "B", r#"succeeded {"a":1,"e":{"Error":"R"}}"#);
+    check_catch(&["fail R", "fail R"], "B", r#"succeeded {"a":1,"e":{"Error":"R","Cause":null}}"#);
     check_catch(&["fail States.Timeout"], "B", r#"succeeded {"a":1}"#);
-    check_catch(&["fail"], "C", "succeeded {}");
+    check_catch(&["fail"], "C", "succeeded {\"Error\":null,\"Cause\":null}");
     check_end(&machine, "{}", &[("A", &["fail States.Runtime"])], "failed States.Runtime -");
     check(
         &machine,
@@ -499,7 +499,7 @@ fn map_runs_so_many_at_a_time() {
             world.feed(InputKind::TaskSucceeded(id, output)).unwrap();
         }
         assert_eq!(most, expected, "{fields}");
-        assert_eq!(world.end(), format!("succeeded {}", input.replace(' ', "")));
+        assert_eq!(world.end(), format!("succeeded {\"Error\":null,\"Cause\":null}", input.replace(' ', "")));
     };
     check(r#""MaxConcurrency":2,"#, 7, 2);
     check(r#""MaxConcurrency":1,"#, 3, 1);
@@ -537,7 +537,7 @@ fn a_failing_item_takes_the_others_down() {
         17<16 <- M
         18<17 -> B
         19<18 <- B
-        20<19 succeeded [{"Error":"E"},2,3]"#,
+        20<19 succeeded [{"Error":"E","Cause":null},2,3]"#,
     );
     let retried = map(r#""Retry":[{"ErrorEquals":["E"],"MaxAttempts":1}],"End":true"#, FUNCTION);
     check_end(&retried, "[1,2]", &[("I", &["ok 1", "fail E", "ok 3", "ok 4"])], "succeeded [3,4]");
@@ -758,7 +758,7 @@ fn an_execution_that_ends_with_the_last_event_ends_as_it_should() {
     // 1 + 2 n + 1 events: 12,499 states are 25,000 events.
     let mut fits = World::new(&chain(12_499), "{}");
     fits.run(|_| unreachable!("there are no tasks"));
-    assert_eq!((fits.end().as_str(), fits.history.len()), ("succeeded {}", 25_000));
+    assert_eq!((fits.end().as_str(), fits.history.len()), ("succeeded {\"Error\":null,\"Cause\":null}", 25_000));
     let mut too_long = World::new(&chain(12_500), "{}");
     too_long.run(|_| unreachable!("there are no tasks"));
     check_cap(&too_long);
