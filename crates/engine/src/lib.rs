@@ -32,10 +32,13 @@ mod timers;
 mod watch;
 
 pub use engine::{Config, Engine};
-pub use error::{Error, StartError, StopError};
+pub use error::{ChangeError, Error, StartError, StopError};
 pub use handle::{Handle, Started};
-pub use keys::{ExecutionId, execution_arn, split_execution_arn};
-pub use machines::{Created, Machine, Machines, NewMachine, Revision};
+pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
+pub use machines::{
+    Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,
+    Version,
+};
 pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
 pub use record::{ExecutionStatus, Row};
 pub use shard::now;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::{
     Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Handle, StartError, Started,
-    StatusChange, StopError, Task, TaskRunner,
+    StatusChange, StopError, Task, TaskRunner, Update,
 };
 use interpreter::{EventKind, Failure};
 use store::testing::{Fault, Faulty, Scratch};
@@ -272,9 +272,9 @@ fn machines_are_created_updated_and_deleted() {
         let machines = world.handle.machines().clone();
         let update = |definition: Option<&str>| {
             machines
-                .update(&arn, definition.map(machine), None, serde_json::Map::new(), engine::now())
+                .update(&arn, Update { definition: definition.map(machine), ..Update::default() }, engine::now())
                 .unwrap()
-                .unwrap()
+                .machine
         };
         let second = update(Some(r#""A":{"Type":"Pass","Result":2,"End":true}"#));
         assert_eq!((second.number, second.revision.number), (first.number, 1));
@@ -299,7 +299,7 @@ fn machines_are_created_updated_and_deleted() {
         // On its way out it takes nothing new, and what runs ends at its next transition.
         let longer =
             machine(&format!(r#""A":{{{FUNCTION},"Next":"B"}},"B":{{"Type":"Wait","Seconds":3600,"End":true}}"#));
-        machines.update(&arn, Some(longer), None, serde_json::Map::new(), engine::now()).unwrap();
+        machines.update(&arn, Update { definition: Some(longer), ..Update::default() }, engine::now()).unwrap();
         world.start("m", "z", "1").await.unwrap();
         let (_, completion) = world.runner.next();
         assert!(world.handle.delete_machine(&arn).unwrap().unwrap().is_deleting);

@@ -9,7 +9,7 @@ use store::Order;
 use super::blocking;
 use crate::check::{self, Kind};
 use crate::history::{Surroundings, render};
-use crate::page;
+use crate::page::{self, Page};
 use crate::wire::required;
 use crate::{States, errors};
 
@@ -17,19 +17,19 @@ use crate::{States, errors};
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     execution_arn: Option<String>,
-    max_results: Option<i64>,
     reverse_order: Option<bool>,
-    next_token: Option<String>,
     include_execution_data: Option<bool>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    let limit = page::limit(request.max_results)?;
+    let limit = request.page.limit()?;
     let order = if request.reverse_order == Some(true) { Order::Descending } else { Order::Ascending };
     let list = format!("history of {arn} {order:?}");
-    let from = request.next_token.map(|token| cursor(&token, &list)).transpose()?;
+    let from = request.page.next_token.map(|token| cursor(&token, &list)).transpose()?;
     let (reader, of) = (states.reader.clone(), arn.clone());
     let found = blocking(move || {
         let Some(id) = reader.find(&of)? else { return Ok(None) };
@@ -55,5 +55,5 @@ fn cursor(token: &str, list: &str) -> Result<Cursor, Error> {
     let numbers = place
         .split_once(' ')
         .and_then(|(seq, event)| Some(Cursor { seq: seq.parse().ok()?, event: event.parse().ok()? }));
-    numbers.ok_or_else(|| errors::invalid_token("The nextToken is not one that this list has given out"))
+    numbers.ok_or_else(page::invalid_token)
 }

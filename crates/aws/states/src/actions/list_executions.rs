@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::blocking;
 use super::describe_state_machine::find;
-use crate::page;
+use crate::page::{self, EXECUTIONS_TOKEN_CHARS_MAX, Page};
 use crate::wire::{date, put};
 use crate::{States, errors};
 
@@ -18,8 +18,8 @@ pub struct Request {
     map_run_arn: Option<String>,
     status_filter: Option<String>,
     redrive_filter: Option<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
@@ -31,10 +31,10 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
             .detail("reason", "MISSING_REQUIRED_PARAMETER"));
     };
     let status = request.status_filter.as_deref().map(status).transpose()?;
-    let limit = page::limit(request.max_results)?;
-    let machine = find(states, &arn).await?;
+    let limit = request.page.limit_with(EXECUTIONS_TOKEN_CHARS_MAX)?;
+    let machine = find(states, &arn, &arn).await?;
     let list = format!("executions of {arn} {}", request.status_filter.as_deref().unwrap_or("ALL"));
-    let from = request.next_token.map(|token| page::number(&token, &list)).transpose()?.map(ExecutionId);
+    let from = request.page.next_token.map(|token| page::number(&token, &list)).transpose()?.map(ExecutionId);
     if request.redrive_filter.as_deref() == Some("REDRIVEN") {
         // Nothing can have been redriven.
         return Ok(json!({ "executions": [] }));

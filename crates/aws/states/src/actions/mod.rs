@@ -4,22 +4,31 @@
 //! does; a member it knows and cannot honour is refused by name.
 
 mod create_state_machine;
+mod create_state_machine_alias;
 mod delete_state_machine;
+mod delete_state_machine_alias;
+mod delete_state_machine_version;
 mod describe_execution;
 mod describe_state_machine;
+mod describe_state_machine_alias;
 mod describe_state_machine_for_execution;
 mod get_execution_history;
 mod list_executions;
+mod list_state_machine_aliases;
+mod list_state_machine_versions;
 mod list_state_machines;
 mod list_tags_for_resource;
+mod publish_state_machine_version;
 mod start_execution;
 mod stop_execution;
 mod tag_resource;
 mod untag_resource;
 mod update_state_machine;
+mod update_state_machine_alias;
 mod validate_state_machine_definition;
 
 use aws_protocol::Error;
+use engine::ChangeError;
 use serde_json::Value;
 
 use crate::States;
@@ -40,19 +49,27 @@ macro_rules! actions {
 
 actions! {
     "CreateStateMachine" => create_state_machine,
+    "CreateStateMachineAlias" => create_state_machine_alias,
     "DeleteStateMachine" => delete_state_machine,
+    "DeleteStateMachineAlias" => delete_state_machine_alias,
+    "DeleteStateMachineVersion" => delete_state_machine_version,
     "DescribeExecution" => describe_execution,
     "DescribeStateMachine" => describe_state_machine,
+    "DescribeStateMachineAlias" => describe_state_machine_alias,
     "DescribeStateMachineForExecution" => describe_state_machine_for_execution,
     "GetExecutionHistory" => get_execution_history,
     "ListExecutions" => list_executions,
+    "ListStateMachineAliases" => list_state_machine_aliases,
+    "ListStateMachineVersions" => list_state_machine_versions,
     "ListStateMachines" => list_state_machines,
     "ListTagsForResource" => list_tags_for_resource,
+    "PublishStateMachineVersion" => publish_state_machine_version,
     "StartExecution" => start_execution,
     "StopExecution" => stop_execution,
     "TagResource" => tag_resource,
     "UntagResource" => untag_resource,
     "UpdateStateMachine" => update_state_machine,
+    "UpdateStateMachineAlias" => update_state_machine_alias,
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
@@ -64,4 +81,11 @@ async fn blocking<T: Send + 'static>(
         Ok(done) => done.map_err(|error| errors::from_engine(&error)),
         Err(error) => Err(Error::internal(format!("the request was given up: {error}"))),
     }
+}
+
+/// A change of the registry, where it may wait for the disk; its refusal is an answer.
+async fn changing<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ChangeError> + Send + 'static,
+) -> Result<Result<T, ChangeError>, Error> {
+    blocking(move || Ok(work())).await
 }
