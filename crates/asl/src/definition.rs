@@ -191,6 +191,8 @@ pub enum ResultPath {
 pub struct Task {
     pub io: Io,
     pub resource: Resource,
+    /// `Credentials`: the role to act in, an object with `RoleArn`.
+    pub credentials: Option<Query>,
     pub timeout: Option<Seconds>,
     pub heartbeat: Option<Seconds>,
     pub retry: Vec<Retrier>,
@@ -203,14 +205,61 @@ pub struct Task {
 pub enum Resource {
     /// A Lambda function named by its own ARN; events `LambdaFunction...`.
     Function { arn: Arc<str> },
-    /// `arn:aws:states:::lambda:invoke`: service `lambda`, action `invoke`; events `Task...`.
-    Service { arn: Arc<str>, service: Arc<str>, action: Arc<str> },
+    /// `arn:aws:states:::sqs:sendMessage.waitForTaskToken`: service `sqs`, action `sendMessage.waitForTaskToken`;
+    /// events `Task...`. Of `aws-sdk:s3:getObject` the service is `aws-sdk:s3`.
+    Service { arn: Arc<str>, service: Arc<str>, action: Arc<str>, pattern: Pattern },
+    /// Work that a worker asks for; events `Activity...`.
+    Activity { arn: Arc<str> },
+}
+
+/// When a call of a service is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// When the service has answered.
+    RequestResponse,
+    /// When the job that the call has started is over: `.sync`.
+    Sync,
+    /// The same, and the job's output is JSON instead of text: `.sync:2`.
+    Sync2,
+    /// When somebody gives the task's token back: `.waitForTaskToken`.
+    Callback,
+}
+
+impl Pattern {
+    /// How the action's name ends.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Pattern::RequestResponse => "",
+            Pattern::Sync => ".sync",
+            Pattern::Sync2 => ".sync:2",
+            Pattern::Callback => ".waitForTaskToken",
+        }
+    }
 }
 
 impl Resource {
     pub fn arn(&self) -> &Arc<str> {
         match self {
-            Resource::Function { arn } | Resource::Service { arn, .. } => arn,
+            Resource::Function { arn } | Resource::Service { arn, .. } | Resource::Activity { arn } => arn,
+        }
+    }
+
+    /// When it is over. An activity is, like a callback, when its worker gives the token back.
+    pub fn pattern(&self) -> Pattern {
+        match self {
+            Resource::Function { .. } => Pattern::RequestResponse,
+            Resource::Service { pattern, .. } => *pattern,
+            Resource::Activity { .. } => Pattern::Callback,
+        }
+    }
+
+    /// The service and its action without the pattern, if it is an integration.
+    pub fn call(&self) -> Option<(&str, &str)> {
+        match self {
+            Resource::Service { service, action, pattern, .. } => {
+                Some((service, action.strip_suffix(pattern.suffix()).unwrap_or(action)))
+            }
+            Resource::Function { .. } | Resource::Activity { .. } => None,
         }
     }
 }
@@ -303,7 +352,6 @@ pub struct Parallel {
     pub next: Next,
 }
 
-/// An inline Map. (`ProcessorConfig.Mode: DISTRIBUTED` is refused by validation until it is served.)
 #[derive(Debug)]
 pub struct Map {
     pub io: Io,
@@ -313,12 +361,59 @@ pub struct Map {
     pub item_selector: Option<Query>,
     pub processor: BlockId,
     /// 0 means no limit of the author's.
-    pub max_concurrency: Concurrency,
+    pub max_concurrency: Count,
     pub tolerated_failure_count: Option<Tolerance>,
     pub tolerated_failure_percentage: Option<Tolerance>,
     pub retry: Vec<Retrier>,
     pub catch: Vec<Catcher>,
     pub next: Next,
+    /// What only a distributed Map has; none for an inline one.
+    pub distributed: Option<Distributed>,
+}
+
+/// `ProcessorConfig.Mode: DISTRIBUTED`: each item is an execution of its own, all together a Map Run.
+#[derive(Debug)]
+pub struct Distributed {
+    pub label: Option<Arc<str>>,
+    /// `ExecutionType: EXPRESS`
+    pub is_express: bool,
+    pub reader: Option<ItemReader>,
+    pub batcher: Option<ItemBatcher>,
+    pub writer: Option<ResultWriter>,
+}
+
+/// Where a distributed Map reads its items from, if not from its input.
+#[derive(Debug)]
+pub struct ItemReader {
+    /// `arn:aws:states:::s3:getObject`
+    pub resource: Arc<str>,
+    pub parameters: Option<Query>,
+    /// `ReaderConfig` as it is written, without MaxItems and MaxItemsPath.
+    pub config: Settings,
+    pub max_items: Option<Count>,
+}
+
+#[derive(Debug)]
+pub struct ItemBatcher {
+    pub max_items: Option<Count>,
+    pub max_bytes: Option<Count>,
+    pub batch_input: Option<Query>,
+}
+
+#[derive(Debug)]
+pub struct ResultWriter {
+    /// Absent where the results are only shaped, not exported.
+    pub resource: Option<Arc<str>>,
+    pub parameters: Option<Query>,
+    /// `WriterConfig` as it is written.
+    pub config: Settings,
+}
+
+/// An object of plain settings; in JSONata their values may be expressions.
+#[derive(Debug)]
+pub enum Settings {
+    Fixed(serde_json::Map<String, Value>),
+    Jsonata(jsonata::Template),
 }
 
 /// Where a Map takes its items from.
@@ -332,8 +427,9 @@ pub enum Items {
     Listed(jsonata::Template),
 }
 
+/// A whole number, fixed or worked out.
 #[derive(Debug)]
-pub enum Concurrency {
+pub enum Count {
     Fixed(u64),
     Path(Path),
     Jsonata(jsonata::Expression),

@@ -12,7 +12,6 @@ pub mod intrinsic;
 pub mod jsonata;
 mod jvm;
 mod locate;
-pub mod not_yet;
 mod number;
 pub mod parse;
 pub mod path;

@@ -16,6 +16,7 @@
 mod at;
 mod catch;
 mod choice;
+mod distributed;
 mod errors;
 mod fail;
 mod fields;

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::{
-    Catcher, CaughtOutput, Concurrency, Condition, Definition, Filter, Io, Items, Kind, Query, Seconds, State, Text,
-    Tolerance, Until,
+    Catcher, CaughtOutput, Condition, Count, Definition, Distributed, Filter, Io, Items, Kind, Query, Seconds,
+    Settings, State, Text, Tolerance, Until,
 };
 use crate::jsonata;
 use crate::path::Path;
@@ -67,6 +67,7 @@ impl Reads {
             Kind::Succeed(succeed) => self.io(&succeed.io),
             Kind::Task(task) => {
                 self.io(&task.io);
+                self.query(task.credentials.as_ref());
                 [&task.timeout, &task.heartbeat].into_iter().flatten().for_each(|seconds| self.seconds(seconds));
                 self.catch(&task.catch);
             }
@@ -108,11 +109,7 @@ impl Reads {
                     Some(Items::Listed(list)) => self.output(Some(list)),
                 }
                 self.query(map.item_selector.as_ref());
-                match &map.max_concurrency {
-                    Concurrency::Fixed(_) => {}
-                    Concurrency::Path(path) => self.path(path),
-                    Concurrency::Jsonata(expression) => self.expression(expression),
-                }
+                self.count(Some(&map.max_concurrency));
                 for tolerance in [&map.tolerated_failure_count, &map.tolerated_failure_percentage].into_iter().flatten()
                 {
                     match tolerance {
@@ -122,7 +119,40 @@ impl Reads {
                     }
                 }
                 self.catch(&map.catch);
+                map.distributed.iter().for_each(|distributed| self.distributed(distributed));
             }
+        }
+    }
+
+    fn distributed(&mut self, distributed: &Distributed) {
+        if let Some(reader) = &distributed.reader {
+            self.query(reader.parameters.as_ref());
+            self.settings(&reader.config);
+            self.count(reader.max_items.as_ref());
+        }
+        if let Some(batcher) = &distributed.batcher {
+            self.count(batcher.max_items.as_ref());
+            self.count(batcher.max_bytes.as_ref());
+            self.query(batcher.batch_input.as_ref());
+        }
+        if let Some(writer) = &distributed.writer {
+            self.query(writer.parameters.as_ref());
+            self.settings(&writer.config);
+        }
+    }
+
+    fn settings(&mut self, settings: &Settings) {
+        match settings {
+            Settings::Fixed(_) => {}
+            Settings::Jsonata(template) => self.output(Some(template)),
+        }
+    }
+
+    fn count(&mut self, count: Option<&Count>) {
+        match count {
+            None | Some(Count::Fixed(_)) => {}
+            Some(Count::Path(path)) => self.path(path),
+            Some(Count::Jsonata(expression)) => self.expression(expression),
         }
     }
 

@@ -271,13 +271,10 @@ fn tasks() {
             r#""End":true,"Arguments":{}"#,
             &["SCHEMA_VALIDATION_FAILED /States/S | The QueryLanguage is set to 'JSONPath', but field 'Arguments'"],
         ),
-        (r#""End":true,"Credentials":{"RoleArn":"r"}"#, &["ITHACA_NOT_SERVED_YET /States/S/Credentials |"]),
+        (r#""End":true,"Credentials":{"RoleArn":"r"}"#, &[]),
         (
             r#""End":true,"Credentials":{}"#,
-            &[
-                "ITHACA_NOT_SERVED_YET /States/S/Credentials |",
-                "SCHEMA_VALIDATION_FAILED /States/S/Credentials | The field 'RoleArn' is required but was missing",
-            ],
+            &["SCHEMA_VALIDATION_FAILED /States/S/Credentials | The field 'RoleArn' is required but was missing"],
         ),
         (r#""End":true,"Assign":{"a":1,"b.$":"$.b","größe":{"c.$":"$a.x"}},"InputPath":"$a.b""#, &[]),
         (r#""End":true,"Assign":1"#, &["SCHEMA_VALIDATION_FAILED /States/S/Assign | Expected value of type [OBJECT]"]),
@@ -306,7 +303,6 @@ fn tasks() {
 #[test]
 fn resources() {
     let not_arn = &["SCHEMA_VALIDATION_FAILED /States/S/Resource | Value is not a valid resource ARN"][..];
-    let not_yet = &["ITHACA_NOT_SERVED_YET /States/S/Resource |"][..];
     let unknown = &["SCHEMA_VALIDATION_FAILED /States/S/Resource | The resource provided"][..];
     for (resource, expected) in [
         ("arn:aws:lambda:eu-west-1:123456789012:function:f", &[][..]),
@@ -324,12 +320,13 @@ fn resources() {
                 "SCHEMA_VALIDATION_FAILED /States/S/Resource | Value is not a valid resource ARN: the substitution ${Name} was not filled in",
             ],
         ),
-        ("arn:aws:states:eu-west-1:123456789012:activity:a", not_yet),
-        ("arn:aws:states:::lambda:invoke.waitForTaskToken", not_yet),
-        ("arn:aws:states:::states:startExecution.sync:2", not_yet),
-        ("arn:aws:states:::ecs:runTask.sync", not_yet),
-        ("arn:aws:states:::sqs:sendMessage", not_yet),
-        ("arn:aws:states:::aws-sdk:s3:getObject", not_yet),
+        ("arn:aws:states:eu-west-1:123456789012:activity:a", &[]),
+        ("arn:aws:states:::sqs:sendMessage.waitForTaskToken", &[]),
+        ("arn:aws:states:::aws-sdk:s3", unknown),
+        ("arn:aws:states:::states:startExecution.sync:2", &[]),
+        ("arn:aws:states:::ecs:runTask.sync", &[]),
+        ("arn:aws:states:::sqs:sendMessage", &[]),
+        ("arn:aws:states:::aws-sdk:s3:getObject", &[]),
         ("arn:aws:states:::dynamodb:query", unknown),
         ("arn:aws:states:::lambda:invoke.sync", unknown),
     ] {
@@ -516,8 +513,9 @@ fn parallel_and_map() {
         (processor("{}"), &[]),
         (processor(r#"{"Mode":"INLINE","ExecutionType":"STANDARD"}"#), &["SCHEMA_VALIDATION_FAILED /States/S/ItemProcessor/ProcessorConfig | Field 'ExecutionType' is not supported"]),
         (processor(r#"{"Mode":"inline"}"#), &["SCHEMA_VALIDATION_FAILED /States/S/ItemProcessor/ProcessorConfig/Mode | Value should be one of the following: [INLINE, DISTRIBUTED]"]),
-        (processor(r#"{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}"#), &["ITHACA_NOT_SERVED_YET /States/S/ItemProcessor/ProcessorConfig/Mode |"]),
-        (format!(r#""Type":"Map","End":true,"Iterator":{block},"Label":"l","ItemReader":{{}}"#), &["ITHACA_NOT_SERVED_YET /States/S/Label |", "ITHACA_NOT_SERVED_YET /States/S/ItemReader |"]),
+        (processor(r#"{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}"#), &[]),
+        (processor(r#"{"Mode":"DISTRIBUTED"}"#), &["SCHEMA_VALIDATION_FAILED /States/S/ItemProcessor/ProcessorConfig | These fields are required: [ExecutionType]"]),
+        (format!(r#""Type":"Map","End":true,"Iterator":{block},"Label":"l","ItemReader":{{}}"#), &["SCHEMA_VALIDATION_FAILED /States/S | Field 'Label' is not supported", "SCHEMA_VALIDATION_FAILED /States/S | Field 'ItemReader' is not supported"]),
     ] {
         check_state(&fields, expected);
     }
@@ -662,10 +660,6 @@ fn messages_are_those_of_aws() {
         (
             r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f"},"Credentials":{},"End":true}}}"#,
             "'SCHEMA_VALIDATION_FAILED: The field 'RoleArn' is required but was missing at /States/A/Credentials'",
-        ),
-        (
-            r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{},"End":true}}}"#,
-            "'ITHACA_NOT_SERVED_YET: Ithaca does not serve this service integration yet at /States/A/Resource'",
         ),
         (
             r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Choice","Choices":[{"Condition":"{% phone = 1 %}","Next":"B"}],"Default":"B"},"B":{"Type":"Pass","Output":{"a":{"b":["{% $$ %}"]}},"End":true}}}"#,

@@ -57,12 +57,7 @@ struct Drive<'a, 't, 'c> {
 
 impl Drive<'_, '_, '_> {
     fn start(&mut self, plan: &Plan) -> Result<String, Reason> {
-        let start = Start {
-            revision: plan.machine.revision.clone(),
-            name: None,
-            input: plan.input.clone(),
-            trace_header: None,
-        };
+        let start = Start::new(plan.machine.revision.clone(), plan.input.clone());
         let (sender, receiver) = mpsc::channel();
         // The receiver is still there when the commit has answered.
         self.core.start(start, move |reply| drop(sender.send(reply)));

@@ -98,19 +98,8 @@ fn general(name: &str) -> String {
     }
 }
 
-/// What is not served yet; or, when a rule of AWS seems to be broken, that rule.
+/// The first rule that seems to be broken.
 fn cause_of(diagnostics: &[Diagnostic]) -> String {
-    let is_ours = |found: &&Diagnostic| found.code == asl::not_yet::NOT_SERVED_YET;
-    if let Some(rule) = diagnostics.iter().find(|found| !is_ours(found) && found.severity == asl::Severity::Error) {
-        return format!("refused: {}: {}", rule.code, rule.message.replace('\n', " "));
-    }
-    let mut features: Vec<&str> = diagnostics.iter().filter(is_ours).map(|found| feature(&found.message)).collect();
-    features.sort_unstable();
-    features.dedup();
-    format!("not served: {}", features.join(" + "))
-}
-
-fn feature(message: &str) -> &str {
-    let feature = message.strip_prefix("Ithaca does not serve ").unwrap_or(message);
-    feature.strip_suffix(" yet").unwrap_or(feature)
+    let rule = diagnostics.iter().find(|found| found.severity == asl::Severity::Error);
+    rule.map_or_else(String::new, |rule| format!("refused: {}: {}", rule.code, rule.message.replace('\n', " ")))
 }

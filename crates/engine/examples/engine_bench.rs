@@ -199,6 +199,7 @@ fn run(definition: &str, input: &str, answer: Option<&str>, times: usize) -> (u6
         role_arn: "role".into(),
         started_at: Timestamp(0),
         input: Payload::parse(input).expect("the input is JSON"),
+        key: 1,
     };
     let setting = Setting { definition: &definition, about: &about };
     let since = Instant::now();

@@ -10,10 +10,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use asl::definition::StateId;
 use asl::scope::Entropy;
 use interpreter::{
-    About, Branch, Command, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Rejected, RunTask,
-    Setting, Status, TaskId, Timestamp, Wait, step,
+    About, Branch, Command, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Phase, Rejected,
+    RunTask, Setting, Status, TaskId, TaskWait, Timestamp, Wait, step,
 };
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
@@ -21,7 +22,7 @@ use crate::error::{Error, StartError, StopError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::machines::{Machines, Revision};
-use crate::record::{self, ExecutionStatus, Row, unreadable};
+use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
 use crate::task::lost;
 use crate::timers::Timers;
 use crate::watch::StatusChange;
@@ -36,6 +37,27 @@ pub struct Start {
     pub name: Option<Arc<str>>,
     pub input: Payload,
     pub trace_header: Option<Arc<str>>,
+    /// The version of the machine and the alias that the request names.
+    pub version: Option<u32>,
+    pub alias: Option<Arc<str>>,
+    /// Who waits for its end.
+    pub parent: Option<Parent>,
+    pub is_express: bool,
+}
+
+impl Start {
+    pub fn new(revision: Arc<Revision>, input: Payload) -> Start {
+        Start {
+            revision,
+            name: None,
+            input,
+            trace_header: None,
+            version: None,
+            alias: None,
+            parent: None,
+            is_express: false,
+        }
+    }
 }
 
 /// The answer to a start, once durable.
@@ -237,9 +259,12 @@ impl Core {
             let is_ready = active.execution.is_ready();
             let mut lost_tasks = Vec::new();
             for (task, frame, wait) in active.execution.tasks() {
-                match &wait.unstarted {
-                    None => lost_tasks.push(task),
-                    Some(input) => self.waiting_tasks.push_back((id, run_task(active, task, frame.state, input))),
+                match &wait.phase {
+                    Phase::Scheduled(input) => {
+                        self.waiting_tasks.push_back((id, run_task(active, task, frame.state, wait, input)));
+                    }
+                    Phase::Started { .. } | Phase::Answered { .. } => lost_tasks.push(task),
+                    Phase::Submitted { .. } => {}
                 }
             }
             for task in lost_tasks {
@@ -312,9 +337,15 @@ impl Core {
             started_at: self.now,
             stopped_at: None,
             trace_header: start.trace_header,
+            version: start.version,
+            alias: start.alias,
+            parent: start.parent,
+            is_express: start.is_express,
+            redrive_count: 0,
+            redriven_at: None,
         };
         let active = Active {
-            about: about(&revision, &row, execution_arn.clone(), start.input),
+            about: about(id, &revision, &row, execution_arn.clone(), start.input),
             row,
             revision,
             execution: Execution::new(),
@@ -466,6 +497,7 @@ impl Core {
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
+        let mut map_runs = Vec::new();
         for command in commands {
             match command {
                 Command::RunTask(task) => self.waiting_tasks.push_back((id, task)),
@@ -474,8 +506,14 @@ impl Core {
                 Command::Continue => is_cut_short = true,
                 // A runner is not interrupted: its outcome will be stale, and frees its slot.
                 Command::CancelTask(_) => {}
+                Command::StartMapRun(run) => map_runs.push(run),
+                Command::CancelMapRun(_) => {}
                 Command::Finish => self.finish(id),
             }
+        }
+        for run in map_runs {
+            let failure = Failure::new("States.Runtime", "Ithaca does not carry out Map Runs yet.");
+            self.apply(id, InputKind::MapRunFinished(run.id, Err(failure)));
         }
         is_cut_short
     }
@@ -654,7 +692,8 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
         let key = keys::listing(machine, ExecutionStatus::Running, id);
         writes.push(Write::Delete { space: Space::Listing, key });
     }
-    let snapshot = (!is_over).then_some(&active.execution);
+    // One that ended badly may be redriven, which needs what it was about to do.
+    let snapshot = (!is_over || !active.execution.unfinished.is_empty()).then_some(&active.execution);
     let value = record::encode_record(&active.events, snapshot);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     active.seq += 1;
@@ -664,7 +703,7 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
     active.execution.settle();
 }
 
-fn about(revision: &Revision, row: &Row, execution_arn: Arc<str>, input: Payload) -> About {
+fn about(id: ExecutionId, revision: &Revision, row: &Row, execution_arn: Arc<str>, input: Payload) -> About {
     About {
         execution_arn,
         execution_name: row.name.clone(),
@@ -673,16 +712,24 @@ fn about(revision: &Revision, row: &Row, execution_arn: Arc<str>, input: Payload
         role_arn: revision.role_arn.clone(),
         started_at: row.started_at,
         input,
+        key: id.0,
     }
 }
 
-fn run_task(active: &Active, task: TaskId, state: asl::definition::StateId, input: &Payload) -> RunTask {
+fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, input: &Payload) -> RunTask {
     let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
     let state = definition.state(state);
     let asl::definition::Kind::Task(definition) = &state.kind else {
         unreachable!("INVARIANT: only a Task state waits for a task");
     };
-    RunTask { task, state: state.name.clone(), resource: definition.resource.clone(), input: input.clone() }
+    RunTask {
+        task,
+        state: state.name.clone(),
+        resource: definition.resource.clone(),
+        input: input.clone(),
+        role_arn: wait.role_arn.clone(),
+        secret: wait.secret,
+    }
 }
 
 /// Reads an open execution: its row, its first record for the input, its last for the snapshot.
@@ -702,7 +749,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     revision.definition()?;
     let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
     Ok(Active {
-        about: about(&revision, &row, execution_arn, input),
+        about: about(id, &revision, &row, execution_arn, input),
         row,
         revision,
         execution,
@@ -756,12 +803,7 @@ mod tests {
         };
         // Its start is on its way while its machine is deleted and made anew.
         let mut core = recover();
-        let start = Start {
-            revision: create().revision.clone(),
-            name: None,
-            input: Payload::parse("1").unwrap(),
-            trace_header: None,
-        };
+        let start = Start::new(create().revision.clone(), Payload::parse("1").unwrap());
         core.start(start, drop);
         let (batch, _) = core.seal();
         machines.delete(arn).unwrap();

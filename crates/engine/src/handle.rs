@@ -59,10 +59,11 @@ impl Handle {
             None => self.least_busy(),
         };
         let start = Start {
-            revision: target.revision,
             name: name.map(Arc::from),
-            input,
             trace_header: trace_header.map(Arc::from),
+            version: target.version,
+            alias: target.alias,
+            ..Start::new(target.revision, input)
         };
         let (reply, answer) = oneshot::channel();
         match shard.request(Message::Start(start, reply)) {

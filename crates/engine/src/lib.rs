@@ -39,8 +39,8 @@ pub use machines::{
     Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,
     Version,
 };
-pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
-pub use record::{ExecutionStatus, Row};
+pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, Reader, Summary};
+pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
 pub use task::{Completion, Task, TaskRunner};
 pub use watch::StatusChange;

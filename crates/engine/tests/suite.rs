@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Handle, StartError, Started,
+    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Filter, Handle, StartError, Started,
     StatusChange, StopError, Task, TaskRunner, Update,
 };
 use interpreter::{EventKind, Failure};
@@ -237,7 +237,11 @@ fn lists_in_pages_newest_first() {
         let check = |status: Option<ExecutionStatus>, limit: usize, expected: &[&str]| {
             let (mut names, mut from) = (Vec::new(), None);
             loop {
-                let page = world.engine.reader().list(machine.number, status, from, limit).unwrap();
+                let page = world
+                    .engine
+                    .reader()
+                    .list(machine.number, &Filter { status, ..Filter::default() }, from, limit)
+                    .unwrap();
                 assert!(page.executions.len() <= limit);
                 names.extend(page.executions.iter().map(|summary| summary.row.name.to_string()));
                 from = page.next;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use asl::definition::Resource;
+use serde_json::{Map, Value};
 
-use crate::execution::{TaskId, TimerId, Timestamp};
+use crate::execution::{MapRunId, TaskId, TimerId, Timestamp};
+use crate::history::Failure;
 use crate::payload::Payload;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,10 @@ pub enum Command {
     CancelTask(TaskId),
     SetTimer(TimerId, Timestamp),
     ClearTimer(TimerId),
+    /// Feed `MapRunFinished` when it is over.
+    StartMapRun(Box<StartMapRun>),
+    /// Nobody waits for this Map Run any more: its executions are to be stopped.
+    CancelMapRun(MapRunId),
     /// The step reached its event limit: feed `Continue`.
     Continue,
     /// The execution has reached its terminal status.
@@ -26,6 +32,56 @@ pub struct RunTask {
     pub task: TaskId,
     pub state: Arc<str>,
     pub resource: Resource,
-    /// Parameters of a service task, the input of a function.
+    /// Parameters of a service task, the input of a function or an activity.
     pub input: Payload,
+    /// The role to act in, if not the execution's: `Credentials`.
+    pub role_arn: Option<Arc<str>>,
+    /// What makes its token, if it has one.
+    pub secret: Option<u128>,
+}
+
+/// What a Map Run has to do, every setting worked out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartMapRun {
+    pub id: MapRunId,
+    pub arn: Arc<str>,
+    pub source: Source,
+    /// None: no limit of the author's.
+    pub concurrency: Option<u64>,
+    pub tolerated_failure_count: Option<u64>,
+    pub tolerated_failure_percentage: Option<f64>,
+    pub batcher: Option<Batcher>,
+    pub writer: Option<Writer>,
+    pub is_express: bool,
+}
+
+/// Where the items come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A JSON array.
+    Items(Payload),
+    Reader {
+        resource: Arc<str>,
+        parameters: Payload,
+        config: Map<String, Value>,
+        max_items: Option<u64>,
+    },
+    /// The settings of the reader cannot be used, which is found when the run has begun.
+    Unusable(Failure),
+}
+
+/// Items that travel together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batcher {
+    pub max_items: Option<u64>,
+    pub max_bytes: Option<u64>,
+    pub batch_input: Option<Payload>,
+}
+
+/// Where the results go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Writer {
+    pub resource: Option<Arc<str>>,
+    pub parameters: Payload,
+    pub config: Map<String, Value>,
 }

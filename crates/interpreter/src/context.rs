@@ -7,12 +7,19 @@ use asl::definition::Kind;
 use asl::timestamp;
 use serde_json::{Value, json};
 
-use crate::execution::{Execution, Frame};
+use crate::execution::{Execution, Frame, TaskId, Wait};
 use crate::input::Setting;
 use crate::payload::Payload;
+use crate::token::Token;
 
-/// `item` is the Map item of an iteration that has no frame yet.
-pub fn object(setting: &Setting<'_>, execution: &Execution, frame: &Frame, item: Option<(u32, &Payload)>) -> Value {
+/// `item` is the Map item of an iteration that has no frame yet, `token` that of an attempt that is not asked for yet.
+pub fn object(
+    setting: &Setting<'_>,
+    execution: &Execution,
+    frame: &Frame,
+    item: Option<(u32, &Payload)>,
+    token: Option<Token>,
+) -> Value {
     let about = setting.about;
     let state = setting.definition.state(frame.state);
     let mut object = json!({
@@ -30,10 +37,20 @@ pub fn object(setting: &Setting<'_>, execution: &Execution, frame: &Frame, item:
     if matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_)) {
         object["State"]["RetryCount"] = frame.retries.iter().sum::<u32>().into();
     }
+    if let Some(token) = token.or_else(|| open_token(setting, frame)) {
+        object["Task"] = json!({ "Token": token.encode() });
+    }
     if let Some((index, item)) = item.or_else(|| current_item(execution, frame)) {
         object["Map"] = json!({ "Item": { "Index": index, "Value": item.value() } });
     }
     object
+}
+
+/// The token of the attempt that the frame waits for, if it has one.
+fn open_token(setting: &Setting<'_>, frame: &Frame) -> Option<Token> {
+    let Wait::Task(wait) = &frame.wait else { return None };
+    let task = TaskId { frame: frame.id, attempt: wait.attempt };
+    wait.secret.map(|secret| Token { execution: setting.about.key, task, secret })
 }
 
 /// The item of the innermost Map iteration this frame works in.

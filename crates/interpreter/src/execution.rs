@@ -1,5 +1,7 @@
 //! One execution's whole durable state: a tree of values, never a call stack.
 //!
+//! An execution that ended badly keeps the frames it had, so that a redrive can go on from there.
+//!
 //! A *frame* is one thread of control: the execution itself, a branch of a Parallel, an iteration of a Map.
 //! It stands in exactly one state and waits for exactly one thing. What it waits for is complete: from a
 //! snapshot alone one can tell every open task and every open timer (see [`Execution::tasks`] and
@@ -8,7 +10,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use asl::definition::StateId;
+use asl::Definition;
+use asl::definition::{BlockId, StateId};
 use asl::scope::Variables;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +40,8 @@ pub struct About {
     pub role_arn: Arc<str>,
     pub started_at: Timestamp,
     pub input: Payload,
+    /// How the tokens of its tasks name the execution.
+    pub key: u64,
 }
 
 /// Names a frame within its execution, never used twice.
@@ -53,6 +58,13 @@ pub struct WaitId(pub u64);
 pub struct TaskId {
     pub frame: FrameId,
     pub attempt: WaitId,
+}
+
+/// One visit of a distributed Map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MapRunId {
+    pub frame: FrameId,
+    pub run: WaitId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +90,10 @@ pub struct Execution {
     pub redrive_count: u32,
     /// Ascending by id. Empty before the start and after the end.
     pub frames: Vec<Frame>,
+    /// The block that it runs: the state machine, or the processor of the distributed Map whose child it is.
+    pub block: BlockId,
+    /// After a bad end: the frames as they were when the failure began, or when the execution was ended from outside.
+    pub unfinished: Vec<Frame>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,22 +174,48 @@ pub enum Wait {
     /// For its branches, in the order of the definition.
     Parallel(Vec<Branch>),
     Map(MapWait),
+    /// For a Map Run, which is not the interpreter's to carry out.
+    MapRun(MapRunWait),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskWait {
     pub attempt: WaitId,
-    /// Kept until the task is started, so that it can be handed over after a crash. Shared with the event.
-    pub unstarted: Option<Payload>,
+    pub phase: Phase,
+    /// Of an activity, whose time begins when a worker takes it.
+    pub timeout_seconds: Option<u64>,
     pub timeout_at: Option<Timestamp>,
     pub heartbeat_seconds: Option<u64>,
     pub heartbeat_at: Option<Timestamp>,
+    /// What nobody can guess in the task's token; none if it has no token.
+    pub secret: Option<u128>,
+    /// The role to act in, if not the execution's.
+    pub role_arn: Option<Arc<str>>,
+}
+
+/// How far an attempt has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Asked for. Kept until the task is started, so that it can be handed over after a crash. Shared with the event.
+    Scheduled(Payload),
+    /// Handed over. What asked for it is kept where asking twice does no harm.
+    Started { again: Option<Payload> },
+    /// Started, and its token came back before the call that gave the token away had an answer.
+    Answered { again: Option<Payload>, outcome: Result<Payload, Failure> },
+    /// The call has its answer; the outcome comes later, for a nested execution from this one.
+    Submitted { child: Option<Arc<str>> },
 }
 
 impl TaskWait {
     pub fn is_started(&self) -> bool {
-        self.unstarted.is_none()
+        !matches!(self.phase, Phase::Scheduled(_))
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapRunWait {
+    pub run: WaitId,
+    pub arn: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,6 +250,8 @@ impl Execution {
             deadline: None,
             redrive_count: 0,
             frames: Vec::new(),
+            block: Definition::ROOT,
+            unfinished: Vec::new(),
         }
     }
 
@@ -235,6 +279,14 @@ impl Execution {
         })
     }
 
+    /// Every Map Run that is open.
+    pub fn map_runs(&self) -> impl Iterator<Item = (MapRunId, &MapRunWait)> {
+        self.frames.iter().filter_map(|frame| match &frame.wait {
+            Wait::MapRun(wait) => Some((MapRunId { frame: frame.id, run: wait.run }, wait)),
+            _ => None,
+        })
+    }
+
     /// Every timer that is set, with its moment.
     pub fn timers(&self) -> Vec<(TimerId, Timestamp)> {
         let mut timers: Vec<_> = self.deadline.iter().map(|at| (TimerId::Execution, *at)).collect();
@@ -248,7 +300,7 @@ impl Execution {
                     timers.extend(task.timeout_at.map(|at| (TimerId::Timeout(id), at)));
                     timers.extend(task.heartbeat_at.map(|at| (TimerId::Heartbeat(id), at)));
                 }
-                Wait::Ready | Wait::Parallel(_) | Wait::Map(_) => {}
+                Wait::Ready | Wait::Parallel(_) | Wait::Map(_) | Wait::MapRun(_) => {}
             }
         }
         timers

@@ -105,6 +105,8 @@ pub enum TaskResource {
     Function { arn: Arc<str> },
     /// `Task…`
     Service { service: Arc<str>, action: Arc<str> },
+    /// `Activity…`
+    Activity { arn: Arc<str> },
 }
 
 impl From<&Resource> for TaskResource {
@@ -114,6 +116,7 @@ impl From<&Resource> for TaskResource {
             Resource::Service { service, action, .. } => {
                 TaskResource::Service { service: service.clone(), action: action.clone() }
             }
+            Resource::Activity { arn } => TaskResource::Activity { arn: arn.clone() },
         }
     }
 }
@@ -201,6 +204,37 @@ pub enum EventKind {
         location: Option<Arc<str>>,
         state: Arc<str>,
     },
+    /// A `TaskScheduled` with Credentials.
+    TaskScheduledInRole {
+        resource: TaskResource,
+        input: Payload,
+        timeout_seconds: Option<u64>,
+        heartbeat_seconds: Option<u64>,
+        role_arn: Arc<str>,
+    },
+    /// A worker has taken an activity's task.
+    ActivityStarted {
+        worker: Option<Arc<str>>,
+    },
+    /// The call that starts a longer work has its answer.
+    TaskSubmitted {
+        resource: TaskResource,
+        output: Payload,
+    },
+    MapRunStarted {
+        arn: Arc<str>,
+    },
+    MapRunSucceeded,
+    MapRunFailed(Failure),
+    MapRunAborted,
+    /// The execution goes on after a bad end, for the n-th time.
+    ExecutionRedriven {
+        count: u32,
+    },
+    MapRunRedriven {
+        arn: Arc<str>,
+        count: u32,
+    },
 }
 
 impl EventKind {
@@ -208,11 +242,15 @@ impl EventKind {
     pub fn payload(&self) -> Option<&Payload> {
         use EventKind::*;
         match self {
-            ExecutionStarted { input } | StateEntered { input, .. } | TaskScheduled { input, .. } => Some(input),
+            ExecutionStarted { input }
+            | StateEntered { input, .. }
+            | TaskScheduled { input, .. }
+            | TaskScheduledInRole { input, .. } => Some(input),
             ExecutionSucceeded { output }
             | StateExited { output, .. }
             | StateExitedAssigning { output, .. }
-            | TaskSucceeded { output, .. } => Some(output),
+            | TaskSucceeded { output, .. }
+            | TaskSubmitted { output, .. } => Some(output),
             _ => None,
         }
     }

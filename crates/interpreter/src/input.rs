@@ -1,6 +1,8 @@
 //! What can happen to an execution, and why an input may be refused.
 
-use crate::execution::{About, TaskId, TimerId, Timestamp};
+use std::sync::Arc;
+
+use crate::execution::{About, MapRunId, TaskId, TimerId, Timestamp};
 use crate::history::Failure;
 use crate::payload::Payload;
 
@@ -26,6 +28,18 @@ pub enum InputKind {
     TaskFailed(TaskId, Failure),
     /// A sign of life. Accepted while that attempt is started.
     TaskHeartbeat(TaskId),
+    /// A worker has asked for an activity's task. Accepted while that attempt is scheduled.
+    ActivityStarted(TaskId, Option<Arc<str>>),
+    /// The call that starts a longer work has its answer; a nested execution is named. Accepted while that attempt is
+    /// started, once.
+    TaskSubmitted(TaskId, Payload, Option<Arc<str>>),
+    /// The outcome of a longer work: its token came back, or the nested execution has ended. Accepted while that
+    /// attempt is started; before the call has its answer it is kept.
+    TaskAnswered(TaskId, Result<Payload, Failure>),
+    /// Accepted while that Map Run is open.
+    MapRunFinished(MapRunId, Result<Payload, Failure>),
+    /// Goes on where it ended badly. Accepted after such an end.
+    Redrive,
     /// Accepted while the wait that set this timer is open.
     TimerFired(TimerId),
     /// Accepted while running.
@@ -37,7 +51,7 @@ pub enum InputKind {
 /// An input that changes nothing: an ordinary answer, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
-    /// The execution has ended.
+    /// The execution has ended (or, for a redrive, it has not, or ended well).
     Terminal,
     /// It had been started before, or has not been started.
     NotNow,

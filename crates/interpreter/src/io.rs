@@ -65,7 +65,7 @@ impl Stepper<'_> {
         work: impl FnOnce(&Scope<'_>) -> Result<R, EvalError>,
     ) -> Result<R, Failure> {
         let frame = self.frame(id);
-        let context = Context::new(|| context::object(self.setting, self.execution, frame, item));
+        let context = Context::new(|| context::object(self.setting, self.execution, frame, item, self.token));
         let variables = self.execution.variables(frame);
         let scope = Scope { input: input.value(), context: &context, variables: &variables, entropy: &self.entropy };
         work(&scope).map_err(|error| Failure::new(error.error, self.runtime_cause(id, &error.cause)))
@@ -105,7 +105,7 @@ impl Stepper<'_> {
 
     fn with_jsonata<R>(&self, id: FrameId, known: Known<'_>, work: impl FnOnce(&jsonata::Scope<'_>) -> R) -> R {
         let frame = self.frame(id);
-        let context = Context::new(|| context::object(self.setting, self.execution, frame, known.item));
+        let context = Context::new(|| context::object(self.setting, self.execution, frame, known.item, self.token));
         let variables = self.execution.variables(frame);
         let states = jsonata::States {
             input: frame.input.value(),

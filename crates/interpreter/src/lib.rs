@@ -22,15 +22,18 @@ mod payload;
 mod retry;
 mod states;
 mod stepper;
+mod token;
 
-pub use command::{Command, RunTask};
+pub use command::{Batcher, Command, RunTask, Source, StartMapRun, Writer};
 pub use execution::{
-    About, Branch, Execution, Frame, FrameId, MapWait, Status, TaskId, TaskWait, TimerId, Timestamp, Visible, Wait,
-    WaitId,
+    About, Branch, Execution, Frame, FrameId, MapRunId, MapRunWait, MapWait, Phase, Status, TaskId, TaskWait, TimerId,
+    Timestamp, Visible, Wait, WaitId,
 };
 pub use history::{ErrorText, EventKind, Failure, HistoryEvent, StateType, TaskResource};
 pub use input::{Input, InputKind, Rejected, Setting};
 pub use payload::{Payload, Table};
+pub use states::map_run::ItemInputs;
+pub use token::Token;
 
 /// What one input did: things to do, things to show. Both in order.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use asl::definition::{Kind, Next, State, StateId};
 use asl::scope::Entropy;
 
-use crate::execution::{Branch, Execution, Frame, FrameId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
+use crate::execution::{Branch, Execution, Frame, FrameId, MapRunId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
 use crate::history::{EventKind, Failure, HistoryEvent, StateType};
 use crate::input::{Input, InputKind, Rejected, Setting};
 use crate::limits::{HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
 use crate::payload::Payload;
 use crate::states;
+use crate::token::Token;
 use crate::{Command, Transition};
 
 /// What a state made of being entered, or of what it waited for.
@@ -40,6 +41,10 @@ pub(crate) struct Stepper<'a> {
     ready: VecDeque<FrameId>,
     /// The history is full: the execution ends with the next event.
     full: bool,
+    /// The token of the attempt whose arguments are being worked out.
+    pub token: Option<Token>,
+    /// The frames as they were when the failure began that is being dealt with.
+    failing: Option<Vec<Frame>>,
 }
 
 impl<'a> Stepper<'a> {
@@ -52,6 +57,8 @@ impl<'a> Stepper<'a> {
             out: Transition::default(),
             ready: VecDeque::new(),
             full: false,
+            token: None,
+            failing: None,
         }
     }
 
@@ -67,6 +74,7 @@ impl<'a> Stepper<'a> {
         match (&self.execution.status, kind) {
             (Status::Fresh, InputKind::Start) => self.start(),
             (Status::Fresh, _) | (_, InputKind::Start) => return Err(Rejected::NotNow),
+            (_, InputKind::Redrive) => self.redrive()?,
             (status, _) if status.is_terminal() => return Err(Rejected::Terminal),
             (_, InputKind::Stop(failure)) => self.end(Status::Aborted(failure.clone())),
             (_, InputKind::TimerFired(timer)) => self.timer_fired(*timer)?,
@@ -89,6 +97,25 @@ impl<'a> Stepper<'a> {
                 self.open_task(*task, true)?;
                 states::task::heartbeat(self, *task);
             }
+            (_, InputKind::ActivityStarted(task, worker)) => {
+                self.open_task(*task, false)?;
+                states::task::taken(self, *task, worker.clone());
+            }
+            (_, InputKind::TaskSubmitted(task, output, child)) => {
+                self.open_task(*task, true)?;
+                let flow = states::task::submitted(self, *task, output, child.clone())?;
+                self.settle(task.frame, flow);
+            }
+            (_, InputKind::TaskAnswered(task, outcome)) => {
+                self.open_task(*task, true)?;
+                let flow = states::task::answered(self, *task, outcome)?;
+                self.settle(task.frame, flow);
+            }
+            (_, InputKind::MapRunFinished(run, outcome)) => {
+                self.open_map_run(*run)?;
+                let flow = states::map_run::finished(self, run.frame, outcome);
+                self.settle(run.frame, flow);
+            }
         }
         Ok(())
     }
@@ -100,18 +127,68 @@ impl<'a> Stepper<'a> {
         }
     }
 
+    fn open_map_run(&self, run: MapRunId) -> Result<(), Rejected> {
+        match self.execution.frame(run.frame) {
+            Some(Frame { wait: Wait::MapRun(wait), .. }) if wait.run == run.run => Ok(()),
+            _ => Err(Rejected::Stale),
+        }
+    }
+
     fn start(&mut self) {
         let definition = self.setting.definition;
         self.execution.status = Status::Running;
         self.emit(0, EventKind::ExecutionStarted { input: self.setting.about.input.clone() });
-        if let Some(seconds) = definition.timeout_seconds {
+        self.set_deadline();
+        let start = definition.block(self.execution.block).start;
+        // AWS gives the first StateEntered the previousEventId 0, like ExecutionStarted itself.
+        self.spawn(None, None, start, self.setting.about.input.clone(), 0);
+    }
+
+    /// TimeoutSeconds of the state machine. A child of a Map Run has the time that its parent has.
+    fn set_deadline(&mut self) {
+        let seconds = self.setting.definition.timeout_seconds;
+        if let Some(seconds) = seconds.filter(|_| self.execution.block == asl::Definition::ROOT) {
             let at = self.at.after_ms(seconds.saturating_mul(1000));
             self.execution.deadline = Some(at);
             self.command(Command::SetTimer(TimerId::Execution, at));
         }
-        let start = definition.block(asl::Definition::ROOT).start;
-        // AWS gives the first StateEntered the previousEventId 0, like ExecutionStarted itself.
-        self.spawn(None, None, start, self.setting.about.input.clone(), 0);
+    }
+
+    /// Goes on with the threads that were not done when the execution ended: what failed or was under way is done
+    /// again, what was done stays done.
+    fn redrive(&mut self) -> Result<(), Rejected> {
+        if !self.execution.status.is_terminal() || self.execution.unfinished.is_empty() {
+            return Err(Rejected::Terminal);
+        }
+        self.execution.status = Status::Running;
+        self.execution.redrive_count += 1;
+        self.execution.frames = std::mem::take(&mut self.execution.unfinished);
+        let count = self.execution.redrive_count;
+        let redriven = self.emit(self.execution.last_event, EventKind::ExecutionRedriven { count });
+        self.set_deadline();
+        let mut again = Vec::new();
+        let mut timers = Vec::new();
+        for frame in &mut self.execution.frames {
+            frame.last_event = redriven;
+            frame.retries.clear();
+            match &frame.wait {
+                Wait::Ready => self.ready.push_back(frame.id),
+                Wait::Until { wait, at } => timers.push((TimerId::Pause(frame.id, *wait), *at)),
+                Wait::Backoff { .. } | Wait::Task(_) | Wait::MapRun(_) => again.push(frame.id),
+                Wait::Parallel(_) | Wait::Map(_) => {}
+            }
+        }
+        for (timer, at) in timers {
+            self.command(Command::SetTimer(timer, at));
+        }
+        for id in again {
+            // A sibling's failure may have removed the frame meanwhile.
+            if self.execution.frame(id).is_some() {
+                let flow = self.work(id);
+                self.settle(id, flow);
+            }
+        }
+        Ok(())
     }
 
     fn resume(&mut self) -> Result<(), Rejected> {
@@ -214,10 +291,22 @@ impl<'a> Stepper<'a> {
             Ok(Flow::Waits) => {}
             Ok(Flow::Done(done)) => match self.within_limit(id, &done.output) {
                 Ok(()) => self.exit(id, done),
-                Err(failure) => self.fail(id, failure),
+                Err(failure) => self.failed(id, failure),
             },
-            Err(failure) => self.fail(id, failure),
+            Err(failure) => self.failed(id, failure),
         }
+    }
+
+    /// A failure begins. What stands now is where a redrive would go on, should it end the execution.
+    fn failed(&mut self, id: FrameId, failure: Failure) {
+        let mut frames = self.execution.frames.clone();
+        if let Some(frame) = frames.iter_mut().find(|frame| frame.id == id) {
+            // The state was entered already, so it is its work that is to be done again.
+            frame.wait = Wait::Backoff { wait: WaitId(0), at: self.at };
+        }
+        self.failing = Some(frames);
+        self.fail(id, failure);
+        self.failing = None;
     }
 
     /// Leaves the state: its event, then the next state or the end of the thread.
@@ -281,7 +370,7 @@ impl<'a> Stepper<'a> {
         }
         match self.frame(id).wait {
             Wait::Parallel(_) => drop(self.emit_on(id, EventKind::ParallelFailed)),
-            Wait::Map(_) => drop(self.emit_on(id, EventKind::MapFailed)),
+            Wait::Map(_) | Wait::MapRun(_) => drop(self.emit_on(id, EventKind::MapFailed)),
             _ => {}
         }
         // The branches are gone: from here on the frame waits for nothing.
@@ -337,6 +426,9 @@ impl<'a> Stepper<'a> {
     fn cancel(&mut self, id: FrameId) {
         self.cancel_children(id);
         self.close_wait(id);
+        if let Wait::MapRun(_) = self.frame(id).wait {
+            self.emit_on(id, EventKind::MapRunAborted);
+        }
         // A frame that was never entered has nothing to abort.
         if self.frame(id).wait != Wait::Ready {
             self.emit_aborted(id);
@@ -370,6 +462,11 @@ impl<'a> Stepper<'a> {
                 ];
                 (timers, Some(task))
             }
+            Wait::MapRun(open) => {
+                let run = MapRunId { frame: id, run: open.run };
+                self.command(Command::CancelMapRun(run));
+                return;
+            }
             Wait::Ready | Wait::Parallel(_) | Wait::Map(_) => ([None, None], None),
         };
         for timer in timers.into_iter().flatten() {
@@ -384,6 +481,11 @@ impl<'a> Stepper<'a> {
     fn end(&mut self, status: Status) {
         // An event that did not fit has been dropped, so whatever the end was going to be, this is it.
         let status = if self.full { history_full() } else { status };
+        if let Status::Aborted(_) | Status::TimedOut = status {
+            self.execution.unfinished = self.execution.frames.clone();
+        } else if let Status::Failed(_) = status {
+            self.execution.unfinished = self.failing.take().unwrap_or_default();
+        }
         let last = self.execution.frames.first().map_or(self.execution.last_event, |root| root.last_event);
         for id in self.execution.frames.iter().map(|frame| frame.id).collect::<Vec<_>>() {
             self.close_wait(id);

@@ -87,7 +87,7 @@ fn in_machine(plan: &Plan, machine: &StateMachine) -> Vec<Finding> {
 fn no_express(plan: &Plan, machine: &StateMachine) -> Finding {
     let diagnostic = Diagnostic {
         severity: Severity::Error,
-        code: asl::not_yet::NOT_SERVED_YET,
+        code: "ITHACA_NOT_SERVED_YET",
         message: "Ithaca does not serve EXPRESS state machines yet".into(),
         pointer: machine.logical_id.clone(),
         line: machine.at.line,

@@ -44,11 +44,11 @@ async fn perform(host: &Host, task: &Task) -> Result<Payload, Failure> {
             let payload = Bytes::copy_from_slice(task.input.text().as_bytes());
             invoke(host, arn, payload, InvokeOptions::default()).await.map(|(_, answer)| answer)
         }
-        Resource::Service { service, action, .. } if &**service == "lambda" && &**action == "invoke" => {
+        Resource::Service { .. } if task.resource.call() == Some(("lambda", "invoke")) => {
             lambda_invoke(host, task.input.value()).await
         }
         // Validation lets no other resource through; this keeps a newer definition from hanging.
-        Resource::Service { arn, .. } => {
+        Resource::Service { arn, .. } | Resource::Activity { arn } => {
             Err(Failure::new("States.Runtime", format!("Ithaca does not serve the resource {arn} yet.")))
         }
     }

@@ -1,10 +1,10 @@
-//! Map: inline only; the distributed form is refused in `not_yet`.
+//! Map: what both its modes have; what only the distributed one has is in [`super::distributed`].
 
 use serde_json::Value;
 
-use crate::definition::{BlockId, Concurrency, Items, Map, Query, Tolerance};
-use crate::not_yet::{self, Feature};
+use crate::definition::{BlockId, Count, Distributed, Items, Map, Query, Tolerance};
 
+use super::distributed;
 use super::fields::Fields;
 use super::language::Language;
 use super::query::Moment;
@@ -23,17 +23,19 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Map> {
     let errors = p.errors(here);
     let next = p.next(here);
     let (retry, catch) = errors?;
+    let (processor, distributed) = processor?;
     Ok(Map {
         io: io?,
         items: items?,
         item_selector: item_selector?,
-        processor: processor?,
+        processor,
         max_concurrency: max_concurrency?,
         tolerated_failure_count: count?,
         tolerated_failure_percentage: percentage?,
         retry,
         catch,
         next: next?,
+        distributed,
     })
 }
 
@@ -75,7 +77,7 @@ fn one_of<T>(exclusive: Read<()>, [first, second]: [Read<Option<T>>; 2]) -> Read
 }
 
 /// `ItemProcessor` or `Iterator`; what is inside is read with its own block.
-fn processor(p: &mut Parser<'_>, here: &Here<'_>) -> Read<BlockId> {
+fn processor(p: &mut Parser<'_>, here: &Here<'_>) -> Read<(BlockId, Option<Distributed>)> {
     const NAMES: [&str; 2] = ["ItemProcessor", "Iterator"];
     here.fields.exactly_one(&NAMES, p.report)?;
     let name = if here.fields.has(NAMES[0]) { NAMES[0] } else { NAMES[1] };
@@ -83,12 +85,30 @@ fn processor(p: &mut Parser<'_>, here: &Here<'_>) -> Read<BlockId> {
     let at = here.fields.at.key(name);
     let fields = Fields::of(value, at, p.report)?;
     schema::check(&fields, schema::PROCESSOR, p.report);
-    config(p, &fields)?;
-    here.inner.first().copied().flatten().ok_or(Refused)
+    let distributed = match config(p, &fields)? {
+        Some(is_express) => Some(distributed::parse(p, here, is_express)?),
+        None => {
+            inline_only(p, here)?;
+            None
+        }
+    };
+    Ok((here.inner.first().copied().flatten().ok_or(Refused)?, distributed))
 }
 
-fn config(p: &mut Parser<'_>, processor: &Fields<'_>) -> Read<()> {
-    let Some(value) = processor.get("ProcessorConfig") else { return Ok(()) };
+/// Refuses what an inline Map has not.
+fn inline_only(p: &mut Parser<'_>, here: &Here<'_>) -> Read<()> {
+    let mut result = Ok(());
+    for name in distributed::FIELDS.iter().filter(|name| here.fields.has(name)) {
+        let problem = Problem::schema(&here.fields.at, format!("Field '{name}' is not supported"));
+        let help = "only a distributed Map has it: set ProcessorConfig.Mode to DISTRIBUTED";
+        result = Err(p.report.add(problem.exact(&here.fields.at.key(name)).help(help)));
+    }
+    result
+}
+
+/// Whether the children are Express executions, of a distributed Map; none for an inline one.
+fn config(p: &mut Parser<'_>, processor: &Fields<'_>) -> Read<Option<bool>> {
+    let Some(value) = processor.get("ProcessorConfig") else { return Ok(None) };
     let at = processor.at.key("ProcessorConfig");
     let fields = Fields::of(value, at, p.report)?;
     schema::check(&fields, schema::PROCESSOR_CONFIG, p.report);
@@ -96,29 +116,28 @@ fn config(p: &mut Parser<'_>, processor: &Fields<'_>) -> Read<()> {
     let execution_type = fields.word("ExecutionType", &["STANDARD", "EXPRESS"], p.report);
     match mode? {
         Some("DISTRIBUTED") => {
-            // What it reports comes on top of the refusal that follows in any case.
-            let _ = fields.require(&["ExecutionType"], p.report);
-            Err(p.report.add(not_yet::problem(Feature::DistributedMap, &fields.at.key("Mode"))))
+            fields.require(&["ExecutionType"], p.report)?;
+            Ok(Some(execution_type? == Some("EXPRESS")))
         }
         Some("INLINE") if execution_type?.is_some() => {
             let message = "Field 'ExecutionType' is not supported";
             let help = "an inline Map runs inside its execution: remove the field";
             Err(p.report.add(Problem::schema(&fields.at, message).help(help)))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
-fn concurrency(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Concurrency> {
+fn concurrency(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Count> {
     let names = ["MaxConcurrency", "MaxConcurrencyPath"];
     if let Some(expression) = p.expression(here, names[0])? {
-        return Ok(Concurrency::Jsonata(expression));
+        return Ok(Count::Jsonata(expression));
     }
     let one = here.fields.at_most_one(&names, p.report);
     let fixed = here.fields.integer(names[0], 0, u64::MAX, p.report);
     let path = here.fields.path(names[1], p.report);
     one?;
-    Ok(path?.map_or(Concurrency::Fixed(fixed?.unwrap_or(0)), Concurrency::Path))
+    Ok(path?.map_or(Count::Fixed(fixed?.unwrap_or(0)), Count::Path))
 }
 
 fn count(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Option<Tolerance>> {

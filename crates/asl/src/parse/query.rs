@@ -21,7 +21,7 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    fn available(self) -> Available {
+    pub fn available(self) -> Available {
         Available { result: matches!(self, Moment::After), error_output: matches!(self, Moment::Caught) }
     }
 }

@@ -1,9 +1,8 @@
-//! `Resource` of a Task: what is served, what is not yet, and what is no resource at all.
+//! `Resource` of a Task: a function, an activity, an integration, or no resource at all.
 
 use std::sync::Arc;
 
-use crate::definition::Resource;
-use crate::not_yet::{self, Feature};
+use crate::definition::{Pattern, Resource};
 
 use super::MachineType;
 use super::report::{Problem, Read, Refused};
@@ -22,20 +21,15 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("states", &["startExecution"]),
 ];
 
-const SYNC: &str = ".sync";
-const SYNC_2: &str = ".sync:2";
-const CALLBACK: &str = ".waitForTaskToken";
+/// The longest first: `.sync:2` ends otherwise than `.sync`.
+const PATTERNS: &[Pattern] = &[Pattern::Sync2, Pattern::Sync, Pattern::Callback];
 
 /// Services that answer at once, and never take `.sync`.
 const NEVER_SYNC: &[&str] = &["apigateway", "aws-sdk", "dynamodb", "events", "lambda", "sns", "sqs"];
 
 enum Class {
     Function,
-    /// `lambda:invoke`.
-    Invoke,
-    /// Another service integration.
-    Service,
-    Pattern(&'static str),
+    Service(Pattern),
     Activity,
     NotRecognized,
     NotAnArn,
@@ -53,19 +47,16 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Resource> {
     let class = classify(text);
     let problem = match class {
         Class::Function => return Ok(Resource::Function { arn }),
-        Class::Invoke => {
-            return Ok(Resource::Service { arn, service: "lambda".into(), action: "invoke".into() });
-        }
         Class::Activity if p.machine == MachineType::Express => {
             Problem::schema(&at, "Express state machine does not support Activity ARN")
         }
-        Class::Pattern(pattern) if p.machine == MachineType::Express => {
+        Class::Service(pattern) if p.machine == MachineType::Express && pattern != Pattern::RequestResponse => {
+            let suffix = pattern.suffix();
             // The blank at the end is AWS's.
-            Problem::schema(&at, format!("Express state machine does not support '{pattern}' service integration "))
+            Problem::schema(&at, format!("Express state machine does not support '{suffix}' service integration "))
         }
-        Class::Activity => not_yet::problem(Feature::Activity, &at),
-        Class::Pattern(_) => not_yet::problem(Feature::Pattern, &at),
-        Class::Service => not_yet::problem(Feature::Integration, &at),
+        Class::Activity => return Ok(Resource::Activity { arn }),
+        Class::Service(pattern) => return Ok(service(arn, pattern)),
         Class::NotRecognized => Problem::schema(
             &at,
             format!(
@@ -77,6 +68,17 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Resource> {
             .help("write arn:aws:lambda:REGION:ACCOUNT:function:NAME or arn:aws:states:::lambda:invoke"),
     };
     Err(p.report.add(problem))
+}
+
+/// `arn:aws:states:::SERVICE:ACTION`; the service of `aws-sdk:s3:getObject` has two parts.
+fn service(arn: Arc<str>, pattern: Pattern) -> Resource {
+    let rest = arn.splitn(6, ':').nth(5).unwrap_or_default();
+    let after = rest.strip_prefix("aws-sdk:").map_or(0, |_| "aws-sdk:".len());
+    let (service, action) = match rest[after..].find(':') {
+        Some(at) => (&rest[..after + at], &rest[after + at + 1..]),
+        None => (rest, ""),
+    };
+    Resource::Service { service: service.into(), action: action.into(), pattern, arn: arn.clone() }
 }
 
 /// The first `${...}` of a text.
@@ -93,7 +95,7 @@ fn classify(text: &str) -> Class {
         _ if !partition.starts_with("aws") => Class::NotAnArn,
         "lambda" if is_region(region) && is_account(account) && is_function(rest) => Class::Function,
         "states" if rest.starts_with("activity:") => Class::Activity,
-        "states" => integration(rest, region.is_empty() && account.is_empty()),
+        "states" => integration(rest),
         _ => Class::NotAnArn,
     }
 }
@@ -118,18 +120,17 @@ fn is_function(rest: &str) -> bool {
     }
 }
 
-/// `SERVICE:ACTION`, `SERVICE:ACTION.PATTERN`, `aws-sdk:SERVICE:ACTION`; `plain` without region and account, which
-/// some definitions carry.
-fn integration(rest: &str, plain: bool) -> Class {
+/// `SERVICE:ACTION`, `SERVICE:ACTION.PATTERN`, `aws-sdk:SERVICE:ACTION`.
+fn integration(rest: &str) -> Class {
     let Some((service, action)) = rest.split_once(':') else { return Class::NotAnArn };
-    let pattern = [SYNC_2, SYNC, CALLBACK].into_iter().find(|pattern| action.ends_with(pattern));
-    let base = pattern.and_then(|pattern| action.strip_suffix(pattern)).unwrap_or(action);
+    let pattern = PATTERNS.iter().copied().find(|pattern| action.ends_with(pattern.suffix()));
+    let pattern = pattern.unwrap_or(Pattern::RequestResponse);
+    let base = action.strip_suffix(pattern.suffix()).unwrap_or(action);
     let known = ACTIONS.iter().find(|(name, _)| *name == service).map(|(_, actions)| *actions);
     match pattern {
+        _ if base.is_empty() || (service == "aws-sdk" && !base.contains(':')) => Class::NotRecognized,
         _ if known.is_some_and(|actions| !actions.contains(&base)) => Class::NotRecognized,
-        Some(SYNC | SYNC_2) if NEVER_SYNC.contains(&service) => Class::NotRecognized,
-        Some(pattern) => Class::Pattern(pattern),
-        None if plain && service == "lambda" => Class::Invoke,
-        None => Class::Service,
+        Pattern::Sync | Pattern::Sync2 if NEVER_SYNC.contains(&service) => Class::NotRecognized,
+        pattern => Class::Service(pattern),
     }
 }

@@ -4,7 +4,6 @@
 //! answers for each pair of state type and field.
 
 use crate::choice::is_operator;
-use crate::not_yet;
 
 use super::fields::Fields;
 use super::language::Language;
@@ -126,7 +125,6 @@ pub(crate) fn check_state(fields: &Fields<'_>, state: StateType, language: Optio
             Some((_, of)) => {
                 // The state is refused by the report itself; the other fields are looked at all the same.
                 let _ = check_language(fields, name, of, language, report);
-                refuse_not_yet(fields, name, report);
             }
         }
     }
@@ -153,12 +151,6 @@ pub(crate) fn check_jsonata_rule(fields: &Fields<'_>, report: &mut Report) {
             let similar = KNOWN.iter().find(|field| field.eq_ignore_ascii_case(name)).copied();
             unsupported(fields, name, similar, report);
         }
-    }
-}
-
-fn refuse_not_yet(fields: &Fields<'_>, name: &str, report: &mut Report) {
-    if let Some(feature) = not_yet::field(name) {
-        report.add(not_yet::problem(feature, &fields.at.key(name)));
     }
 }
 

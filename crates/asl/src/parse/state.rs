@@ -120,14 +120,12 @@ impl<'v> Parser<'v> {
         }
         let (here, state_type) = read.ok_or(Refused)?;
         let comment = here.fields.string("Comment", self.report);
-        let credentials = task::credentials(&here.fields, self.report);
         let moment = match state_type {
             StateType::Task | StateType::Parallel | StateType::Map => Moment::After,
             _ => Moment::Before,
         };
         let assign = here.fields.assign(here.language, moment, self.report);
         let kind = self.kind(&here, state_type);
-        credentials?;
         Ok(State {
             id,
             block: outline.block,

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::definition::{Resource, Seconds, Task};
+use crate::definition::{Query, Resource, Seconds, Task};
 
-use super::fields::Fields;
+use super::fields::expected;
 use super::language::Language;
 use super::query::Moment;
 use super::report::{Problem, Read, Report};
@@ -16,6 +16,7 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Task> {
     let resource = resource::parse(p, here);
     let io = p.io(here, Moment::After);
     let call = call_parameters(&resource, here, p.report);
+    let credentials = credentials(here, p.report);
     let timeout = p.seconds(here, "TimeoutSeconds", "TimeoutSecondsPath");
     let heartbeat = p.seconds(here, "HeartbeatSeconds", "HeartbeatSecondsPath");
     let shorter = heartbeat_is_shorter(&timeout, &heartbeat, here, p.report);
@@ -25,13 +26,25 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Task> {
     call?;
     shorter?;
     let (retry, catch) = errors?;
-    Ok(Task { io: io?, resource: resource?, timeout: timeout?, heartbeat: heartbeat?, retry, catch, next: next? })
+    Ok(Task {
+        io: io?,
+        resource: resource?,
+        credentials: credentials?,
+        timeout: timeout?,
+        heartbeat: heartbeat?,
+        retry,
+        catch,
+        next: next?,
+    })
 }
 
 /// `lambda:invoke` needs to be told which function.
 fn call_parameters(resource: &Read<Resource>, here: &Here<'_>, report: &mut Report) -> Read<()> {
     const MISSING: &str = "The field 'FunctionName' is required but was missing";
-    let Ok(Resource::Service { arn, .. }) = resource else { return Ok(()) };
+    let Ok(Resource::Service { arn, service, .. }) = resource else { return Ok(()) };
+    if &**service != "lambda" {
+        return Ok(());
+    }
     let (field, names, example) = match here.language {
         Language::JsonPath => ("Parameters", &["FunctionName", "FunctionName.$"][..], r#""Payload.$": "$""#),
         Language::Jsonata => ("Arguments", &["FunctionName"][..], r#""Payload": "{% $states.input %}""#),
@@ -49,13 +62,19 @@ fn call_parameters(resource: &Read<Resource>, here: &Here<'_>, report: &mut Repo
     }
 }
 
-/// `Credentials` name a role. (The field itself is refused in `not_yet`.)
-pub(crate) fn credentials(fields: &Fields<'_>, report: &mut Report) -> Read<()> {
-    let Some(Value::Object(given)) = fields.get("Credentials") else { return Ok(()) };
-    if ["RoleArn", "RoleArn.$"].iter().any(|name| given.contains_key(*name)) {
-        return Ok(());
+/// `Credentials` name a role.
+fn credentials(here: &Here<'_>, report: &mut Report) -> Read<Option<Query>> {
+    const NAME: &str = "Credentials";
+    let Value::Object(given) = (match here.fields.get(NAME) {
+        None => return Ok(None),
+        Some(value) => value,
+    }) else {
+        return Err(expected("[OBJECT]", &here.fields.at.key(NAME), report));
+    };
+    if !["RoleArn", "RoleArn.$"].iter().any(|name| given.contains_key(*name)) {
+        return Err(here.fields.refuse(NAME, "The field 'RoleArn' is required but was missing", report));
     }
-    Err(fields.refuse("Credentials", "The field 'RoleArn' is required but was missing", report))
+    here.fields.query(NAME, here.language, Moment::Before, report)
 }
 
 fn heartbeat_is_shorter(

@@ -14,6 +14,8 @@ use crate::wire::{date, put};
 pub struct Surroundings<'a> {
     pub role_arn: &'a str,
     pub region: &'a str,
+    /// The ARNs of the version and the alias that the execution was started through.
+    pub through: &'a Map<String, Value>,
     /// `includeExecutionData`: without it inputs and outputs are left out.
     pub with_data: bool,
 }
@@ -39,6 +41,7 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
         EventKind::ExecutionStarted { input } => {
             let mut details = data(around, "input", input);
             details.insert("roleArn".into(), around.role_arn.into());
+            details.extend(around.through.clone());
             fixed("ExecutionStarted", Some(("executionStartedEventDetails", details)))
         }
         EventKind::ExecutionSucceeded { output } => {
@@ -75,17 +78,33 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
         }
         EventKind::StateAborted { state } => (format!("{}StateAborted", state.name()), None),
         EventKind::TaskScheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
-            scheduled(resource, input, *timeout_seconds, *heartbeat_seconds, around)
+            scheduled(resource, input, *timeout_seconds, *heartbeat_seconds, None, around)
+        }
+        EventKind::TaskScheduledInRole { resource, input, timeout_seconds, heartbeat_seconds, role_arn } => {
+            scheduled(resource, input, *timeout_seconds, *heartbeat_seconds, Some(role_arn), around)
         }
         EventKind::TaskStarted { resource } => match resource {
             TaskResource::Function { .. } => fixed("LambdaFunctionStarted", None),
+            TaskResource::Activity { .. } => fixed("ActivityStarted", None),
             TaskResource::Service { .. } => fixed("TaskStarted", Some(("taskStartedEventDetails", of(resource)))),
         },
+        EventKind::ActivityStarted { worker } => {
+            let details = worker.iter().map(|worker| ("workerName".to_owned(), Value::from(&**worker))).collect();
+            fixed("ActivityStarted", worker.is_some().then_some(("activityStartedEventDetails", details)))
+        }
+        EventKind::TaskSubmitted { resource, output } => {
+            let mut details = data(around, "output", output);
+            details.extend(of(resource));
+            fixed("TaskSubmitted", Some(("taskSubmittedEventDetails", details)))
+        }
         EventKind::TaskSucceeded { resource, output } => match resource {
             TaskResource::Function { .. } => fixed(
                 "LambdaFunctionSucceeded",
                 Some(("lambdaFunctionSucceededEventDetails", data(around, "output", output))),
             ),
+            TaskResource::Activity { .. } => {
+                fixed("ActivitySucceeded", Some(("activitySucceededEventDetails", data(around, "output", output))))
+            }
             TaskResource::Service { .. } => {
                 let mut details = data(around, "output", output);
                 details.extend(of(resource));
@@ -96,12 +115,14 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
             resource,
             failure,
             ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails"),
+            ("ActivityFailed", "activityFailedEventDetails"),
             ("TaskFailed", "taskFailedEventDetails"),
         ),
         EventKind::TaskTimedOut { resource, failure } => ended(
             resource,
             failure,
             ("LambdaFunctionTimedOut", "lambdaFunctionTimedOutEventDetails"),
+            ("ActivityTimedOut", "activityTimedOutEventDetails"),
             ("TaskTimedOut", "taskTimedOutEventDetails"),
         ),
         EventKind::ParallelStarted => fixed("ParallelStateStarted", None),
@@ -125,6 +146,22 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
         EventKind::IterationAborted { name, index } => {
             fixed("MapIterationAborted", Some(("mapIterationAbortedEventDetails", iteration(name, *index))))
         }
+        EventKind::MapRunStarted { arn } => {
+            let details = Map::from_iter([("mapRunArn".to_owned(), Value::from(&**arn))]);
+            fixed("MapRunStarted", Some(("mapRunStartedEventDetails", details)))
+        }
+        EventKind::MapRunSucceeded => fixed("MapRunSucceeded", None),
+        EventKind::MapRunFailed(it) => fixed("MapRunFailed", Some(("mapRunFailedEventDetails", failure(it)))),
+        EventKind::MapRunAborted => fixed("MapRunAborted", None),
+        EventKind::MapRunRedriven { arn, count } => {
+            let arn = ("mapRunArn".to_owned(), Value::from(&**arn));
+            let details = Map::from_iter([arn, ("redriveCount".to_owned(), Value::from(*count))]);
+            fixed("MapRunRedriven", Some(("mapRunRedrivenEventDetails", details)))
+        }
+        EventKind::ExecutionRedriven { count } => {
+            let details = Map::from_iter([("redriveCount".to_owned(), Value::from(*count))]);
+            fixed("ExecutionRedriven", Some(("executionRedrivenEventDetails", details)))
+        }
     }
 }
 
@@ -133,14 +170,24 @@ fn scheduled(
     input: &Payload,
     timeout_seconds: Option<u64>,
     heartbeat_seconds: Option<u64>,
+    role_arn: Option<&Arc<str>>,
     around: &Surroundings<'_>,
 ) -> (String, Details) {
+    let credentials = role_arn.map(|arn| json!({ "roleArn": &**arn }));
     match resource {
         TaskResource::Function { arn } => {
             let mut details = data(around, "input", input);
             details.insert("resource".into(), arn.as_ref().into());
             put(&mut details, "timeoutInSeconds", timeout_seconds);
+            put(&mut details, "taskCredentials", credentials);
             ("LambdaFunctionScheduled".into(), Some(("lambdaFunctionScheduledEventDetails", details)))
+        }
+        TaskResource::Activity { arn } => {
+            let mut details = data(around, "input", input);
+            details.insert("resource".into(), arn.as_ref().into());
+            put(&mut details, "timeoutInSeconds", timeout_seconds);
+            put(&mut details, "heartbeatInSeconds", heartbeat_seconds);
+            ("ActivityScheduled".into(), Some(("activityScheduledEventDetails", details)))
         }
         TaskResource::Service { .. } => {
             let mut details = of(resource);
@@ -150,6 +197,7 @@ fn scheduled(
             }
             put(&mut details, "timeoutInSeconds", timeout_seconds);
             put(&mut details, "heartbeatInSeconds", heartbeat_seconds);
+            put(&mut details, "taskCredentials", credentials);
             ("TaskScheduled".into(), Some(("taskScheduledEventDetails", details)))
         }
     }
@@ -159,11 +207,13 @@ fn ended(
     resource: &TaskResource,
     it: &Failure,
     function: (&str, &'static str),
+    activity: (&str, &'static str),
     service: (&str, &'static str),
 ) -> (String, Details) {
     let mut details = failure(it);
     let (name, member) = match resource {
         TaskResource::Function { .. } => function,
+        TaskResource::Activity { .. } => activity,
         TaskResource::Service { .. } => {
             details.extend(of(resource));
             service
@@ -214,7 +264,7 @@ fn of(resource: &TaskResource) -> Map<String, Value> {
             ("resourceType".to_owned(), Value::from(&**service)),
             ("resource".to_owned(), Value::from(&**action)),
         ]),
-        TaskResource::Function { .. } => Map::new(),
+        TaskResource::Function { .. } | TaskResource::Activity { .. } => Map::new(),
     }
 }
 
@@ -225,7 +275,7 @@ mod tests {
 
     #[test]
     fn types_and_details() {
-        let around = Surroundings { role_arn: "role", region: "us-east-1", with_data: true };
+        let around = Surroundings { role_arn: "role", region: "us-east-1", through: &Map::new(), with_data: true };
         let service = TaskResource::Service { service: "lambda".into(), action: "invoke".into() };
         let function = TaskResource::Function { arn: "arn:f".into() };
         let payload = Payload::from_checked_text("{}");

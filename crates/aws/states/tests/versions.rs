@@ -1,5 +1,7 @@
 //! Versions and aliases through the door: what is published stays, and starts are sent where they belong.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use support::{Account, MACHINE, ROLE, pass};
 
@@ -171,6 +173,64 @@ async fn the_life_of_an_alias() {
     let missing = json!({ "name": "X", "routingConfiguration": [route(9, 100)] });
     account.check("CreateStateMachineAlias", missing, Err(gone)).await;
     account.close();
+}
+
+#[tokio::test]
+async fn starts_go_where_they_are_sent() {
+    let account = Account::open();
+    account.create(json!({ "publish": true })).await;
+    publish(&account, 1).await;
+    account.ask("UpdateStateMachine", json!({ "stateMachineArn": MACHINE, "definition": pass(2) })).await.unwrap();
+    account
+        .ask("CreateStateMachineAlias", json!({ "name": "OLD", "routingConfiguration": [route(1, 100)] }))
+        .await
+        .unwrap();
+    let halves = json!({ "name": "HALF", "routingConfiguration": [route(1, 50), route(2, 50)] });
+    account.ask("CreateStateMachineAlias", halves).await.unwrap();
+
+    let mut started = BTreeMap::new();
+    for (arn, output) in [(MACHINE, "2"), (&at("1"), "0"), (&at("2"), "1"), (&at("OLD"), "0")] {
+        let found = outcome(&account, arn).await;
+        assert_eq!((&found["status"], &found["output"]), (&json!("SUCCEEDED"), &json!(output)), "{arn}");
+        assert_eq!(found["stateMachineArn"], MACHINE);
+        started.insert(arn.to_owned(), found);
+    }
+    let named =
+        |arn: &str| (started[arn]["stateMachineVersionArn"].clone(), started[arn]["stateMachineAliasArn"].clone());
+    assert_eq!(named(MACHINE), (Value::Null, Value::Null));
+    assert_eq!(named(&at("2")), (json!(at("2")), Value::Null));
+    assert_eq!(named(&at("OLD")), (json!(at("1")), json!(at("OLD"))));
+
+    // Each list holds what was started through its ARN, and only that.
+    let lists = [(MACHINE.to_owned(), 4), (at("1"), 2), (at("2"), 1), (at("OLD"), 1), (at("HALF"), 0)];
+    for (arn, count) in lists {
+        let answer = account.ask("ListExecutions", json!({ "stateMachineArn": arn })).await.unwrap();
+        assert_eq!(answer["executions"].as_array().unwrap().len(), count, "{arn}");
+    }
+    // Chance decides, so both versions are drawn in few enough tries.
+    let mut drawn = BTreeMap::<String, usize>::new();
+    while drawn.len() < 2 {
+        *drawn.entry(outcome(&account, &at("HALF")).await["output"].to_string()).or_default() += 1;
+        assert!(drawn.values().sum::<usize>() < 200, "{drawn:?}");
+    }
+    for gone in [at("9"), at("NONE")] {
+        let error = format!("StateMachineDoesNotExist: State Machine Does Not Exist: '{gone}'");
+        for operation in ["StartExecution", "ListExecutions", "DescribeStateMachine"] {
+            account.check(operation, json!({ "stateMachineArn": gone }), Err(&error)).await;
+        }
+    }
+    let labelled = account.ask("StartExecution", json!({ "stateMachineArn": format!("{MACHINE}/label") })).await;
+    assert!(labelled.unwrap_err().starts_with("ValidationException: "));
+    account.close();
+}
+
+/// Starts an execution and describes it when it has ended.
+async fn outcome(account: &Account, arn: &str) -> Value {
+    let started = account.ask("StartExecution", json!({ "stateMachineArn": arn })).await.unwrap();
+    let described = account.ask("DescribeExecution", json!({ "executionArn": started["executionArn"] })).await.unwrap();
+    // A Pass state ends in the step that starts it.
+    assert_ne!(described["status"], "RUNNING");
+    described
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Decides what a reader should see: which states form the happy path, which stand in the compensation lane
 //! (those that say so, and those that only an error leads to), what the lines are called.
 
-use asl::definition::{BlockId, Concurrency, Definition, Kind, Resource, Retrier, State, StateId};
+use asl::definition::{BlockId, Count, Definition, Kind, Resource, Retrier, State, StateId};
 use asl::graph::{EdgeKind as AslEdge, Graph, happy_path};
 
 use super::layout::Lane;
@@ -220,10 +220,10 @@ fn retry(kind: &Kind) -> &[Retrier] {
 fn remark(kind: &Kind) -> Option<String> {
     match kind {
         Kind::Map(map) => match &map.max_concurrency {
-            Concurrency::Fixed(0) => Some("each item".to_owned()),
-            Concurrency::Fixed(1) => Some("each item, one at a time".to_owned()),
-            Concurrency::Fixed(most) => Some(format!("each item, {most} at a time")),
-            Concurrency::Path(_) | Concurrency::Jsonata(_) => Some("each item, some at a time".to_owned()),
+            Count::Fixed(0) => Some("each item".to_owned()),
+            Count::Fixed(1) => Some("each item, one at a time".to_owned()),
+            Count::Fixed(most) => Some(format!("each item, {most} at a time")),
+            Count::Path(_) | Count::Jsonata(_) => Some("each item, some at a time".to_owned()),
         },
         _ => None,
     }

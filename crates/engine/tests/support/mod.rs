@@ -103,12 +103,7 @@ impl Bench {
     }
 
     pub fn start(&mut self, machine: &Machine, name: &str, input: &str) {
-        let start = Start {
-            revision: machine.revision.clone(),
-            name: Some(name.into()),
-            input: payload(input),
-            trace_header: None,
-        };
+        let start = Start { name: Some(name.into()), ..Start::new(machine.revision.clone(), payload(input)) };
         let (answers, name) = (self.answers.clone(), name.to_owned());
         self.core.start(start, move |answer| drop(answers.lock().unwrap().insert(name, Answer::Started(answer))));
     }

@@ -1,9 +1,9 @@
-//! Map, inline: the processor runs once for each item, so many at a time; the outputs become one array in the
-//! items' order.
+//! Map: the processor runs once for each item, so many at a time; the outputs become one array in the items' order.
+//! Inline, that is done here, in frames of the same execution; a distributed one is [`super::map_run`].
 
 use std::collections::VecDeque;
 
-use asl::definition::{Concurrency, Items, Map};
+use asl::definition::{Count, Items, Map};
 use asl::jsonata::{self, Expected};
 use serde_json::Value;
 
@@ -12,12 +12,16 @@ use crate::history::{EventKind, Failure};
 use crate::io::{Known, too_large, whole};
 use crate::limits::{INLINE_MAP_CONCURRENCY_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::Payload;
+use crate::states::map_run;
 use crate::stepper::{Flow, Stepper};
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
     if map.io.is_jsonata() {
         // So recorded: a Map in JSONata has begun before its fields are evaluated, so that it fails with them.
         step.frame_mut(id).wait = Wait::Map(MapWait::default());
+    }
+    if let Some(distributed) = &map.distributed {
+        return map_run::enter(step, id, map, distributed);
     }
     let input = step.effective_input(id, &map.io)?;
     let items = items(step, id, map, &input)?;
@@ -75,7 +79,7 @@ fn start_iterations(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<()
 }
 
 /// ItemSelector makes the iteration's input; it may look at the Map's input and at the item in the context.
-fn select(step: &mut Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
+pub fn select(step: &mut Stepper<'_>, id: FrameId, map: &Map, index: u32, item: &Payload) -> Result<Payload, Failure> {
     let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
     let input = step.effective_input(id, &map.io)?;
     let known = Known { item: Some((index, item)), ..Known::default() };
@@ -100,7 +104,7 @@ fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
     }
 }
 
-fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
+pub fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<VecDeque<Payload>, Failure> {
     let found = match &map.items {
         None => input.value().clone(),
         Some(Items::Path(path)) => {
@@ -122,10 +126,17 @@ fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Res
 }
 
 fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
+    let asked = asked_concurrency(step, id, map, input)?;
+    let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;
+    Ok(if asked == 0 { ceiling } else { asked.min(ceiling) } as u32)
+}
+
+/// What the author asks for; 0 is no limit.
+pub fn asked_concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u64, Failure> {
     const FIELD: &str = "MaxConcurrency";
-    let asked = match &map.max_concurrency {
-        Concurrency::Fixed(count) => *count,
-        Concurrency::Path(path) => {
+    Ok(match &map.max_concurrency {
+        Count::Fixed(count) => *count,
+        Count::Path(path) => {
             let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
             // AWS reads a text of digits, too.
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -137,7 +148,7 @@ fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) 
                 Failure::new("States.Runtime", step.runtime_cause(id, &cause))
             })?
         }
-        Concurrency::Jsonata(expression) => {
+        Count::Jsonata(expression) => {
             let value = step.jsonata_as(id, expression, Expected::Number, FIELD)?;
             match whole(&value) {
                 Some(count) => count,
@@ -148,7 +159,5 @@ fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) 
                 }
             }
         }
-    };
-    let ceiling = INLINE_MAP_CONCURRENCY_MAX as u64;
-    Ok(if asked == 0 { ceiling } else { asked.min(ceiling) } as u32)
+    })
 }

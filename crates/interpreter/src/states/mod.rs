@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod fail;
 pub mod map;
+pub mod map_run;
 pub mod parallel;
 pub mod pass;
 pub mod succeed;

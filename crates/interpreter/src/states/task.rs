@@ -2,41 +2,63 @@
 //!
 //! Scheduled when the state is entered; started when a runner takes it; then exactly one of succeeded, failed
 //! and timed out. Each attempt has its own [`TaskId`], so an outcome of an earlier attempt is stale.
+//!
+//! ```text
+//!  request and response   Scheduled ── Started ─────────────────────────── outcome, of the runner
+//!  .sync, callback        Scheduled ── Started ── Submitted (the runner) ── outcome, of the child or by the token
+//!                                         └────── Answered, by the token before the runner ──┘
+//!  activity               Scheduled ── Started (by a worker) ───────────── outcome, by the token
+//! ```
 
-use asl::definition::{Kind, Resource, Seconds, State, Task};
+use std::sync::Arc;
+
+use asl::definition::{Kind, Pattern, Query, Resource, Seconds, State, Task};
 use asl::jsonata::Expected;
+use serde_json::Value;
 
 use crate::command::{Command, RunTask};
-use crate::execution::{FrameId, TaskId, TaskWait, TimerId, Timestamp, Wait};
+use crate::execution::{FrameId, Phase, TaskId, TaskWait, TimerId, Timestamp, Wait};
 use crate::history::{EventKind, Failure, TaskResource};
-use crate::io::{check_size, whole};
+use crate::input::Rejected;
+use crate::io::{Known, check_size, whole};
 use crate::limits::TASK_SECONDS_MAX;
 use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
+use crate::token::Token;
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, state: &State, task: &Task) -> Result<Flow, Failure> {
-    let input = step.effective_input(id, &task.io)?;
-    let timeout_seconds = seconds(step, id, task.timeout.as_ref(), &input, "TimeoutSeconds")?;
-    let heartbeat_seconds = seconds(step, id, task.heartbeat.as_ref(), &input, "HeartbeatSeconds")?;
-    let parameters = step.arguments(id, &task.io, &input)?;
-    check_size(&parameters, &state.name)?;
-
-    let scheduled = EventKind::TaskScheduled {
-        resource: TaskResource::from(&task.resource),
-        input: parameters.clone(),
-        timeout_seconds,
-        heartbeat_seconds,
-    };
-    step.emit_on(id, scheduled);
     let attempt = step.next_wait();
     let task_id = TaskId { frame: id, attempt };
-    let timeout_at = timeout_seconds.map(|seconds| moment(step.at, seconds));
+    // Its arguments may give the token away, so it is made first.
+    let has_token = task.resource.pattern() != Pattern::RequestResponse;
+    let secret = has_token.then(|| u128::from(step.entropy.next()) << 64 | u128::from(step.entropy.next()));
+    step.token = secret.map(|secret| Token { execution: step.setting.about.key, task: task_id, secret });
+    let asked = arguments(step, id, task);
+    step.token = None;
+    let Asked { parameters, role_arn, timeout_seconds, heartbeat_seconds } = asked?;
+    check_size(&parameters, &state.name)?;
+
+    let (resource, input) = (TaskResource::from(&task.resource), parameters.clone());
+    step.emit_on(
+        id,
+        match role_arn.clone() {
+            None => EventKind::TaskScheduled { resource, input, timeout_seconds, heartbeat_seconds },
+            Some(role_arn) => {
+                EventKind::TaskScheduledInRole { resource, input, timeout_seconds, heartbeat_seconds, role_arn }
+            }
+        },
+    );
+    let is_activity = matches!(task.resource, Resource::Activity { .. });
+    let timeout_at = timeout_seconds.filter(|_| !is_activity).map(|seconds| moment(step.at, seconds));
     step.frame_mut(id).wait = Wait::Task(TaskWait {
         attempt,
-        unstarted: Some(parameters.clone()),
+        phase: Phase::Scheduled(parameters.clone()),
+        timeout_seconds: timeout_seconds.filter(|_| is_activity),
         timeout_at,
         heartbeat_seconds,
         heartbeat_at: None,
+        secret,
+        role_arn: role_arn.clone(),
     });
     if let Some(at) = timeout_at {
         step.command(Command::SetTimer(TimerId::Timeout(task_id), at));
@@ -46,16 +68,136 @@ pub fn enter(step: &mut Stepper<'_>, id: FrameId, state: &State, task: &Task) ->
         state: state.name.clone(),
         resource: task.resource.clone(),
         input: parameters,
+        role_arn,
+        secret,
     }));
     Ok(Flow::Waits)
+}
+
+/// Everything that a Task state works out before its task is asked for.
+struct Asked {
+    parameters: Payload,
+    role_arn: Option<Arc<str>>,
+    timeout_seconds: Option<u64>,
+    heartbeat_seconds: Option<u64>,
+}
+
+fn arguments(step: &mut Stepper<'_>, id: FrameId, task: &Task) -> Result<Asked, Failure> {
+    let input = step.effective_input(id, &task.io)?;
+    let timeout_seconds = seconds(step, id, task.timeout.as_ref(), &input, "TimeoutSeconds")?;
+    let heartbeat_seconds = seconds(step, id, task.heartbeat.as_ref(), &input, "HeartbeatSeconds")?;
+    let parameters = step.arguments(id, &task.io, &input)?;
+    let role_arn = role_arn(step, id, task.credentials.as_ref(), &input)?;
+    Ok(Asked { parameters, role_arn, timeout_seconds, heartbeat_seconds })
+}
+
+/// `RoleArn` of the Credentials.
+fn role_arn(
+    step: &mut Stepper<'_>,
+    id: FrameId,
+    credentials: Option<&Query>,
+    input: &Payload,
+) -> Result<Option<Arc<str>>, Failure> {
+    const FIELD: &str = "Credentials";
+    let Some(credentials) = credentials else { return Ok(None) };
+    match step.query(id, credentials, FIELD, input, Known::default())?.get("RoleArn") {
+        Some(Value::String(arn)) => Ok(Some(arn.as_str().into())),
+        other => {
+            let found = other.map_or_else(|| "absent".to_owned(), Value::to_string);
+            let cause = format!("The value of the field 'RoleArn' in '{FIELD}' must be a string but was: {found}");
+            Err(Failure::new("States.Runtime", step.runtime_cause(id, &cause)))
+        }
+    }
 }
 
 /// A runner takes the attempt.
 pub fn started(step: &mut Stepper<'_>, id: TaskId) {
     let resource = TaskResource::from(&definition(step, id.frame).resource);
     step.emit_on(id.frame, EventKind::TaskStarted { resource });
-    open(step, id).unstarted = None;
+    start(step, id);
+}
+
+/// A worker takes the task of an activity; its time begins now.
+pub fn taken(step: &mut Stepper<'_>, id: TaskId, worker: Option<Arc<str>>) {
+    step.emit_on(id.frame, EventKind::ActivityStarted { worker });
+    start(step, id);
+    let at = open(step, id).timeout_seconds.map(|seconds| moment(step.at, seconds));
+    if let Some(at) = at {
+        open(step, id).timeout_at = Some(at);
+        step.command(Command::SetTimer(TimerId::Timeout(id), at));
+    }
+}
+
+fn start(step: &mut Stepper<'_>, id: TaskId) {
+    let is_repeatable = is_repeatable(&definition(step, id.frame).resource);
+    let wait = open(step, id);
+    let asked = std::mem::replace(&mut wait.phase, Phase::Started { again: None });
+    if let (Phase::Scheduled(parameters), true) = (asked, is_repeatable) {
+        wait.phase = Phase::Started { again: Some(parameters) };
+    }
     heartbeat(step, id);
+}
+
+/// Does asking twice do no harm? A nested execution has a name that is used once.
+fn is_repeatable(resource: &Resource) -> bool {
+    resource.call() == Some(("states", "startExecution"))
+}
+
+/// The call that starts a longer work has its answer. Its outcome may be there already.
+pub fn submitted(
+    step: &mut Stepper<'_>,
+    id: TaskId,
+    output: &Payload,
+    child: Option<Arc<str>>,
+) -> Result<Result<Flow, Failure>, Rejected> {
+    let resource = &definition(step, id.frame).resource;
+    let is_call = matches!(resource, Resource::Service { pattern, .. } if *pattern != Pattern::RequestResponse);
+    let early = match &mut open(step, id).phase {
+        Phase::Started { .. } if is_call => None,
+        Phase::Answered { outcome, .. } => Some(outcome.clone()),
+        Phase::Scheduled(_) | Phase::Started { .. } | Phase::Submitted { .. } => return Err(Rejected::Stale),
+    };
+    if let Err(too_large) = check_size(output, result_owner(resource)) {
+        return Ok(failed(step, id, &too_large));
+    }
+    let (resource, output) = (TaskResource::from(resource), output.clone());
+    step.emit_on(id.frame, EventKind::TaskSubmitted { resource, output });
+    open(step, id).phase = Phase::Submitted { child };
+    Ok(match early {
+        None => Ok(Flow::Waits),
+        Some(outcome) => over(step, id, &outcome),
+    })
+}
+
+/// The outcome of a longer work. Before the call has its answer it is kept until then.
+pub fn answered(
+    step: &mut Stepper<'_>,
+    id: TaskId,
+    outcome: &Result<Payload, Failure>,
+) -> Result<Result<Flow, Failure>, Rejected> {
+    match definition(step, id.frame).resource {
+        Resource::Activity { .. } => return Ok(over(step, id, outcome)),
+        Resource::Function { .. } => return Err(Rejected::Stale),
+        Resource::Service { pattern: Pattern::RequestResponse, .. } => return Err(Rejected::Stale),
+        Resource::Service { .. } => {}
+    }
+    let wait = open(step, id);
+    match &mut wait.phase {
+        Phase::Submitted { .. } => Ok(over(step, id, outcome)),
+        Phase::Started { again } => {
+            wait.phase = Phase::Answered { again: again.take(), outcome: outcome.clone() };
+            Ok(Ok(Flow::Waits))
+        }
+        // Answered once is answered.
+        Phase::Answered { .. } | Phase::Scheduled(_) => Err(Rejected::Stale),
+    }
+}
+
+fn over(step: &mut Stepper<'_>, id: TaskId, outcome: &Result<Payload, Failure>) -> Result<Flow, Failure> {
+    match outcome {
+        Ok(output) => succeeded(step, id, output),
+        Err(failure) => failed(step, id, failure),
+    }
 }
 
 /// A sign of life: the time to the next one starts anew.
@@ -125,7 +267,7 @@ fn definition<'d>(step: &Stepper<'d>, id: FrameId) -> &'d Task {
 /// Whom AWS names when a result is too large.
 fn result_owner(resource: &Resource) -> &str {
     match resource {
-        Resource::Function { arn } => arn,
+        Resource::Function { arn } | Resource::Activity { arn } => arn,
         Resource::Service { service, .. } => service,
     }
 }

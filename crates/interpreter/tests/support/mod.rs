@@ -48,6 +48,7 @@ pub struct World {
     /// Everything fed, the refused included.
     pub inputs: Vec<Input>,
     /// A bounded step owes a `Continue`.
+    pub map_runs: Vec<interpreter::StartMapRun>,
     pub owes_continue: bool,
     /// The seed of all randomness.
     pub entropy: u64,
@@ -71,6 +72,7 @@ impl World {
             role_arn: "arn:aws:iam::111111111111:role/sfn-role".into(),
             started_at: START,
             input: Payload::parse(input).expect("the input is JSON"),
+            key: 1,
         };
         Ok(World::with(parsed.definition, about))
     }
@@ -85,6 +87,7 @@ impl World {
             timers: BTreeMap::new(),
             tasks: BTreeMap::new(),
             inputs: Vec::new(),
+            map_runs: Vec::new(),
             owes_continue: false,
             entropy: 0,
         }
@@ -119,6 +122,8 @@ impl World {
             Command::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
             Command::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Command::Continue => self.owes_continue = true,
+            Command::StartMapRun(run) => self.map_runs.push(*run),
+            Command::CancelMapRun(run) => self.map_runs.retain(|open| open.id != run),
             Command::Finish => {}
         }
     }
@@ -272,5 +277,14 @@ pub fn short(kind: &EventKind) -> String {
         EventKind::IterationSucceeded { index, .. } => format!("item {index} succeeded"),
         EventKind::IterationFailed { index, .. } => format!("item {index} failed"),
         EventKind::IterationAborted { index, .. } => format!("item {index} aborted"),
+        EventKind::TaskScheduledInRole { role_arn, .. } => format!("task scheduled as {role_arn}"),
+        EventKind::ActivityStarted { worker } => format!("task taken by {}", worker.as_deref().unwrap_or("-")),
+        EventKind::TaskSubmitted { output, .. } => format!("task submitted {}", output.text()),
+        EventKind::MapRunStarted { .. } => "map run started".into(),
+        EventKind::MapRunSucceeded => "map run succeeded".into(),
+        EventKind::MapRunFailed(failure) => format!("map run failed {}", error(failure)),
+        EventKind::MapRunAborted => "map run aborted".into(),
+        EventKind::MapRunRedriven { .. } => "map run redriven".into(),
+        EventKind::ExecutionRedriven { count } => format!("redriven {count}"),
     }
 }

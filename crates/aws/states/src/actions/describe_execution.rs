@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::blocking;
 use super::describe_state_machine::with_data;
 use crate::check::{self, Kind};
-use crate::wire::{date, put, required};
+use crate::wire::{date, put, required, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -29,6 +29,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let mut answer = Map::new();
     answer.insert("executionArn".into(), arn.into());
     answer.insert("stateMachineArn".into(), (*row.machine_arn).into());
+    answer.extend(started_through(row));
     answer.insert("name".into(), (*row.name).into());
     answer.insert("status".into(), row.status.name().into());
     answer.insert("startDate".into(), date(row.started_at));

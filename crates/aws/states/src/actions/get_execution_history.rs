@@ -10,7 +10,7 @@ use super::blocking;
 use crate::check::{self, Kind};
 use crate::history::{Surroundings, render};
 use crate::page::{self, Page};
-use crate::wire::required;
+use crate::wire::{required, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -33,13 +33,14 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let (reader, of) = (states.reader.clone(), arn.clone());
     let found = blocking(move || {
         let Some(id) = reader.find(&of)? else { return Ok(None) };
-        let revision = reader.revision(&reader.row(id)?)?;
-        Ok(Some((revision, reader.history(id, from, order, limit)?)))
+        let row = reader.row(id)?;
+        Ok(Some((reader.revision(&row)?, started_through(&row), reader.history(id, from, order, limit)?)))
     });
-    let (revision, page) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
+    let (revision, through, page) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
     let around = Surroundings {
         role_arn: &revision.role_arn,
         region: &states.home.region,
+        through: &through,
         with_data: request.include_execution_data != Some(false),
     };
     let events: Vec<Value> = page.events.iter().map(|event| render(event, &around)).collect();
