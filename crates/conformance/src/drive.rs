@@ -9,9 +9,10 @@ use std::sync::{Arc, mpsc};
 use engine::core::{Act, Core, Start};
 use engine::{ExecutionId, ExecutionStatus, Machine};
 use interpreter::{Failure, Payload, TaskId, Timestamp};
+use serde_json::Value;
 use store::commit_and_wait;
 
-use crate::account::Account;
+use crate::account::{Account, REGION};
 use crate::tasks::{Outcome, Tasks};
 use crate::verdict::Reason;
 
@@ -20,6 +21,8 @@ const TURNS_MAX: usize = 20_000;
 
 pub struct Plan {
     pub machine: Arc<Machine>,
+    /// None: a name is made up.
+    pub name: Option<Arc<str>>,
     pub input: Payload,
     pub at: Timestamp,
     pub hold: Option<Hold>,
@@ -33,14 +36,31 @@ pub struct Hold {
     pub stop: Option<Failure>,
 }
 
-/// Runs the execution; answers its ARN.
-pub fn run(account: &Account, plan: Plan, tasks: &mut Tasks<'_>) -> Result<String, Reason> {
-    let mut drive =
-        Drive { account, core: account.core(plan.at)?, now: plan.at, tasks, answers: VecDeque::new(), is_over: false };
-    let execution_arn = drive.start(&plan)?;
+/// What was seen of an execution while it ran.
+pub struct Seen {
+    pub execution_arn: String,
+    /// Lines of its log.
+    pub logged: Vec<Value>,
+    /// Status changes as EventBridge would deliver them.
+    pub changes: Vec<Value>,
+}
+
+/// Runs the execution.
+pub fn run(account: &Account, plan: &Plan, tasks: &mut Tasks<'_>) -> Result<Seen, Reason> {
+    let mut drive = Drive {
+        account,
+        core: account.core(plan.at)?,
+        now: plan.at,
+        tasks,
+        answers: VecDeque::new(),
+        is_over: false,
+        logged: Vec::new(),
+        changes: Vec::new(),
+    };
+    let execution_arn = drive.start(plan)?;
     for _ in 0..TURNS_MAX {
-        if drive.is_over || drive.is_held(&plan, &execution_arn)? || !drive.turn()? {
-            return Ok(execution_arn);
+        if drive.is_over || drive.is_held(plan, &execution_arn)? || !drive.turn()? {
+            return Ok(Seen { execution_arn, logged: drive.logged, changes: drive.changes });
         }
     }
     Err(Reason::plain(format!("the execution did not end within {TURNS_MAX} turns")))
@@ -53,11 +73,14 @@ struct Drive<'a, 't, 'c> {
     tasks: &'t mut Tasks<'c>,
     answers: VecDeque<(ExecutionId, TaskId, Outcome)>,
     is_over: bool,
+    logged: Vec<Value>,
+    changes: Vec<Value>,
 }
 
 impl Drive<'_, '_, '_> {
     fn start(&mut self, plan: &Plan) -> Result<String, Reason> {
-        let start = Start::new(plan.machine.revision.clone(), plan.input.clone());
+        let name = plan.name.clone();
+        let start = Start { name, ..Start::new(plan.machine.revision.clone(), plan.input.clone()) };
         let (sender, receiver) = mpsc::channel();
         // The receiver is still there when the commit has answered.
         self.core.start(start, move |reply| drop(sender.send(reply)));
@@ -90,13 +113,13 @@ impl Drive<'_, '_, '_> {
             let (batch, acts) = self.core.seal();
             commit_and_wait(&*self.account.store, batch).map_err(|error| Reason::plain(error.to_string()))?;
             self.core.committed();
-            acts.into_iter().for_each(|act| self.act(act));
+            acts.into_iter().try_for_each(|act| self.act(act))?;
             self.core.go_on();
         }
         Ok(())
     }
 
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: Act) -> Result<(), Reason> {
         match act {
             Act::Reply(reply) => reply(),
             Act::Run { id, task, .. } => {
@@ -104,8 +127,16 @@ impl Drive<'_, '_, '_> {
                     self.answers.push_back((id, task.task, outcome));
                 }
             }
-            Act::Changed(change) => self.is_over |= change.status != ExecutionStatus::Running,
+            Act::Changed(change) => {
+                self.is_over |= change.status != ExecutionStatus::Running;
+                self.changes.extend(self.account.status_change_event(&change)?);
+            }
+            Act::Log(logged) => {
+                let records = aws_states::log_records(&logged, REGION);
+                self.logged.extend(records.into_iter().map(|record| record.body));
+            }
         }
+        Ok(())
     }
 
     /// Has the moment come at which the recording ends?

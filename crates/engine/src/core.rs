@@ -21,6 +21,7 @@ use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 use crate::error::{Error, StartError, StopError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
+use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
 use crate::task::lost;
@@ -77,6 +78,8 @@ pub enum Act {
         task: RunTask,
     },
     Changed(StatusChange),
+    /// Only of machines that log.
+    Log(Box<Logged>),
 }
 
 /// How much of everything the shard holds, for people and metrics.
@@ -146,6 +149,17 @@ struct Active {
     is_dirty: bool,
     /// Its row has not been written yet.
     is_new: bool,
+}
+
+impl Active {
+    fn logged(&self, events: Vec<HistoryEvent>) -> Logged {
+        Logged {
+            execution_arn: self.about.execution_arn.clone(),
+            revision: self.revision.clone(),
+            row: self.row.clone(),
+            events,
+        }
+    }
 }
 
 impl Core {
@@ -598,7 +612,10 @@ impl Core {
         let mut writes = Vec::with_capacity(self.dirty.len() + 8);
         for id in std::mem::take(&mut self.dirty) {
             if let Some(active) = self.active.get_mut(&id) {
-                write(id, active, &mut writes);
+                let events = write(id, active, &mut writes);
+                if active.revision.is_logged {
+                    self.acts.push(Act::Log(Box::new(active.logged(events))));
+                }
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                 }
@@ -671,8 +688,9 @@ fn branch_bytes(branch: &Branch) -> usize {
     }
 }
 
-/// The writes of one execution: its record, and its row and list entry when it starts or ends.
-fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
+/// The writes of one execution: its record, and its row and list entry when it starts or ends. Gives the events that
+/// are in the record.
+fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
     let is_over = active.execution.status.is_terminal();
     let (row, machine) = (&active.row, active.row.machine);
     if active.is_new {
@@ -697,10 +715,11 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
     let value = record::encode_record(&active.events, snapshot);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     active.seq += 1;
-    active.events = Vec::new();
+    let events = std::mem::take(&mut active.events);
     active.is_dirty = false;
     active.is_new = false;
     active.execution.settle();
+    events
 }
 
 fn about(id: ExecutionId, revision: &Revision, row: &Row, execution_arn: Arc<str>, input: Payload) -> About {

@@ -23,6 +23,7 @@ mod error;
 mod handle;
 mod keys;
 pub mod limits;
+mod log;
 mod machines;
 mod reader;
 mod record;
@@ -35,6 +36,7 @@ pub use engine::{Config, Engine};
 pub use error::{ChangeError, Error, StartError, StopError};
 pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
+pub use log::{LogSink, Logged, NoLog};
 pub use machines::{
     Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,
     Version,

@@ -20,6 +20,7 @@ use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, commit_and_wait, 
 use crate::error::{ChangeError, Error};
 use crate::keys;
 use crate::limits::MACHINES_MAX;
+use crate::log;
 use crate::record::{ExecutionStatus, unreadable};
 
 pub use versions::{Alias, AliasUpdate, NewAlias, Route, Target, Version};
@@ -86,6 +87,8 @@ pub struct Revision {
     pub text: Arc<str>,
     /// Members that are stored and shown as they came: logging, tracing, encryption.
     pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Are the events of its executions logged? Told by the settings.
+    pub is_logged: bool,
     pub created_at: Timestamp,
     parsed: OnceLock<Result<asl::Definition, String>>,
 }
@@ -111,6 +114,7 @@ impl Revision {
             machine_name: self.machine_name.clone(),
             role_arn: self.role_arn.clone(),
             text: self.text.clone(),
+            is_logged: log::is_on(&settings),
             settings,
             created_at: self.created_at,
             parsed: OnceLock::new(),
@@ -228,6 +232,7 @@ impl Machines {
             machine_name: new.name.as_str().into(),
             role_arn: new.role_arn.into(),
             text: new.definition.into(),
+            is_logged: log::is_on(&new.settings),
             settings: new.settings,
             created_at: now,
             parsed: OnceLock::new(),
@@ -389,6 +394,7 @@ impl Machine {
             machine_name: self.name.clone(),
             role_arn,
             text,
+            is_logged: log::is_on(&settings),
             settings,
             created_at: now,
             parsed: OnceLock::new(),

@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use crate::core::{Act, Core, Gauges, Start, StartReply};
 use crate::error::{Error, StartError, StopError};
 use crate::keys::ExecutionId;
+use crate::log::LogSink;
 use crate::task::{Completion, Task, TaskRunner};
 use crate::watch::StatusChange;
 
@@ -61,6 +62,7 @@ pub struct Shard {
     pub recover: Recover,
     pub store: Arc<dyn store::Store>,
     pub runner: Arc<dyn TaskRunner>,
+    pub log: Arc<dyn LogSink>,
     pub inbox: Receiver<Message>,
     /// To hand to completions and to the store.
     pub sender: Sender<Message>,
@@ -239,6 +241,7 @@ impl Shard {
                 }
                 // Nobody watching is no error.
                 Act::Changed(change) => drop(self.changes.send(change)),
+                Act::Log(logged) => self.log.log(*logged),
             }
         }
     }

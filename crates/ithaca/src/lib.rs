@@ -13,6 +13,7 @@ pub mod cli;
 mod deploy;
 mod findings;
 mod front;
+mod logs;
 mod server;
 mod tasks;
 

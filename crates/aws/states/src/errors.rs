@@ -15,6 +15,10 @@ pub fn invalid_name(name: &str) -> Error {
     quoted("InvalidName", "Invalid Name", name)
 }
 
+pub fn invalid_logging(why: &str) -> Error {
+    Error::client("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}"))
+}
+
 pub fn invalid_definition(message: String) -> Error {
     Error::client("InvalidDefinition", message)
 }

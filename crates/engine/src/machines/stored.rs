@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::versions::{Alias, Version};
 use super::{Machine, Revision};
 use crate::error::Error;
+use crate::log;
 use crate::record::unreadable;
 
 const FIRST_FORMAT: u32 = 1;
@@ -101,6 +102,7 @@ pub fn revision(what: &str, machine: u32, number: u32, bytes: &[u8]) -> Result<R
         machine_name: stored.machine_name.into(),
         role_arn: stored.role_arn.into(),
         text: stored.definition.into(),
+        is_logged: log::is_on(&stored.settings),
         settings: stored.settings,
         created_at: stored.created_at,
         parsed: OnceLock::new(),

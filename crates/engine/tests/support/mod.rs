@@ -145,7 +145,7 @@ impl Bench {
                     assert!(self.starts(id) >= attempts, "a task is handed over when its start is durable");
                     self.running.push_back((id, execution_arn, task));
                 }
-                Act::Changed(_) => {}
+                Act::Changed(_) | Act::Log(_) => {}
             }
         }
     }

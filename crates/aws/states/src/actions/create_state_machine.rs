@@ -13,7 +13,7 @@ use super::blocking;
 use super::tag_resource::{Tag, checked_tags};
 use crate::check;
 use crate::wire::{date, required};
-use crate::{States, errors};
+use crate::{States, errors, logging};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +63,7 @@ pub struct Settings {
 
 impl Settings {
     pub fn into_map(self) -> Result<Map<String, Value>, Error> {
-        check_logging(self.logging_configuration.as_ref())?;
+        logging::check(self.logging_configuration.as_ref())?;
         check_encryption(self.encryption_configuration.as_ref())?;
         let all = [
             ("loggingConfiguration", self.logging_configuration),
@@ -71,25 +71,6 @@ impl Settings {
             ("encryptionConfiguration", self.encryption_configuration),
         ];
         Ok(all.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect())
-    }
-}
-
-/// A level other than OFF would promise logs that are not written yet.
-fn check_logging(logging: Option<&Value>) -> Result<(), Error> {
-    let Some(logging) = logging else { return Ok(()) };
-    let destinations = logging["destinations"].as_array().map_or(0, Vec::len);
-    match logging["level"].as_str() {
-        None | Some("OFF") => Ok(()),
-        Some(_) if destinations != 1 => Err(Error::client(
-            "InvalidLoggingConfiguration",
-            "Invalid Logging Configuration: Must specify exactly one Log Destination.",
-        )),
-        Some(level) => Err(Error::client(
-            "InvalidLoggingConfiguration",
-            format!(
-                "Invalid Logging Configuration: Ithaca does not write execution logs yet, so the level must be OFF, not {level}"
-            ),
-        )),
     }
 }
 
@@ -118,6 +99,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
     let settings = request.settings.into_map()?;
     let new = NewMachine { arn: arn.clone(), name, role_arn, definition, tags, settings };
+    states.declare_log(&new.settings).await?;
     let handle = states.handle.clone();
     let is_published = publish.is_some();
     match blocking(move || handle.machines().create_and_publish(new, publish, now())).await? {

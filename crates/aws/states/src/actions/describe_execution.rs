@@ -53,7 +53,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     Ok(Value::Object(answer))
 }
 
-fn redrive_reason(status: ExecutionStatus) -> &'static str {
+pub fn redrive_reason(status: ExecutionStatus) -> &'static str {
     match status {
         ExecutionStatus::Running => "Execution is RUNNING and cannot be redriven",
         ExecutionStatus::Succeeded => "Execution is SUCCEEDED and cannot be redriven",

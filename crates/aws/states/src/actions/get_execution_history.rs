@@ -41,6 +41,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         role_arn: &revision.role_arn,
         region: &states.home.region,
         through: &through,
+        text_bytes_max: usize::MAX,
         with_data: request.include_execution_data != Some(false),
     };
     let events: Vec<Value> = page.events.iter().map(|event| render(event, &around)).collect();

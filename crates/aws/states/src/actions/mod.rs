@@ -31,6 +31,8 @@ use aws_protocol::Error;
 use engine::ChangeError;
 use serde_json::Value;
 
+pub use describe_execution::redrive_reason;
+
 use crate::States;
 use crate::errors;
 use crate::wire::members;

@@ -36,6 +36,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     if let Some(definition) = &request.definition {
         check_definition(definition)?;
     }
+    states.declare_log(&settings).await?;
     let update = Update { definition: request.definition, role_arn: request.role_arn, settings, publish };
     let (handle, of) = (states.handle.clone(), arn.clone());
     let updated = changing(move || handle.machines().update(&of, update, now())).await?;
