@@ -25,14 +25,14 @@ pub struct Logged {
 /// Takes what is to be logged.
 pub trait LogSink: Send + Sync {
     /// Called on a shard's thread, so it must not wait: neither for a disk nor for a lock that is held for long.
-    fn log(&self, logged: Logged);
+    fn log(&self, logged: Box<Logged>);
 }
 
 /// Writes nothing down.
 pub struct NoLog;
 
 impl LogSink for NoLog {
-    fn log(&self, _: Logged) {}
+    fn log(&self, _: Box<Logged>) {}
 }
 
 /// Does a machine with these settings want its events logged?

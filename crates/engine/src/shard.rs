@@ -241,7 +241,7 @@ impl Shard {
                 }
                 // Nobody watching is no error.
                 Act::Changed(change) => drop(self.changes.send(change)),
-                Act::Log(logged) => self.log.log(*logged),
+                Act::Log(logged) => self.log.log(logged),
             }
         }
     }

@@ -206,7 +206,7 @@ pub struct Recorder {
 }
 
 enum Message {
-    Logged(Logged, usize),
+    Logged(Box<Logged>, usize),
     Close,
 }
 
@@ -237,7 +237,7 @@ impl Recorder {
 }
 
 impl LogSink for Recorder {
-    fn log(&self, logged: Logged) {
+    fn log(&self, logged: Box<Logged>) {
         let (events, bytes) = (logged.events.len() as u64, bytes(&logged));
         let is_full = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX;
         let refused = match is_full {
@@ -417,7 +417,7 @@ mod tests {
         let target = Arc::new(Stuck { gate: Mutex::new(stuck), put: AtomicU64::new(0), lost: AtomicU64::new(0) });
         let recorder = Recorder::start(target.clone(), "us-east-1").unwrap();
         for _ in 0..200 {
-            recorder.log(logged.clone());
+            recorder.log(Box::new(logged.clone()));
         }
         drop(gate);
         recorder.close();
