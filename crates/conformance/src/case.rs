@@ -43,6 +43,8 @@ pub struct Case {
     #[serde(default)]
     pub external_calls: Vec<Value>,
     #[serde(default)]
+    pub s3_objects: Vec<S3Object>,
+    #[serde(default)]
     pub rows: Vec<Row>,
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -56,6 +58,14 @@ pub struct OtherMachine {
     pub definition: Value,
     #[serde(rename = "type")]
     pub machine_type: Option<String>,
+}
+
+/// An object that was there before the start.
+#[derive(Clone, Debug, Deserialize)]
+pub struct S3Object {
+    pub bucket: String,
+    pub key: String,
+    pub body: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,13 +6,15 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
 
-use engine::core::{Act, Core, Start};
-use engine::{ExecutionId, ExecutionStatus, Machine};
-use interpreter::{Failure, Payload, TaskId, Timestamp};
+use asl::definition::Pattern;
+use engine::core::{Act, Core, Start, TokenAnswer};
+use engine::{ExecutionId, ExecutionStatus, Machine, RunKey};
+use interpreter::{Failure, Payload, RunTask, TaskId, Timestamp, Token};
 use serde_json::Value;
 use store::commit_and_wait;
 
 use crate::account::{Account, REGION};
+use crate::objects::Objects;
 use crate::tasks::{Outcome, Tasks};
 use crate::verdict::Reason;
 
@@ -46,12 +48,13 @@ pub struct Seen {
 }
 
 /// Runs the execution.
-pub fn run(account: &Account, plan: &Plan, tasks: &mut Tasks<'_>) -> Result<Seen, Reason> {
+pub fn run(account: &Account, plan: &Plan, tasks: &mut Tasks<'_>, objects: Objects) -> Result<Seen, Reason> {
     let mut drive = Drive {
         account,
         core: account.core(plan.at)?,
         now: plan.at,
         tasks,
+        objects,
         answers: VecDeque::new(),
         is_over: false,
         logged: Vec::new(),
@@ -71,10 +74,22 @@ struct Drive<'a, 't, 'c> {
     core: Core,
     now: Timestamp,
     tasks: &'t mut Tasks<'c>,
-    answers: VecDeque<(ExecutionId, TaskId, Outcome)>,
+    objects: Objects,
+    answers: VecDeque<Answer>,
     is_over: bool,
     logged: Vec<Value>,
     changes: Vec<Value>,
+}
+
+/// What comes back from outside.
+enum Answer {
+    Runner(ExecutionId, TaskId, engine::Outcome),
+    /// Of a longer work, by its token.
+    Token(Token, Outcome),
+    /// A worker asks for a task of an activity.
+    Worker(ExecutionId, RunTask),
+    Items(RunKey, Result<Vec<Payload>, Failure>),
+    Written(RunKey, Result<Payload, Failure>),
 }
 
 impl Drive<'_, '_, '_> {
@@ -94,8 +109,8 @@ impl Drive<'_, '_, '_> {
 
     /// One answer of a task, or a jump to the next timer; false when there is neither.
     fn turn(&mut self) -> Result<bool, Reason> {
-        if let Some((execution, task, outcome)) = self.answers.pop_front() {
-            self.core.outcome(execution, task, outcome);
+        if let Some(answer) = self.answers.pop_front() {
+            self.feed(answer);
         } else if let Some(at) = self.core.next_timer() {
             self.now = self.now.max(at);
             self.core.set_time(self.now);
@@ -119,14 +134,45 @@ impl Drive<'_, '_, '_> {
         Ok(())
     }
 
+    fn feed(&mut self, answer: Answer) {
+        match answer {
+            Answer::Runner(id, task, outcome) => self.core.outcome(id, task, outcome),
+            Answer::Token(token, outcome) => {
+                let answer = outcome.map_or_else(TokenAnswer::Failed, TokenAnswer::Succeeded);
+                self.core.answer(token, answer, drop);
+            }
+            Answer::Worker(id, task) => {
+                self.core.take(id, task.task, self.tasks.worker().map(Into::into), drop);
+                if let (Some(secret), Some(outcome)) = (task.secret, self.tasks.answer(&task).outcome) {
+                    let token = Token { execution: id.0, task: task.task, secret };
+                    self.answers.push_front(Answer::Token(token, outcome));
+                }
+            }
+            Answer::Items(run, Ok(items)) => self.core.items_read(run, &items, true, drop),
+            Answer::Items(run, Err(failure)) => self.core.items_failed(run, failure),
+            Answer::Written(run, outcome) => self.core.results_written(run, outcome),
+        }
+    }
+
     fn act(&mut self, act: Act) -> Result<(), Reason> {
         match act {
             Act::Reply(reply) => reply(),
-            Act::Run { id, task, .. } => {
-                if let Some(outcome) = self.tasks.answer(&task) {
-                    self.answers.push_back((id, task.task, outcome));
+            // What a Map Run's executions asked for was not recorded: they get their input back.
+            Act::Run { id, execution_arn, task } if execution_arn.contains('/') => {
+                let outcome = engine::Outcome::Done(Ok(task.input.clone()));
+                self.answers.push_back(Answer::Runner(id, task.task, outcome));
+            }
+            Act::Run { id, task, .. } => self.answer(id, &task),
+            Act::Offer { id, task, .. } => {
+                if let Some(task) = self.core.scheduled(id, task) {
+                    self.answers.push_back(Answer::Worker(id, task));
                 }
             }
+            Act::TellParent { execution, task, end } => self.core.child_ended(execution, task, &end),
+            Act::ReadItems(run, order) => self.answers.push_back(Answer::Items(run, self.objects.read(&order))),
+            Act::WriteResults(run, order) => self.answers.push_back(Answer::Written(run, self.objects.written(&order))),
+            // Nested executions are told of by the recording, and are not there.
+            Act::Withdraw { .. } | Act::StopChild { .. } => {}
             Act::Changed(change) => {
                 self.is_over |= change.status != ExecutionStatus::Running;
                 self.changes.extend(self.account.status_change_event(&change)?);
@@ -137,6 +183,22 @@ impl Drive<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn answer(&mut self, id: ExecutionId, task: &RunTask) {
+        let reply = self.tasks.answer(task);
+        let is_longer = task.resource.pattern() != Pattern::RequestResponse;
+        match (reply.submitted, task.secret) {
+            (Some(output), Some(secret)) if is_longer => {
+                let submitted = engine::Outcome::Submitted { output, child: None };
+                self.answers.push_back(Answer::Runner(id, task.task, submitted));
+                let token = Token { execution: id.0, task: task.task, secret };
+                self.answers.extend(reply.outcome.map(|outcome| Answer::Token(token, outcome)));
+            }
+            _ => self
+                .answers
+                .extend(reply.outcome.map(|outcome| Answer::Runner(id, task.task, engine::Outcome::Done(outcome)))),
+        }
     }
 
     /// Has the moment come at which the recording ends?

@@ -15,6 +15,7 @@ use crate::account::{Account, Answer, ROLE};
 use crate::canonical::{Matcher, Texts, history, text};
 use crate::case::{Case, definition_text, input_text, machine_type, named};
 use crate::drive::{self, Hold, Plan};
+use crate::objects::Objects;
 use crate::tasks::Tasks;
 use crate::verdict::{Reason, Sides, Verdict};
 
@@ -98,9 +99,9 @@ fn run(
     };
     let mut logged = Vec::new();
     for _ in 1..runs(expected) {
-        logged.extend(drive::run(account, &plan, tasks)?.logged);
+        logged.extend(drive::run(account, &plan, tasks, Objects::new(case))?.logged);
     }
-    let seen = drive::run(account, &plan, tasks)?;
+    let seen = drive::run(account, &plan, tasks, Objects::new(case))?;
     logged.extend(seen.logged);
     let events = account.history(&seen.execution_arn)?;
     let description = account.request("DescribeExecution", &json!({ "executionArn": seen.execution_arn }));

@@ -19,6 +19,7 @@ mod case;
 mod diff;
 mod drive;
 mod execution;
+mod objects;
 mod report;
 mod steps;
 mod tasks;

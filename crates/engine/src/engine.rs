@@ -12,6 +12,7 @@ use interpreter::Timestamp;
 use store::{ShardId, Store};
 use tokio::sync::{broadcast, watch};
 
+use crate::activities::Activities;
 use crate::core::{Core, Limits};
 use crate::error::Error;
 use crate::handle::{Handle, ShardDoor};
@@ -58,11 +59,17 @@ impl Engine {
         let (changes, _) = broadcast::channel(WATCH_BUFFER);
         let fatal = Arc::new(watch::Sender::new(None));
         let mut unreadable = Vec::new();
-        let mut doors = Vec::new();
-        let mut threads = Vec::new();
-        for shard in 0..config.shards {
+        let activities = Arc::new(Activities::open(store.clone())?);
+        let (mut doors, mut inboxes) = (Vec::new(), Vec::new());
+        for _ in 0..config.shards {
             let (sender, inbox) = mpsc::channel();
-            let queued = Arc::new(AtomicUsize::new(0));
+            doors.push(ShardDoor { sender, queued: Arc::new(AtomicUsize::new(0)) });
+            inboxes.push(inbox);
+        }
+        let doors: Arc<[ShardDoor]> = doors.into();
+        let mut threads = Vec::new();
+        for (shard, inbox) in (0..config.shards).zip(inboxes) {
+            let door = &doors[usize::from(shard)];
             let recover = recovery(shard, config, &store, &machines);
             let core = recover(now())?;
             unreadable.extend_from_slice(core.unreadable());
@@ -73,9 +80,12 @@ impl Engine {
                 runner: runner.clone(),
                 log: config.log.clone(),
                 inbox,
-                sender: sender.clone(),
-                queued: queued.clone(),
+                sender: door.sender.clone(),
+                queued: door.queued.clone(),
                 changes: changes.clone(),
+                peers: doors.clone(),
+                machines: machines.clone(),
+                activities: activities.clone(),
                 parked: VecDeque::new(),
                 clock: Clock::new(),
                 fatal: fatal.clone(),
@@ -85,9 +95,8 @@ impl Engine {
                 .spawn(move || run_to_the_end(shard_loop))
                 .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
             threads.push(thread);
-            doors.push(ShardDoor { sender, queued });
         }
-        let handle = Handle { machines: machines.clone(), shards: doors.into(), changes };
+        let handle = Handle { machines: machines.clone(), activities, shards: doors, changes };
         Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 

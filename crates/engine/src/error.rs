@@ -66,3 +66,56 @@ pub enum ChangeError {
     #[error(transparent)]
     Engine(#[from] Error),
 }
+
+/// Why an answer by a task's token is refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("the token is none")]
+    Invalid,
+    /// It was good, but nobody waits for this task any more.
+    #[error("nobody waits for the task any more")]
+    TimedOut,
+    #[error("the engine has more requests waiting than it takes")]
+    Throttled,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RedriveError {
+    #[error("the execution does not exist")]
+    DoesNotExist,
+    /// It runs, succeeded, or cannot go on; with AWS's reason.
+    #[error("{0}")]
+    NotRedrivable(String),
+    #[error("the engine has more requests waiting than it takes")]
+    Throttled,
+    #[error("the quota of open executions is reached")]
+    TooManyOpen,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum MapRunError {
+    #[error("the Map Run does not exist")]
+    DoesNotExist,
+    /// It has ended, and what has ended is not changed.
+    #[error("the Map Run has completed")]
+    Completed,
+    #[error("the engine has more requests waiting than it takes")]
+    Throttled,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+/// Why a worker's question for a task is refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PollError {
+    #[error("the activity does not exist")]
+    DoesNotExist,
+    #[error("more workers wait for this activity than may")]
+    TooManyPollers,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}

@@ -4,15 +4,19 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
-use interpreter::{Failure, Payload, Timestamp};
+use interpreter::{Failure, Payload, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::core::{Gauges, Start};
-use crate::error::{Error, StartError, StopError};
-use crate::keys;
+use crate::activities::{Activities, Polled};
+use crate::core::{Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
+use crate::error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
+use crate::keys::{self, ExecutionId};
 use crate::limits::INBOX_MAX;
 use crate::machines::{Machine, Machines};
+use crate::map_run::RunKey;
+use crate::record::Parent;
 use crate::shard::Message;
 use crate::watch::StatusChange;
 
@@ -20,6 +24,7 @@ use crate::watch::StatusChange;
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) machines: Arc<Machines>,
+    pub(crate) activities: Arc<Activities>,
     pub(crate) shards: Arc<[ShardDoor]>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
 }
@@ -65,6 +70,28 @@ impl Handle {
             alias: target.alias,
             ..Start::new(target.revision, input)
         };
+        self.start_on(shard, start).await
+    }
+
+    /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
+    /// asks.
+    pub async fn start_nested(
+        &self,
+        machine_arn: &str,
+        name: &str,
+        input: Payload,
+        parent: Parent,
+    ) -> Result<Started, StartError> {
+        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
+        if machine.is_deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        let start =
+            Start { name: Some(name.into()), parent: Some(parent), ..Start::new(machine.revision.clone(), input) };
+        self.start_on(self.shard_of(machine.number, name), start).await
+    }
+
+    async fn start_on(&self, shard: &ShardDoor, start: Start) -> Result<Started, StartError> {
         let (reply, answer) = oneshot::channel();
         match shard.request(Message::Start(start, reply)) {
             Ok(()) => {}
@@ -95,6 +122,79 @@ impl Handle {
             }
         }
         outcome
+    }
+
+    /// Says how a task went, by its token. Answered when what comes of it is durable.
+    pub async fn answer(&self, token: &str, answer: TokenAnswer) -> Result<(), TokenError> {
+        let token = Token::decode(token).ok_or(TokenError::Invalid)?;
+        let (reply, answered) = oneshot::channel();
+        let shard = self.shard_with(ExecutionId(token.execution));
+        match shard.request(Message::Answer { token, answer, reply }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(TokenError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
+        }
+        answered.await.unwrap_or_else(|_| Err(unavailable().into()))
+    }
+
+    pub fn activities(&self) -> &Arc<Activities> {
+        &self.activities
+    }
+
+    /// A task of an activity, for a worker; none if none is scheduled for so long. Dropping the future gives nothing up:
+    /// what it has not been given goes to another.
+    pub async fn poll_activity(
+        &self,
+        arn: &str,
+        worker: Option<&str>,
+        patience: Duration,
+    ) -> Result<Option<Taken>, PollError> {
+        let until = Instant::now() + patience;
+        loop {
+            if self.activities.get(arn).is_none() {
+                return Err(PollError::DoesNotExist);
+            }
+            let (id, task) = match self.activities.poll(arn) {
+                Polled::Task(offered) => offered,
+                Polled::TooMany => return Err(PollError::TooManyPollers),
+                Polled::Later(offered) => match tokio::time::timeout_at(until.into(), offered).await {
+                    Ok(Ok(offered)) => offered,
+                    // The activity was deleted.
+                    Ok(Err(_)) => continue,
+                    Err(_) => return Ok(None),
+                },
+            };
+            let (reply, taken) = oneshot::channel();
+            let worker = worker.map(Arc::from);
+            self.shard_with(id).tell(Message::Take { id, task, worker, reply });
+            match taken.await {
+                Ok(Some(taken)) => return Ok(Some(taken)),
+                // It was given up meanwhile.
+                Ok(None) => continue,
+                Err(_) => return Err(unavailable().into()),
+            }
+        }
+    }
+
+    /// Goes on with an execution that ended badly; answers when it was taken up.
+    pub async fn redrive(&self, id: ExecutionId) -> Result<Timestamp, RedriveError> {
+        let (reply, answer) = oneshot::channel();
+        match self.shard_with(id).request(Message::Redrive { id, reply }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(RedriveError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
+        }
+        answer.await.unwrap_or_else(|_| Err(unavailable().into()))
+    }
+
+    pub async fn update_map_run(&self, run: RunKey, update: MapRunUpdate) -> Result<(), MapRunError> {
+        let (reply, answer) = oneshot::channel();
+        match self.shard_with(run.execution).request(Message::UpdateMapRun { run, update, reply }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(MapRunError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
+        }
+        answer.await.unwrap_or_else(|_| Err(unavailable().into()))
     }
 
     /// Deletes a state machine: its executions end at their next transition.
@@ -132,6 +232,11 @@ impl Handle {
         let mut hasher = DefaultHasher::new();
         (machine, name).hash(&mut hasher);
         &self.shards[(hasher.finish() % self.shards.len() as u64) as usize]
+    }
+
+    /// The shard that holds this execution. (Their number may have changed since it was started.)
+    fn shard_with(&self, id: ExecutionId) -> &ShardDoor {
+        &self.shards[usize::from(id.shard()) % self.shards.len()]
     }
 
     fn least_busy(&self) -> &ShardDoor {

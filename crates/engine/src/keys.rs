@@ -106,17 +106,22 @@ pub fn split_machine_arn(arn: &str) -> (&str, Option<Qualifier<'_>>) {
     (machine, Some(Qualifier::Version(number.unwrap_or(0))))
 }
 
+/// Set in the number of a machine: the list of the executions of its Map Runs.
+pub const CHILDREN: u32 = 1 << 31;
+
 /// `…:stateMachine:NAME` and an execution's name make `…:execution:NAME:EXECUTION`.
 pub fn execution_arn(machine_arn: &str, execution_name: &str) -> String {
     format!("{}:{execution_name}", machine_arn.replacen(":stateMachine:", ":execution:", 1))
 }
 
-/// The machine's ARN and the execution's name in an execution's ARN.
+/// The machine's ARN and the execution's name in an execution's ARN. That of a Map Run's execution has the label of the
+/// Map behind the machine's name.
 pub fn split_execution_arn(arn: &str) -> Option<(String, &str)> {
     let (machine, name) = arn.rsplit_once(':')?;
     if !machine.contains(":execution:") || name.is_empty() {
         return None;
     }
+    let machine = machine.split_once('/').map_or(machine, |(machine, _)| machine);
     Some((machine.replacen(":execution:", ":stateMachine:", 1), name))
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::keys::ExecutionId;
+use crate::map_run::RunKey;
 
 mod old;
 
@@ -43,6 +44,16 @@ pub struct Row {
     pub is_express: bool,
     pub redrive_count: u32,
     pub redriven_at: Option<Timestamp>,
+}
+
+impl Row {
+    /// The Map Run that it works for, if it does.
+    pub fn parent_run(&self) -> Option<RunKey> {
+        match self.parent {
+            Some(Parent::MapRun { execution, run, .. }) => Some(RunKey { execution, id: run }),
+            _ => None,
+        }
+    }
 }
 
 /// Who waits for the end of an execution.

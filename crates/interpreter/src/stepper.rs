@@ -10,7 +10,9 @@ use std::sync::Arc;
 use asl::definition::{Kind, Next, State, StateId};
 use asl::scope::Entropy;
 
-use crate::execution::{Branch, Execution, Frame, FrameId, MapRunId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
+use crate::execution::{
+    Branch, Execution, Frame, FrameId, MapRunId, Phase, Status, TaskId, TaskWait, TimerId, Timestamp, Wait, WaitId,
+};
 use crate::history::{EventKind, Failure, HistoryEvent, StateType};
 use crate::input::{Input, InputKind, Rejected, Setting};
 use crate::limits::{HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
@@ -90,7 +92,7 @@ impl<'a> Stepper<'a> {
             }
             (_, InputKind::TaskFailed(task, failure)) => {
                 self.open_task(*task, true)?;
-                let flow = states::task::failed(self, *task, failure);
+                let flow = states::task::given_up(self, *task, failure);
                 self.settle(task.frame, flow);
             }
             (_, InputKind::TaskHeartbeat(task)) => {
@@ -452,6 +454,10 @@ impl<'a> Stepper<'a> {
 
     /// Takes back what the frame waits for outside: timers and a task.
     pub fn close_wait(&mut self, id: FrameId) {
+        if let Wait::Task(TaskWait { phase: Phase::Submitted { child: Some(child) }, .. }) = &self.frame(id).wait {
+            let child = child.clone();
+            self.command(Command::StopChild(child));
+        }
         let (timers, task) = match &self.frame(id).wait {
             Wait::Until { wait, .. } | Wait::Backoff { wait, .. } => ([Some(TimerId::Pause(id, *wait)), None], None),
             Wait::Task(open) => {

@@ -52,20 +52,13 @@ pub fn description(text: Option<&str>, member: &str) -> Result<(), Error> {
     text.map_or(Ok(()), |text| length(text, member, 0, DESCRIPTION_CHARS_MAX))
 }
 
-fn length(text: &str, member: &str, min: usize, max: usize) -> Result<(), Error> {
-    let rule = match text.chars().count() {
-        count if count < min => format!("greater than or equal to {min}"),
-        count if count > max => format!("less than or equal to {max}"),
-        _ => return Ok(()),
-    };
-    Err(errors::constraint(&format!("'{text}'"), member, &format!("Member must have length {rule}")))
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Of a state machine, one of its versions or one of its aliases.
     StateMachine,
     Execution,
+    Activity,
+    MapRun,
 }
 
 /// An ARN of Step Functions of the kind that is asked for.
@@ -77,6 +70,8 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
     let (type_name, parts) = match kind {
         Kind::StateMachine => ("stateMachine", 1),
         Kind::Execution => ("execution", 2),
+        Kind::Activity => ("activity", 1),
+        Kind::MapRun => ("mapRun", 2),
     };
     let is_kind = resource.next() == Some(type_name);
     let names: Vec<&str> = resource.collect();
@@ -111,6 +106,33 @@ pub fn alias_arn(text: &str) -> Result<(&str, &str), Error> {
         (machine, Some(Qualifier::Alias(name))) => Ok((machine, name)),
         _ => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
     }
+}
+
+/// "taskToken: length constraints: minimum 1, maximum 2048". Source: API reference, SendTaskSuccess.
+const TOKEN_CHARS_MAX: usize = 2048;
+
+pub fn token(token: &str) -> Result<(), Error> {
+    length(token, "taskToken", 1, TOKEN_CHARS_MAX)
+}
+
+/// A text of so many characters.
+pub fn length(text: &str, member: &str, min: usize, max: usize) -> Result<(), Error> {
+    match text.chars().count() {
+        count if count < min => {
+            let rule = format!("Member must have length greater than or equal to {min}");
+            Err(errors::constraint(&format!("'{text}'"), member, &rule))
+        }
+        count if count > max => Err(errors::too_long(count, member, max)),
+        _ => Ok(()),
+    }
+}
+
+/// The ARN of something that has tags: true for an activity, false for a state machine.
+pub fn taggable(text: &str) -> Result<bool, Error> {
+    if arn(text, Kind::Activity).is_ok() {
+        return Ok(true);
+    }
+    arn(text, Kind::StateMachine).map(|()| false)
 }
 
 pub fn definition_size(definition: &str) -> Result<(), Error> {

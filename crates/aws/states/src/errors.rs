@@ -1,7 +1,7 @@
 //! Every error this door answers with: AWS's name and AWS's text, one function each.
 
 use aws_protocol::Error;
-use engine::{ChangeError, StartError, StopError};
+use engine::{ChangeError, StartError, StopError, TokenError};
 
 fn quoted(name: &'static str, words: &str, what: &str) -> Error {
     Error::client(name, format!("{words}: '{what}'"))
@@ -59,6 +59,43 @@ pub fn execution_exists(arn: &str) -> Error {
     quoted("ExecutionAlreadyExists", "Execution Already Exists", arn)
 }
 
+pub fn execution_limit() -> Error {
+    Error::client("ExecutionLimitExceeded", "The maximum number of open executions is reached")
+}
+
+pub fn not_redrivable(why: &str, arn: &str) -> Error {
+    Error::client("ExecutionNotRedrivable", format!("{why}: '{arn}'"))
+}
+
+pub fn activity_exists(arn: &str) -> Error {
+    quoted("ActivityAlreadyExists", "Activity Already Exists", arn)
+}
+
+pub fn activity_does_not_exist(arn: &str) -> Error {
+    quoted("ActivityDoesNotExist", "Activity Does Not Exist", arn)
+}
+
+pub fn activity_limit() -> Error {
+    Error::client("ActivityLimitExceeded", "Activity limit exceeded")
+}
+
+pub fn activity_worker_limit() -> Error {
+    Error::client("ActivityWorkerLimitExceeded", "The maximum number of workers concurrently polling is reached")
+}
+
+pub fn invalid_output(why: &str) -> Error {
+    quoted("InvalidOutput", "Invalid Output", why)
+}
+
+pub fn from_token(error: TokenError) -> Error {
+    match error {
+        TokenError::Invalid => invalid_token("Invalid token"),
+        TokenError::TimedOut => quoted("TaskTimedOut", "Task Timed Out", "Provided task does not exist anymore"),
+        TokenError::Throttled => throttled(),
+        TokenError::Engine(error) => from_engine(&error),
+    }
+}
+
 pub fn resource_not_found(arn: &str) -> Error {
     Error::client("ResourceNotFound", format!("Resource not found: '{arn}'")).detail("resourceName", arn)
 }
@@ -113,6 +150,12 @@ pub fn constraints(violations: &[String]) -> Error {
     validation(format!("{} validation {errors} detected: {}", violations.len(), violations.join("; ")))
 }
 
+/// The same for a text that is too long, which is not repeated.
+pub fn too_long(length: usize, member: &str, most: usize) -> Error {
+    let rule = format!("Member must have length less than or equal to {most}");
+    constraint(&format!("of length {length}"), member, &rule)
+}
+
 pub fn serialization(text: impl Into<String>) -> Error {
     Error::client("SerializationException", text)
 }
@@ -143,9 +186,7 @@ pub fn from_start(error: StartError, machine_arn: &str) -> Error {
         StartError::MachineDeleting => machine_deleting(machine_arn),
         StartError::AlreadyExists { execution_arn } => execution_exists(&execution_arn),
         StartError::Throttled => throttled(),
-        StartError::TooManyOpen => {
-            Error::client("ExecutionLimitExceeded", "The maximum number of open executions is reached")
-        }
+        StartError::TooManyOpen => execution_limit(),
         StartError::Engine(error) => from_engine(&error),
     }
 }

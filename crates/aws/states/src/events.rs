@@ -7,12 +7,12 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use engine::{Description, ExecutionStatus, StatusChange};
+use engine::{Description, ExecutionStatus, Row, StatusChange};
 use interpreter::{Payload, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::States;
-use crate::actions::redrive_reason;
+use crate::actions::redrive;
 use crate::wire::started_through;
 
 /// "If the combined escaped input and escaped output exceeds 248 KB, the input is left out; likewise the output."
@@ -47,6 +47,8 @@ fn detail(change: &StatusChange, found: &Description) -> Value {
     let (input_bytes, output_bytes) = (escaped(&found.input), output.map_or(0, escaped));
     let has_input = input_bytes + output_bytes <= PAYLOAD_BYTES_MAX;
     let has_output = output_bytes <= PAYLOAD_BYTES_MAX;
+    let then = Row { status: change.status, stopped_at: change.stopped_at, ..row.clone() };
+    let (redrive_status, redrive_reason) = redrive(&then, found.last_event);
     let mut through = started_through(row);
     let mut detail = Map::new();
     let members = [
@@ -62,8 +64,8 @@ fn detail(change: &StatusChange, found: &Description) -> Value {
         ("stateMachineAliasArn", through.remove("stateMachineAliasArn").unwrap_or_default()),
         ("redriveCount", row.redrive_count.into()),
         ("redriveDate", row.redriven_at.map(|at| at.0).into()),
-        ("redriveStatus", "NOT_REDRIVABLE".into()),
-        ("redriveStatusReason", redrive_reason(change.status).into()),
+        ("redriveStatus", redrive_status.into()),
+        ("redriveStatusReason", redrive_reason.into()),
         ("inputDetails", json!({ "included": has_input })),
         ("outputDetails", output.map_or(Value::Null, |_| json!({ "included": has_output }))),
         ("error", failure.and_then(|failure| failure.error.as_deref()).into()),

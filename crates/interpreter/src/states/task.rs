@@ -222,7 +222,15 @@ pub fn succeeded(step: &mut Stepper<'_>, id: TaskId, output: &Payload) -> Result
     step.leave(id.frame, &task.io, output.clone(), task.next)
 }
 
-pub fn failed(step: &mut Stepper<'_>, id: TaskId, failure: &Failure) -> Result<Flow, Failure> {
+/// What asked for it has failed. If its token came back all the same, that is the outcome.
+pub fn given_up(step: &mut Stepper<'_>, id: TaskId, failure: &Failure) -> Result<Flow, Failure> {
+    match open(step, id).phase.clone() {
+        Phase::Answered { outcome, .. } => over(step, id, &outcome),
+        _ => failed(step, id, failure),
+    }
+}
+
+fn failed(step: &mut Stepper<'_>, id: TaskId, failure: &Failure) -> Result<Flow, Failure> {
     let resource = TaskResource::from(&definition(step, id.frame).resource);
     close(step, id);
     step.emit_on(id.frame, EventKind::TaskFailed { resource, failure: failure.clone() });

@@ -119,6 +119,7 @@ impl World {
         match command {
             Command::RunTask(task) => drop(self.tasks.insert(task.task, task)),
             Command::CancelTask(task) => drop(self.tasks.remove(&task)),
+            Command::StopChild(_) => {}
             Command::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
             Command::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Command::Continue => self.owes_continue = true,

@@ -75,7 +75,7 @@ impl Settings {
 }
 
 /// A customer's key would promise an encryption that is not done.
-fn check_encryption(encryption: Option<&Value>) -> Result<(), Error> {
+pub fn check_encryption(encryption: Option<&Value>) -> Result<(), Error> {
     match encryption.and_then(|encryption| encryption["type"].as_str()) {
         None | Some("AWS_OWNED_KEY") => Ok(()),
         Some(kind) => Err(Error::client(

@@ -1,0 +1,6 @@
+mod cases;
+mod endpoint;
+mod folder;
+mod hostile;
+mod items;
+mod support;
