@@ -11,6 +11,7 @@
 mod apis;
 pub mod cli;
 mod deploy;
+mod events;
 mod findings;
 mod front;
 mod logs;

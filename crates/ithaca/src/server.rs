@@ -19,6 +19,7 @@ use engine::{Engine, Handle, Reader};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
 
+use crate::events::{Followers, Target};
 use crate::front::{self, Front};
 use crate::logs::LogGroups;
 use crate::tasks::Tasks;
@@ -40,6 +41,8 @@ pub struct Options {
     pub home: Home,
     /// Another DynamoDB to use instead of the embedded one.
     pub dynamodb_endpoint: Option<String>,
+    /// Where status changes go.
+    pub events: Vec<Target>,
     /// Called with every line that functions write.
     pub print_logs: bool,
 }
@@ -53,6 +56,7 @@ pub enum StartError {
     Logs(aws_logs::Failure),
     Executable(std::io::Error),
     Thread(std::io::Error),
+    Events(std::io::Error),
     Port { address: SocketAddr, option: &'static str, cause: std::io::Error },
 }
 
@@ -64,6 +68,7 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
+            StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
             StartError::Port { address, option, cause } if cause.kind() == std::io::ErrorKind::AddrInUse => {
@@ -96,6 +101,7 @@ pub struct Server {
     pub(crate) front: Arc<Front>,
     engine: Engine,
     recorder: Arc<Recorder>,
+    followers: Followers,
     main: tokio::task::JoinHandle<()>,
     apis: Vec<tokio::task::JoinHandle<()>>,
     _folder: Folder,
@@ -123,8 +129,11 @@ impl Server {
         let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
         let engine = Engine::open(store, runner, &config).map_err(StartError::Engine)?;
 
+        let states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
+        let watch = || engine.handle().watch();
+        let followers = Followers::start(&options.events, &states, watch).map_err(StartError::Events)?;
         let front = Arc::new(Front {
-            states: States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups),
+            states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
             lambda: host,
             logs,
@@ -135,7 +144,7 @@ impl Server {
             fatal: engine.fatal(),
         });
         let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
-        Ok(Server { options, address, front, engine, recorder, main, apis: Vec::new(), _folder: folder })
+        Ok(Server { options, address, front, engine, recorder, followers, main, apis: Vec::new(), _folder: folder })
     }
 
     pub fn handle(&self) -> Handle {
@@ -196,6 +205,7 @@ impl Server {
             recorder.close();
         };
         let _ = tokio::task::spawn_blocking(close).await;
+        self.followers.shut_down().await;
         self.main.abort();
         self.front.lambda.shut_down().await;
     }
