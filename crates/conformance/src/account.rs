@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_protocol::Home;
 use aws_states::{States, TARGET_PREFIX};
 use engine::core::{Core, Limits};
-use engine::{Completion, Config, Engine, Items, Machine, ReadItems, Reader, Task, TaskRunner};
+use engine::{Completion, Config, Engine, Items, Machine, ReadItems, Reader, StatusChange, Task, TaskRunner};
 use interpreter::{Payload, Timestamp};
 use serde_json::Value;
 use store::{Memory, ShardId, Store};
@@ -98,6 +98,11 @@ impl Account {
     pub fn machine(&self, arn: &str) -> Result<Arc<Machine>, Reason> {
         let found = self.engine.handle().machines().get(arn).map_err(|error| Reason::plain(error.to_string()))?;
         found.ok_or_else(|| Reason::plain("a state machine that was created is not there"))
+    }
+
+    /// A status change as EventBridge would deliver it.
+    pub fn status_change_event(&self, change: &StatusChange) -> Result<Option<Value>, Reason> {
+        self.states.status_change_event(change).map_err(|error| Reason::plain(error.to_string()))
     }
 
     /// A shard that is handed its time.

@@ -1,6 +1,6 @@
 //! The engine's front: requests go in, answers come back when they are durable.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -43,8 +43,9 @@ impl Handle {
         &self.machines
     }
 
-    /// Starts an execution. The answer comes when it is durable; a name that was used is handled as AWS does:
-    /// the same input while it runs gives the first answer, anything else is refused.
+    /// Starts an execution of the machine, version or alias of this ARN. The answer comes when it is durable; a name
+    /// that was used is handled as AWS does: the same input while it runs gives the first answer, anything else is
+    /// refused.
     pub async fn start(
         &self,
         machine_arn: &str,
@@ -52,7 +53,10 @@ impl Handle {
         input: Payload,
         trace_header: Option<&str>,
     ) -> Result<Started, StartError> {
-        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
+        // The share of an alias that this start falls to.
+        let draw = RandomState::new().hash_one(machine_arn);
+        let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
+        let machine = target.machine;
         if machine.is_deleting {
             return Err(StartError::MachineDeleting);
         }
@@ -64,7 +68,9 @@ impl Handle {
         let start = Start {
             name: name.map(Arc::from),
             trace_header: trace_header.map(Arc::from),
-            ..Start::new(machine.revision.clone(), input)
+            version: target.version,
+            alias: target.alias,
+            ..Start::new(target.revision, input)
         };
         self.start_on(shard, start).await
     }

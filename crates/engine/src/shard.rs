@@ -18,6 +18,7 @@ use crate::core::{Act, ChildEnd, Core, Gauges, MapRunUpdate, Start, StartReply, 
 use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, TokenError};
 use crate::handle::ShardDoor;
 use crate::keys::{ExecutionId, split_execution_arn};
+use crate::log::LogSink;
 use crate::machines::Machines;
 use crate::map_run::RunKey;
 use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written};
@@ -129,6 +130,7 @@ pub struct Shard {
     pub recover: Recover,
     pub store: Arc<dyn store::Store>,
     pub runner: Arc<dyn TaskRunner>,
+    pub log: Arc<dyn LogSink>,
     pub inbox: Receiver<Message>,
     /// To hand to completions and to the store.
     pub sender: Sender<Message>,
@@ -346,6 +348,7 @@ impl Shard {
                 }
                 // Nobody watching is no error.
                 Act::Changed(change) => drop(self.changes.send(change)),
+                Act::Log(logged) => self.log.log(logged),
             }
         }
     }

@@ -314,7 +314,7 @@ fn catch() {
         6<5 <- A
         7<6 -> C
         8<7 <- C
-        9<8 succeeded {"Error":"Q"}"#,
+        9<8 succeeded {"Error":"Q","Cause":null}"#,
     );
 }
 

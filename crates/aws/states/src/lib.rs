@@ -9,7 +9,9 @@
 mod actions;
 mod check;
 mod errors;
+mod events;
 mod history;
+mod logging;
 mod page;
 mod wire;
 
@@ -17,8 +19,10 @@ use std::sync::Arc;
 
 use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
 use engine::{Handle, Reader};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+
+pub use logging::{LogTarget, Record, Recorder, records as log_records};
 
 /// What comes before the operation in `X-Amz-Target`.
 pub const TARGET_PREFIX: &str = "AWSStepFunctions.";
@@ -36,11 +40,26 @@ pub struct States {
     pub(crate) home: Home,
     /// Places for states that are tested.
     pub(crate) tests: Arc<Semaphore>,
+    log: Option<Arc<dyn LogTarget>>,
 }
 
 impl States {
     pub fn new(handle: Handle, reader: Reader, home: Home) -> States {
-        States { handle, reader, home, tests: Arc::new(Semaphore::new(TESTS_MAX)) }
+        States { handle, reader, home, tests: Arc::new(Semaphore::new(TESTS_MAX)), log: None }
+    }
+
+    /// Log groups that machines name are declared to this target.
+    pub fn with_log(self, target: Arc<dyn LogTarget>) -> States {
+        States { log: Some(target), ..self }
+    }
+
+    /// Tells where log groups live that machines with these settings write to one.
+    pub(crate) async fn declare_log(&self, settings: &Map<String, Value>) -> Result<(), Error> {
+        let Some((target, group)) = self.log.clone().zip(logging::group(settings)) else { return Ok(()) };
+        match tokio::task::spawn_blocking(move || target.declare(&group)).await {
+            Ok(declared) => declared.map_err(|why| errors::invalid_logging(&why)),
+            Err(error) => Err(Error::internal(format!("the request was given up: {error}"))),
+        }
     }
 
     /// Answers one request. Never fails: every failure is an AWS error.
