@@ -14,6 +14,7 @@ use serde_json::Value;
 use store::commit_and_wait;
 
 use crate::account::{Account, REGION};
+use crate::canonical::without_tokens;
 use crate::objects::Objects;
 use crate::tasks::{Outcome, Tasks};
 use crate::verdict::Reason;
@@ -138,7 +139,8 @@ impl Drive<'_, '_, '_> {
         match answer {
             Answer::Runner(id, task, outcome) => self.core.outcome(id, task, outcome),
             Answer::Token(token, outcome) => {
-                let answer = outcome.map_or_else(TokenAnswer::Failed, TokenAnswer::Succeeded);
+                let echoed = |output: Payload| echoed(&output, &token);
+                let answer = outcome.map_or_else(TokenAnswer::Failed, |output| TokenAnswer::Succeeded(echoed(output)));
                 self.core.answer(token, answer, drop);
             }
             Answer::Worker(id, task) => {
@@ -214,4 +216,14 @@ impl Drive<'_, '_, '_> {
         }
         Ok(true)
     }
+}
+
+/// A worker that gave back what it was sent gave the token back, which is a placeholder in the recording.
+fn echoed(output: &Payload, token: &Token) -> Payload {
+    let token = token.encode();
+    let text = without_tokens(output.text(), |name| match name.starts_with("task_token") {
+        true => token.clone(),
+        false => format!("<{name}>"),
+    });
+    Payload::from_checked_text(text)
 }

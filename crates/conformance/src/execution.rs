@@ -56,7 +56,7 @@ fn check_one(case: &Case, definition: &Value, input: Option<&Value>, expected: &
 }
 
 fn judge(case: &Case, definition: &Value, input: Option<&Value>, expected: &Value) -> Result<Verdict, Reason> {
-    let account = Account::open()?;
+    let account = Account::open(0)?;
     let matcher = Matcher::new(case.masked(), case.later_members());
     let mut tasks = Tasks::new(case, matcher.clone());
     let found = run(case, &account, definition, input, expected, &mut tasks);
@@ -99,9 +99,9 @@ fn run(
     };
     let mut logged = Vec::new();
     for _ in 1..runs(expected) {
-        logged.extend(drive::run(account, &plan, tasks, Objects::new(case))?.logged);
+        logged.extend(drive::run(account, &plan, tasks, Objects::new(case, account.reader()))?.logged);
     }
-    let seen = drive::run(account, &plan, tasks, Objects::new(case))?;
+    let seen = drive::run(account, &plan, tasks, Objects::new(case, account.reader()))?;
     logged.extend(seen.logged);
     let events = account.history(&seen.execution_arn)?;
     let description = account.request("DescribeExecution", &json!({ "executionArn": seen.execution_arn }));

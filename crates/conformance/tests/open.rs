@@ -9,7 +9,7 @@ use conformance::{Selection, run};
 /// Cases that pass strictly. When a run reaches more, write the new number here.
 const STRICT_MIN: &[(&str, usize)] = &[
     ("activities", 0),
-    ("api", 88),
+    ("api", 89),
     ("arguments", 3),
     ("assign", 25),
     ("base", 24),

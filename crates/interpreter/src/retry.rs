@@ -6,7 +6,7 @@ use asl::definition::{CaughtOutput, Jitter, Next, Retrier, error_matches};
 use serde_json::{Map, Value};
 
 use crate::execution::FrameId;
-use crate::history::Failure;
+use crate::history::{ErrorText, Failure};
 use crate::io::{Known, Leaving};
 use crate::payload::Payload;
 use crate::stepper::{Done, Stepper};
@@ -55,15 +55,11 @@ impl Stepper<'_> {
     }
 }
 
-/// `{"Error": …, "Cause": …}`
+/// `{"Error": …, "Cause": …}`; what is absent is null, as recorded.
 pub fn error_output(failure: &Failure) -> Payload {
-    let mut object = Map::new();
-    for (name, text) in [("Error", &failure.error), ("Cause", &failure.cause)] {
-        if let Some(text) = text {
-            object.insert(name.into(), Value::from(&**text));
-        }
-    }
-    Payload::from_value(Value::Object(object))
+    let member = |(name, text): (&str, &ErrorText)| (name.to_owned(), text.as_deref().map_or(Value::Null, Value::from));
+    let members = [("Error", &failure.error), ("Cause", &failure.cause)].map(member);
+    Payload::from_value(Value::Object(Map::from_iter(members)))
 }
 
 /// IntervalSeconds × BackoffRate^used, at most MaxDelaySeconds.

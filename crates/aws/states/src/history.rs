@@ -98,7 +98,7 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
         },
         EventKind::ActivityStarted { worker } => {
             let details = worker.iter().map(|worker| ("workerName".to_owned(), Value::from(&**worker))).collect();
-            fixed("ActivityStarted", worker.is_some().then_some(("activityStartedEventDetails", details)))
+            fixed("ActivityStarted", Some(("activityStartedEventDetails", details)))
         }
         EventKind::TaskSubmitted { resource, output } => {
             let mut details = data(around, "output", output);

@@ -52,6 +52,9 @@ const MOMENTS: &[&str] = &[
 /// Whole strings that stand for a role, beside role ARNs with a placeholder.
 const ROLES: &[&str] = &["snf_role_arn", "sfn_role_arn"];
 
+/// A whole string that stands for the ARN of a Map Run.
+const MAP_RUN: &str = "map_run_arn";
+
 /// What the recordings of `States.MathRandom` hold in place of its number.
 const RANDOM_NUMBER: &str = "RandomNumberGenerated";
 
@@ -143,6 +146,7 @@ impl Matcher {
             Value::Number(_) => MOMENTS.contains(&word) || recorded == RANDOM_NUMBER,
             Value::String(found) if MOMENTS.contains(&word) => found == recorded || self.is_moment(found),
             Value::String(found) if is_role_pattern(recorded) => found == recorded || is_role(found),
+            Value::String(found) if recorded == MAP_RUN => found.contains(":mapRun:"),
             Value::String(found) => {
                 let masked = &self.masked;
                 let is_time = |text: &str| asl::timestamp::parse(text).is_some() || masked.iter().any(|it| it == text);
