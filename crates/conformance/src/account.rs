@@ -48,15 +48,20 @@ pub struct Answer {
 }
 
 impl Account {
-    /// `items` of objects that were not recorded.
+    /// An account whose tasks, but for those of executions with a history, are answered with their input. Objects that
+    /// were not recorded hold so many items.
     pub fn open(items: usize) -> Result<Account, Reason> {
+        Account::with(Arc::new(Echo { items }))
+    }
+
+    pub fn with(runner: Arc<dyn TaskRunner>) -> Result<Account, Reason> {
         let store: Arc<dyn Store> = Arc::new(Memory::new());
         let failed = |what: &str, error: &dyn std::fmt::Display| Reason::plain(format!("{what}: {error}"));
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| failed("the runtime could not be started", &error))?;
-        let engine = Engine::open(store.clone(), Arc::new(Echo { items }), &Config::default())
+        let engine = Engine::open(store.clone(), runner, &Config::default())
             .map_err(|error| failed("the engine could not be opened", &error))?;
         let home = Home { region: REGION.into(), account: ACCOUNT.into() };
         let states = States::new(engine.handle(), engine.reader(), home);

@@ -651,7 +651,7 @@ impl Core {
     fn step(&mut self, id: ExecutionId, kind: InputKind) -> Result<Vec<Command>, Rejected> {
         let active = self.active.get_mut(&id).ok_or(Rejected::Terminal)?;
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
-        let setting = Setting { definition, about: &active.about };
+        let setting = Setting::new(definition, &active.about);
         let input = Input { at: self.now, entropy: self.entropy.next(), kind };
         let transition = step(&setting, &mut active.execution, &input)?;
         self.dirty_bytes += written_bytes(&transition.history);

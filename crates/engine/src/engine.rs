@@ -96,7 +96,7 @@ impl Engine {
                 .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
             threads.push(thread);
         }
-        let handle = Handle { machines: machines.clone(), activities, shards: doors, changes };
+        let handle = Handle { machines: machines.clone(), activities, shards: doors, changes, runner };
         Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use interpreter::{Failure, Payload, Timestamp, Token};
+use interpreter::{Failure, Payload, RunTask, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::activities::{Activities, Polled};
@@ -18,6 +18,7 @@ use crate::machines::{Machine, Machines};
 use crate::map_run::RunKey;
 use crate::record::Parent;
 use crate::shard::Message;
+use crate::task::{TaskRunner, run_alone};
 use crate::watch::StatusChange;
 
 /// Cheap to clone; lives as long as anybody holds it.
@@ -27,6 +28,7 @@ pub struct Handle {
     pub(crate) activities: Arc<Activities>,
     pub(crate) shards: Arc<[ShardDoor]>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
+    pub(crate) runner: Arc<dyn TaskRunner>,
 }
 
 pub struct ShardDoor {
@@ -206,6 +208,18 @@ impl Handle {
             }
         }
         Ok(deleted)
+    }
+
+    /// Runs a task that no execution asks for, as TestState does; none if it has no outcome in time, or nobody waits for
+    /// it any more. Blocks, and a task whose outcome comes later has run all the same.
+    pub fn run_alone(
+        &self,
+        execution_arn: &Arc<str>,
+        task: RunTask,
+        patience: Duration,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<Result<Payload, Failure>> {
+        run_alone(&*self.runner, execution_arn.clone(), task, patience, is_given_up)
     }
 
     /// Every start and end of an execution from now on.

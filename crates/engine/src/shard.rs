@@ -21,7 +21,7 @@ use crate::keys::{ExecutionId, split_execution_arn};
 use crate::log::LogSink;
 use crate::machines::Machines;
 use crate::map_run::RunKey;
-use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written, task_id, token};
+use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written};
 use crate::watch::StatusChange;
 
 pub enum Message {
@@ -330,16 +330,7 @@ impl Shard {
                 Act::Run { id, execution_arn, task } => {
                     let completion =
                         Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
-                    let task = Task {
-                        execution_arn,
-                        state: task.state,
-                        resource: task.resource,
-                        input: task.input,
-                        role_arn: task.role_arn,
-                        id: task_id(id, task.task),
-                        token: token(id, task.task, task.secret),
-                    };
-                    self.runner.run(task, completion);
+                    self.runner.run(Task::of(id, execution_arn, task), completion);
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
                 Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),

@@ -18,6 +18,7 @@ impl Stepper<'_> {
         let retriers = self.state_of(id).kind.retriers();
         let index = retriers.iter().position(|retrier| error_matches(&retrier.error_equals, failure.name()))?;
         let retrier = &retriers[index];
+        self.seen(|seen| seen.retrier = Some(index));
         let frame = self.frame_mut(id);
         frame.retries.resize(retriers.len(), 0);
         let used = frame.retries[index];
@@ -25,11 +26,12 @@ impl Stepper<'_> {
             return None;
         }
         frame.retries[index] = used + 1;
-        let delay = delay_ms(retrier, used);
-        Some(match retrier.jitter {
-            Jitter::None => delay,
-            Jitter::Full => (self.entropy.unit() * delay.saturating_add(1) as f64) as u64,
-        })
+        let delay = match (delay_ms(retrier, used), retrier.jitter) {
+            (delay, Jitter::None) => delay,
+            (delay, Jitter::Full) => (self.entropy.unit() * delay.saturating_add(1) as f64) as u64,
+        };
+        self.seen(|seen| seen.backoff_ms = Some(delay));
+        Some(delay)
     }
 
     /// How the first catcher that matches leaves the state.
@@ -38,6 +40,7 @@ impl Stepper<'_> {
         let found =
             catchers.iter().enumerate().find(|(_, catcher)| error_matches(&catcher.error_equals, failure.name()));
         let Some((index, catcher)) = found else { return Ok(None) };
+        self.seen(|seen| seen.catcher = Some(index));
         let error_output = error_output(failure);
         let known = Known { error_output: Some(&error_output), ..Known::default() };
         let place = format!("Catch[{index}]/");

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
 use engine::{Handle, Reader};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 pub use logging::{LogTarget, Record, Recorder, records as log_records};
 
@@ -29,17 +30,22 @@ pub const TARGET_PREFIX: &str = "AWSStepFunctions.";
 /// "Maximum request size": 1 MB per request. Source: "Step Functions service quotas".
 const REQUEST_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
+/// States that are tested at the same time, each on a thread. AWS's quota of TestState is 50 in a burst.
+const TESTS_MAX: usize = 50;
+
 #[derive(Clone)]
 pub struct States {
     pub(crate) handle: Handle,
     pub(crate) reader: Reader,
     pub(crate) home: Home,
+    /// Places for states that are tested.
+    pub(crate) tests: Arc<Semaphore>,
     log: Option<Arc<dyn LogTarget>>,
 }
 
 impl States {
     pub fn new(handle: Handle, reader: Reader, home: Home) -> States {
-        States { handle, reader, home, log: None }
+        States { handle, reader, home, tests: Arc::new(Semaphore::new(TESTS_MAX)), log: None }
     }
 
     /// Log groups that machines name are declared to this target.

@@ -33,6 +33,7 @@ mod send_task_success;
 mod start_execution;
 mod stop_execution;
 mod tag_resource;
+mod test_state;
 mod untag_resource;
 mod update_map_run;
 mod update_state_machine;
@@ -92,6 +93,7 @@ actions! {
     "StartExecution" => start_execution,
     "StopExecution" => stop_execution,
     "TagResource" => tag_resource,
+    "TestState" => test_state,
     "UntagResource" => untag_resource,
     "UpdateMapRun" => update_map_run,
     "UpdateStateMachine" => update_state_machine,

@@ -35,7 +35,8 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     Ok(json!({ "executionArn": &*started.execution_arn, "startDate": date(started.started_at) }))
 }
 
-fn input(text: &str) -> Result<Payload, Error> {
+/// The input of an execution.
+pub fn input(text: &str) -> Result<Payload, Error> {
     if text.len() > PAYLOAD_BYTES_MAX {
         return Err(errors::constraint(
             &format!("of {} bytes", text.len()),
