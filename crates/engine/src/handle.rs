@@ -10,7 +10,7 @@ use interpreter::{Failure, Payload, RunTask, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::activities::{Activities, Polled};
-use crate::core::{Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
+use crate::core::{ChildEnd, Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::INBOX_MAX;
@@ -27,6 +27,8 @@ pub struct Handle {
     pub(crate) machines: Arc<Machines>,
     pub(crate) activities: Arc<Activities>,
     pub(crate) shards: Arc<[ShardDoor]>,
+    /// Runs what is waited for: nothing of it is written.
+    pub(crate) express: Arc<ShardDoor>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
     pub(crate) runner: Arc<dyn TaskRunner>,
 }
@@ -73,6 +75,37 @@ impl Handle {
             ..Start::new(target.revision, input)
         };
         self.start_on(shard, start).await
+    }
+
+    /// Runs an Express execution of the machine, version or alias of this ARN to its end. It lives in memory: when the
+    /// process ends, so does it.
+    pub async fn start_sync(
+        &self,
+        machine_arn: &str,
+        name: Option<&str>,
+        input: Payload,
+        trace_header: Option<&str>,
+    ) -> Result<ChildEnd, StartError> {
+        let draw = RandomState::new().hash_one(machine_arn);
+        let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
+        if target.machine.is_deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        if !target.revision.is_express {
+            return Err(StartError::NotExpress);
+        }
+        let (ended, end) = oneshot::channel();
+        let start = Start {
+            name: name.map(Arc::from),
+            trace_header: trace_header.map(Arc::from),
+            version: target.version,
+            alias: target.alias,
+            // A caller that is gone needs no answer.
+            on_end: Some(Box::new(move |end| drop(ended.send(end)))),
+            ..Start::new(target.revision, input)
+        };
+        self.start_on(&self.express, start).await?;
+        end.await.map_err(|_| unavailable().into())
     }
 
     /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
@@ -203,7 +236,7 @@ impl Handle {
     pub fn delete_machine(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
         let deleted = self.machines.delete(arn)?;
         if let Some(machine) = &deleted {
-            for shard in self.shards.iter() {
+            for shard in self.shards.iter().chain([&*self.express]) {
                 shard.tell(Message::MachineDeleted(machine.number));
             }
         }

@@ -22,6 +22,7 @@ use engine::{Handle, Reader};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
+pub use actions::start_sync_execution::shape as sync_answer;
 pub use logging::{LogTarget, Record, Recorder, records as log_records};
 
 /// What comes before the operation in `X-Amz-Target`.

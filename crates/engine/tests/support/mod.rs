@@ -82,7 +82,7 @@ pub enum Answer {
 impl Bench {
     pub fn open(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize) -> Bench {
         let machines = Arc::new(Machines::open(store.clone()).unwrap());
-        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1 };
+        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1, is_volatile: false };
         let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, 7).unwrap();
         Bench {
             reader: Reader::new(store.clone(), machines.clone()),

@@ -207,6 +207,7 @@ fn about(home: &Home, entropy: u64, role_arn: &str, input: &Payload) -> About {
         input: input.clone(),
         // Nobody can give a token back to a test, so it names nothing.
         key: 0,
+        is_express: false,
     }
 }
 
