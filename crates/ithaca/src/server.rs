@@ -123,15 +123,22 @@ impl Server {
             Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
         let runner = Tasks::new(host.clone(), tokio::runtime::Handle::current());
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
+        for why in logs.unreadable() {
+            eprintln!("warning: a log group is left alone: {why}");
+        }
         let log_groups = Arc::new(LogGroups(logs.clone()));
         let recorder = Recorder::start(log_groups.clone(), &options.home.region).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
         let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
+        let mut targets = Vec::new();
+        for target in &options.events {
+            target.check().map_err(StartError::Events)?;
+            targets.push((target.clone(), config.changes.subscribe()));
+        }
         let engine = Engine::open(store, runner, &config).map_err(StartError::Engine)?;
 
         let states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
-        let watch = || engine.handle().watch();
-        let followers = Followers::start(&options.events, &states, watch).map_err(StartError::Events)?;
+        let followers = Followers::start(targets, &states);
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
