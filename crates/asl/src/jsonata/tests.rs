@@ -190,6 +190,12 @@ fn sentences_of_failures() {
             "T2010: The expressions either side of operator \">\" must evaluate to numeric or string values".to_owned(),
         ),
         ("$unknown(1)", "T1006: Attempted to invoke a non-function".to_owned()),
+        // An operator is no function, whatever stands for it in the tree that is evaluated.
+        (
+            "1 ~> 'a' & 'b'",
+            "T2006: The right side of the function application operator ~> must be a function".to_owned(),
+        ),
+        ("1 ~> -'a'", "D1002: Cannot negate a non-numeric value: \"a\"".to_owned()),
         ("$map($states.input.items, function($i){ $uppercase($i.id) })", mismatch(1, "uppercase")),
     ];
     for (text, expected) in coded {

@@ -159,8 +159,8 @@ fn run(index: u64, name: &str, case: Case, options: &Options, inputs: u64, corpu
         tally.slowest.1,
         outcomes.join(", ")
     );
-    for (place, count) in &tally.caught {
-        println!("           {count} panics that were answered for: {place}");
+    for (place, (count, first)) in &tally.caught {
+        println!("           {count} panics that were answered for (first in case {first}): {place}");
     }
     if tally.failures > 0 {
         println!("           {} FAILURES", tally.failures);
@@ -171,8 +171,8 @@ fn run(index: u64, name: &str, case: Case, options: &Options, inputs: u64, corpu
 #[derive(Default)]
 struct Tally {
     outcomes: std::collections::BTreeMap<&'static str, u64>,
-    /// Panics that never came out.
-    caught: std::collections::BTreeMap<String, u64>,
+    /// Panics that never came out: how many, and the first case.
+    caught: std::collections::BTreeMap<String, (u64, u64)>,
     failures: usize,
     slowest: (Duration, u64),
 }
@@ -188,7 +188,7 @@ impl Tally {
             Ok(Ok(what)) => {
                 *self.outcomes.entry(what).or_default() += 1;
                 if let Some(place) = panic {
-                    *self.caught.entry(place).or_default() += 1;
+                    self.caught.entry(place).or_insert((0, number)).0 += 1;
                 }
                 (took > SLOW).then(|| format!("it took {took:?}"))
             }
