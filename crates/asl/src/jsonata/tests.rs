@@ -50,6 +50,11 @@ fn cause(text: &str) -> String {
 fn values() {
     let rows = [
         ("$states.input.orderId", json!("o-1")),
+        ("$substring('abc', 1e308)", json!("")),
+        ("$substring('abc', 1, 1e308)", json!("bc")),
+        ("$substring('abc', -1e308, 1e308)", json!("abc")),
+        ("$substring('abcd', -3, 2.9)", json!("bc")),
+        ("$states.input.orderId.$substring(1)", json!("-1")),
         ("$states.input.items.price", json!([2.5, 4])),
         ("$states.input.items[id = 2].price", json!(4)),
         ("$states.input.items.id.$string()", json!(["1", "2"])),

@@ -22,6 +22,7 @@ pub fn path(random: &mut Random, _: &Corpus) -> Result<&'static str, String> {
         1 => (0..random.below(10)).map(|_| random.word(PATH_PIECES)).collect(),
         _ => text,
     };
+    crate::show(&text);
     let document = documents::document(random);
     if let Ok(reference) = ReferencePath::parse(&text) {
         let set = reference.set(document.clone(), json!("put"));
@@ -94,6 +95,7 @@ const CALL_PIECES: &str = "States.Format States.Array States.UUID ( ) , ' \\' {}
 pub fn intrinsic(random: &mut Random, _: &Corpus) -> Result<&'static str, String> {
     let text = call_text(random, 3);
     let text = if random.is(25) { random.mutated(&text, CALL_PIECES) } else { text };
+    crate::show(&text);
     let (document, variables, entropy) =
         (documents::document(random), variables(random), Entropy::new(random.number()));
     let context = Context::new(|| json!({ "Execution": { "Id": "run" }, "Map": { "Item": { "Index": 0 } } }));
@@ -184,6 +186,7 @@ pub fn jsonata(random: &mut Random, _: &Corpus) -> Result<&'static str, String> 
         1 => (0..random.below(12)).map(|_| random.word(JSONATA_PIECES)).collect::<Vec<_>>().join(" "),
         _ => text,
     };
+    crate::show(&text);
     let Ok(expression) = Expression::parse(&text) else { return Ok("refused") };
     expression.findings(Available { result: random.is(50), error_output: random.is(50) });
     let (document, result, variables) = (documents::document(random), documents::value(random, 2), variables(random));

@@ -33,6 +33,7 @@ pub fn parser(random: &mut Random, corpus: &Corpus) -> Result<&'static str, Stri
         drawn(random).to_string()
     };
     let text = if random.is(85) { random.mutated(&text, PIECES) } else { text };
+    crate::show(&text);
     let machine = if random.is(80) { MachineType::Standard } else { MachineType::Express };
     match asl::parse_as(&text, machine) {
         Ok(parsed) => {
@@ -71,6 +72,7 @@ pub fn steps(random: &mut Random, corpus: &Corpus) -> Result<&'static str, Strin
         }
         (&drawn_definition, &*drawn_text)
     };
+    crate::show(text);
     let mut run = Run::of(definition, Payload::from_value(documents::document(random)), random.number());
     let outcome = run.whole(random);
     outcome.map_err(|broken| format!("{broken}, with the input {} of {text}", run.about.input.text()))
@@ -364,11 +366,16 @@ const RESOURCES: &[&str] = &[
 ];
 
 fn template(random: &mut Random) -> Value {
-    json!({ "a.$": safe_path(random), "b.$": call_text(random, 1), "c": documents::value(random, 1), "items.$": "$.items" })
+    let call = if random.is(50) {
+        "States.Format('{} {}', $$.State.Name, States.UUID())".into()
+    } else {
+        call_text(random, 1)
+    };
+    json!({ "a.$": safe_path(random), "b.$": call, "c": documents::value(random, 1), "items.$": "$.items" })
 }
 
 fn safe_path(random: &mut Random) -> String {
-    if random.is(75) { random.word("$ $.items $.total $$.Execution.Input $$.State.Name") } else { path_text(random) }
+    if random.is(85) { random.word("$ $.items $ $$.Execution.Input $$.State.Name") } else { path_text(random) }
 }
 
 fn expression(random: &mut Random, depth: usize) -> String {

@@ -3,7 +3,7 @@
 //! `cargo run --profile fuzz -p interpreter --example fuzz -- [--inputs N] [--seed S] [--only TARGET] [--from CASE]`
 //!
 //! The profile has the speed of a release and the checks of a debug build. Each case is drawn from the seed, the
-//! target and its number alone, so `--only TARGET --from CASE --inputs 1` repeats it. Definitions are read from
+//! target and its number alone, so `--only TARGET --from CASE --inputs 1` repeats it, and shows it. Definitions are read from
 //! `../shared/asl-corpus` too, if that folder is there.
 //!
 //! | target | what is drawn |
@@ -24,7 +24,7 @@ mod random;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use random::Random;
@@ -55,6 +55,14 @@ pub struct Corpus {
     pub texts: Vec<String>,
 }
 
+/// Says what was drawn, when it is the only case that was asked for.
+pub fn show(drawn: &str) {
+    if SHOWS.load(Ordering::Relaxed) {
+        println!("{drawn}");
+    }
+}
+
+static SHOWS: AtomicBool = AtomicBool::new(false);
 /// The case at hand, and when it began: milliseconds since the start of all, 0 between cases.
 static BEGAN: AtomicU64 = AtomicU64::new(0);
 static CASE: AtomicU64 = AtomicU64::new(0);
@@ -74,6 +82,7 @@ fn main() {
         std::process::exit(2)
     });
     let corpus = corpus();
+    SHOWS.store(options.inputs == 1, Ordering::Relaxed);
     println!("seed {}, {} definitions from the corpus", options.seed, corpus.texts.len());
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
