@@ -19,9 +19,11 @@ mod case;
 mod diff;
 mod drive;
 mod execution;
+mod objects;
 mod report;
 mod steps;
 mod tasks;
+mod told;
 mod verdict;
 
 use std::cell::RefCell;

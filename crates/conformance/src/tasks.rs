@@ -4,6 +4,8 @@
 //! state, and then what it was sent differs from what AWS sent, which is kept as a complaint; else nothing was
 //! recorded, and the case has failed. Entries whose state was not recorded count for every state.
 
+use std::collections::VecDeque;
+
 use interpreter::{Failure, Payload, RunTask};
 use serde_json::Value;
 
@@ -13,10 +15,21 @@ use crate::verdict::Reason;
 
 pub type Outcome = Result<Payload, Failure>;
 
+/// What becomes of an attempt.
+#[derive(Default)]
+pub struct Reply {
+    /// The first answer of a longer work.
+    pub submitted: Option<Payload>,
+    /// None if it never comes.
+    pub outcome: Option<Outcome>,
+}
+
 pub struct Tasks<'c> {
     entries: Vec<Entry<'c>>,
     /// Outcomes of which the recording does not tell whose they are, in its order.
     unowned: Vec<Outcome>,
+    /// Names of the workers that asked for tasks, in their order.
+    workers: VecDeque<Option<String>>,
     matcher: Matcher,
     /// The first attempt that was sent something else than on AWS.
     pub sent_otherwise: Option<Reason>,
@@ -33,11 +46,14 @@ impl<'c> Tasks<'c> {
     pub fn new(case: &'c Case, matcher: Matcher) -> Tasks<'c> {
         let entries = case.task_results.iter().map(|recorded| Entry { recorded, is_used: false }).collect();
         let unowned = if case.task_results_order_uncertain { unowned(case) } else { Vec::new() };
-        Tasks { entries, unowned, matcher, sent_otherwise: None, unanswered: None }
+        let started = |event: &&Value| event["type"] == "ActivityStarted";
+        let name = |event: &Value| event["activityStartedEventDetails"]["workerName"].as_str().map(str::to_owned);
+        let workers = case.expected["events"].as_array().into_iter().flatten().filter(started).map(name).collect();
+        Tasks { entries, unowned, workers, matcher, sent_otherwise: None, unanswered: None }
     }
 
-    /// What becomes of an attempt; none if it never answers.
-    pub fn answer(&mut self, task: &RunTask) -> Option<Outcome> {
+    /// What becomes of an attempt.
+    pub fn answer(&mut self, task: &RunTask) -> Reply {
         let of_state = |entry: &Entry<'_>| !entry.is_used && is_of_state(entry.recorded, &task.state);
         let is_same = |entry: &Entry<'_>| {
             of_state(entry)
@@ -48,18 +64,29 @@ impl<'c> Tasks<'c> {
         let Some(at) = exact.or_else(|| self.entries.iter().position(of_state)) else {
             let why = format!("nothing is recorded for a further attempt of {} with {}", task.state, task.input.text());
             self.unanswered.get_or_insert(Reason::new("no recorded answer is left for a task", why));
-            return None;
+            return Reply::default();
         };
         self.entries[at].is_used = true;
         let recorded = self.entries[at].recorded;
         if exact.is_none() && self.sent_otherwise.is_none() {
             self.sent_otherwise = Some(otherwise(&self.matcher, recorded, task));
         }
-        match &recorded["result"] {
+        let outcome = match &recorded["result"] {
             Value::Null if !self.unowned.is_empty() => Some(self.unowned.remove(0)),
             Value::Null => None,
             result => outcome(result),
-        }
+        };
+        let submitted = match &recorded["submitted"] {
+            Value::Null => None,
+            // Of some only the whole event was kept.
+            told => Some(told.get("output").filter(|_| told.get("resource").is_some()).unwrap_or(told).clone()),
+        };
+        Reply { submitted: submitted.map(Payload::from_value), outcome }
+    }
+
+    /// The name under which the next worker asked for a task of an activity, if it told one.
+    pub fn worker(&mut self) -> Option<String> {
+        self.workers.pop_front().flatten()
     }
 }
 
@@ -135,8 +162,8 @@ fn event_outcome(event: &Value) -> Option<Outcome> {
     })
 }
 
-/// Inside an event an output is text, unless it is an object.
-fn output(details: &Value) -> Payload {
+/// What a recorded answer holds as an output is text, unless it is an object.
+pub fn output(details: &Value) -> Payload {
     let parsed = details.as_str().and_then(text::parse);
     Payload::from_value(parsed.unwrap_or_else(|| details.clone()))
 }

@@ -7,10 +7,10 @@
 //! A failed commit ends the term: the caller drops the core and recovers a new one from the store. There is no
 //! other error path.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use asl::definition::StateId;
+use asl::definition::{Kind, Resource, StateId};
 use asl::scope::Entropy;
 use interpreter::{
     About, Branch, Command, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Phase, Rejected,
@@ -21,11 +21,22 @@ use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 use crate::error::{Error, StartError, StopError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
+use crate::log::Logged;
 use crate::machines::{Machines, Revision};
+use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
-use crate::task::lost;
+use crate::task::{Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
+
+mod answers;
+mod map_runs;
+mod redrive;
+
+pub use answers::{ChildEnd, Taken, TokenAnswer};
+use map_runs::MapRun;
+pub use map_runs::MapRunUpdate;
+pub use redrive::not_redrivable;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -42,8 +53,12 @@ pub struct Start {
     pub alias: Option<Arc<str>>,
     /// Who waits for its end.
     pub parent: Option<Parent>,
-    pub is_express: bool,
+    /// Called with its end, if this process lives to see it.
+    pub on_end: Option<OnEnd>,
 }
+
+/// Waits for the end of an execution.
+pub type OnEnd = Box<dyn FnOnce(ChildEnd) + Send>;
 
 impl Start {
     pub fn new(revision: Arc<Revision>, input: Payload) -> Start {
@@ -55,7 +70,7 @@ impl Start {
             version: None,
             alias: None,
             parent: None,
-            is_express: false,
+            on_end: None,
         }
     }
 }
@@ -76,7 +91,33 @@ pub enum Act {
         execution_arn: Arc<str>,
         task: RunTask,
     },
+    /// An activity's task is there to be taken by a worker.
+    Offer {
+        activity: Arc<str>,
+        id: ExecutionId,
+        task: TaskId,
+    },
+    /// It was given up before a worker has taken it.
+    Withdraw {
+        activity: Arc<str>,
+        id: ExecutionId,
+        task: TaskId,
+    },
+    /// A nested execution has ended: tells the task that waits for it.
+    TellParent {
+        execution: ExecutionId,
+        task: TaskId,
+        end: Box<ChildEnd>,
+    },
+    /// Stops a nested execution that nobody waits for any more.
+    StopChild {
+        execution_arn: Arc<str>,
+    },
+    ReadItems(RunKey, ReadItems),
+    WriteResults(RunKey, WriteResults),
     Changed(StatusChange),
+    /// Only of machines that log.
+    Log(Box<Logged>),
 }
 
 /// How much of everything the shard holds, for people and metrics.
@@ -94,6 +135,8 @@ pub struct Limits {
     pub open_executions_max: usize,
     /// How many shards there are: open executions of a shard that is no more go to the others.
     pub shards: u16,
+    /// Nothing of its executions is written: they end with the process.
+    pub is_volatile: bool,
 }
 
 pub struct Core {
@@ -120,6 +163,22 @@ pub struct Core {
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
+    /// Rows beside those of the executions, for the open batch.
+    writes: Vec<Write>,
+    /// Tasks of activities that wait for a worker.
+    offered: HashMap<(ExecutionId, TaskId), Arc<str>>,
+    map_runs: HashMap<RunKey, MapRun>,
+    /// Runs whose rows are to be written.
+    changed_runs: BTreeSet<RunKey>,
+    /// Runs that may have something to start.
+    pumping: VecDeque<RunKey>,
+    /// Runs that could start more if fewer executions were open.
+    starved: Vec<RunKey>,
+    /// Runs whose next inputs are not durable yet.
+    unreadable_yet: Vec<RunKey>,
+    /// Number of the open batch, and of the last that is durable.
+    batch: u64,
+    durable_batch: u64,
     /// What ends in the open batch, and in the sealed one: there to be asked for until that is durable.
     ending: Vec<Ending>,
     sealed_ending: Vec<Ending>,
@@ -129,6 +188,7 @@ pub struct Core {
 }
 
 struct Ending {
+    id: ExecutionId,
     machine: u32,
     name: Arc<str>,
     at: Timestamp,
@@ -146,6 +206,20 @@ struct Active {
     is_dirty: bool,
     /// Its row has not been written yet.
     is_new: bool,
+    /// How many items of a Map Run are in its input.
+    items: u32,
+    on_end: Option<OnEnd>,
+}
+
+impl Active {
+    fn logged(&self, events: Vec<HistoryEvent>) -> Logged {
+        Logged {
+            execution_arn: self.about.execution_arn.clone(),
+            revision: self.revision.clone(),
+            row: self.row.clone(),
+            events,
+        }
+    }
 }
 
 impl Core {
@@ -178,6 +252,15 @@ impl Core {
             dirty_bytes: 0,
             inputs: 0,
             acts: Vec::new(),
+            writes: Vec::new(),
+            offered: HashMap::new(),
+            map_runs: HashMap::new(),
+            changed_runs: BTreeSet::new(),
+            pumping: VecDeque::new(),
+            starved: Vec::new(),
+            unreadable_yet: Vec::new(),
+            batch: 1,
+            durable_batch: 0,
             ending: Vec::new(),
             sealed_ending: Vec::new(),
             last_id: ExecutionId(0),
@@ -191,9 +274,11 @@ impl Core {
             }
             // Also of machines that are gone: a start may have been on its way when its machine was deleted.
             core.load_open(number)?;
+            core.load_open(keys::CHILDREN | number)?;
         }
         core.last_id = core.newest_id()?;
-        core.take_up();
+        core.take_up()?;
+        core.pump();
         Ok(core)
     }
 
@@ -248,7 +333,7 @@ impl Core {
 
     /// Takes up what was open: timers are set again, tasks that were never handed over wait for a slot, and
     /// tasks that were handed over without an outcome are failed as lost.
-    fn take_up(&mut self) {
+    fn take_up(&mut self) -> Result<(), Error> {
         let mut ids: Vec<ExecutionId> = self.active.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -258,14 +343,42 @@ impl Core {
             }
             let is_ready = active.execution.is_ready();
             let mut lost_tasks = Vec::new();
+            let mut children = Vec::new();
             for (task, frame, wait) in active.execution.tasks() {
                 match &wait.phase {
                     Phase::Scheduled(input) => {
-                        self.waiting_tasks.push_back((id, run_task(active, task, frame.state, wait, input)));
+                        let task = run_task(active, task, frame.state, wait, input);
+                        match &task.resource {
+                            Resource::Activity { arn } => {
+                                self.offered.insert((id, task.task), arn.clone());
+                                let activity = arn.clone();
+                                self.acts.push(Act::Offer { activity, id, task: task.task });
+                            }
+                            _ => self.waiting_tasks.push_back((id, task)),
+                        }
                     }
+                    // Asking twice does no harm.
+                    Phase::Started { again: Some(input) } | Phase::Answered { again: Some(input), .. } => {
+                        let execution_arn = active.about.execution_arn.clone();
+                        let run = run_task(active, task, frame.state, wait, input);
+                        self.running_tasks.insert((id, task));
+                        self.acts.push(Act::Run { id, execution_arn, task: run });
+                    }
+                    // A worker has it, and its token.
+                    Phase::Started { .. } if is_activity(active, frame) => {}
                     Phase::Started { .. } | Phase::Answered { .. } => lost_tasks.push(task),
-                    Phase::Submitted { .. } => {}
+                    Phase::Submitted { child: Some(child) } => children.push((task, child.clone())),
+                    Phase::Submitted { child: None } => {}
                 }
+            }
+            let runs: Vec<_> = active.execution.map_runs().map(|(run, _)| RunKey { execution: id, id: run }).collect();
+            for (task, child) in children {
+                if let Some(end) = self.end_of_child(&child)? {
+                    self.child_ended(id, task, &end);
+                }
+            }
+            for run in runs {
+                self.take_up_run(run)?;
             }
             for task in lost_tasks {
                 let failure = lost("Ithaca stopped while this task was running; whether it took effect is not known.");
@@ -276,6 +389,7 @@ impl Core {
             }
         }
         self.start_waiting_tasks();
+        Ok(())
     }
 
     /// Hands no more tasks over: those that are scheduled wait for the next start.
@@ -315,8 +429,9 @@ impl Core {
         }
         // INVARIANT: an execution is accepted only with a definition that can be run.
         revision.definition()?;
-        if let Some(name) = &start.name
-            && let Some(existing) = self.existing(&revision, name, &start.input)?
+        // The name of an Express execution may be used again at once.
+        if let Some(name) = start.name.as_ref().filter(|_| !revision.is_express)
+            && let Some(existing) = self.existing(&revision, name, &start.input, start.parent.as_ref())?
         {
             return existing;
         }
@@ -326,8 +441,9 @@ impl Core {
         let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
         self.last_id = id;
         let name = start.name.unwrap_or_else(|| self.make_name());
-        let execution_arn: Arc<str> = keys::execution_arn(&revision.machine_arn, &name).into();
-        self.names.insert((revision.machine, name.clone()), id);
+        if !revision.is_express {
+            self.names.insert((revision.machine, name.clone()), id);
+        }
         let row = Row {
             machine: revision.machine,
             revision: revision.number,
@@ -340,10 +456,11 @@ impl Core {
             version: start.version,
             alias: start.alias,
             parent: start.parent,
-            is_express: start.is_express,
+            is_express: revision.is_express,
             redrive_count: 0,
             redriven_at: None,
         };
+        let execution_arn: Arc<str> = row.arn(id).into();
         let active = Active {
             about: about(id, &revision, &row, execution_arn.clone(), start.input),
             row,
@@ -353,6 +470,8 @@ impl Core {
             events: Vec::new(),
             is_dirty: false,
             is_new: true,
+            items: 0,
+            on_end: start.on_end,
         };
         self.active.insert(id, active);
         self.changed(id);
@@ -366,11 +485,17 @@ impl Core {
         revision: &Revision,
         name: &Arc<str>,
         input: &Payload,
+        parent: Option<&Parent>,
     ) -> Result<Option<Result<StartReply, StartError>>, Error> {
+        // A task that asks again after a crash gets the execution that it has started before.
+        let is_own = |row: &Row| parent.is_some() && row.parent.as_ref() == parent;
         let execution_arn = keys::execution_arn(&revision.machine_arn, name);
         if let Some(id) = self.names.get(&(revision.machine, name.clone())) {
             return Ok(Some(match self.active.get(id) {
-                Some(active) if active.about.input == *input && !active.execution.status.is_terminal() => {
+                Some(active)
+                    if is_own(&active.row)
+                        || (active.about.input == *input && !active.execution.status.is_terminal()) =>
+                {
                     Ok(StartReply { execution_arn: execution_arn.into(), started_at: active.row.started_at })
                 }
                 _ => Err(StartError::AlreadyExists { execution_arn }),
@@ -380,7 +505,7 @@ impl Core {
         // It has ended, or it is another shard's since their number has changed.
         let other = self.stored_start(decode_id(&id)?)?;
         Ok(Some(match other {
-            Some((row, started)) if row.status == ExecutionStatus::Running && started == *input => {
+            Some((row, started)) if is_own(&row) || (row.status == ExecutionStatus::Running && started == *input) => {
                 Ok(StartReply { execution_arn: execution_arn.into(), started_at: row.started_at })
             }
             _ => Err(StartError::AlreadyExists { execution_arn }),
@@ -441,15 +566,23 @@ impl Core {
 
     /// The outcome of a task that was handed over. One that nobody waits for any more frees its slot all the
     /// same; a repeated one, or one of an earlier term, has none and is dropped.
-    pub fn outcome(&mut self, id: ExecutionId, task: TaskId, outcome: Result<Payload, Failure>) {
+    pub fn outcome(&mut self, id: ExecutionId, task: TaskId, outcome: Outcome) {
         if !self.running_tasks.remove(&(id, task)) {
             return;
         }
-        let kind = match outcome {
-            Ok(output) => InputKind::TaskSucceeded(task, output),
-            Err(failure) => InputKind::TaskFailed(task, failure),
-        };
-        self.apply(id, kind);
+        match outcome {
+            Outcome::Done(Ok(output)) => drop(self.apply(id, InputKind::TaskSucceeded(task, output))),
+            Outcome::Done(Err(failure)) => drop(self.apply(id, InputKind::TaskFailed(task, failure))),
+            Outcome::Submitted { output, child } => {
+                let is_open = self.apply(id, InputKind::TaskSubmitted(task, output, child.clone()));
+                // A nested execution that was started before a crash may be over already.
+                if let Some(child) = child.filter(|_| is_open)
+                    && let Ok(Some(end)) = self.end_of_child(&child)
+                {
+                    self.child_ended(id, task, &end);
+                }
+            }
+        }
         self.start_waiting_tasks();
     }
 
@@ -468,6 +601,7 @@ impl Core {
         {
             self.apply(id, InputKind::TimerFired(timer));
         }
+        self.pump();
     }
 
     /// The machine's executions end at their next transition.
@@ -475,10 +609,10 @@ impl Core {
         self.deleting.insert(machine);
     }
 
-    /// Feeds one input, and what the engine itself owes in reply to its commands.
-    fn apply(&mut self, id: ExecutionId, kind: InputKind) {
+    /// Feeds one input, and what the engine itself owes in reply to its commands. False if the input was refused.
+    fn apply(&mut self, id: ExecutionId, kind: InputKind) -> bool {
         self.inputs += 1;
-        let Ok(commands) = self.step(id, kind) else { return };
+        let Ok(commands) = self.step(id, kind) else { return false };
         if self.perform(id, commands) {
             // INVARIANT: one execution takes one bounded step at a time, however far it could go.
             self.unfinished.push_back(id);
@@ -489,31 +623,38 @@ impl Core {
         let active = &self.active[&id];
         if self.deleting.contains(&active.row.machine) && !active.execution.status.is_terminal() {
             self.apply(id, InputKind::Stop(Failure::named("States.StateMachineDeleted")));
-            return;
+            return true;
         }
         self.start_waiting_tasks();
+        true
     }
 
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
-        let mut map_runs = Vec::new();
         for command in commands {
             match command {
-                Command::RunTask(task) => self.waiting_tasks.push_back((id, task)),
+                Command::RunTask(task) => match &task.resource {
+                    Resource::Activity { arn } => {
+                        self.offered.insert((id, task.task), arn.clone());
+                        self.acts.push(Act::Offer { activity: arn.clone(), id, task: task.task });
+                    }
+                    _ => self.waiting_tasks.push_back((id, task)),
+                },
                 Command::SetTimer(timer, at) => self.timers.set(id, timer, at),
                 Command::ClearTimer(_) => self.timers.clear(),
                 Command::Continue => is_cut_short = true,
                 // A runner is not interrupted: its outcome will be stale, and frees its slot.
-                Command::CancelTask(_) => {}
-                Command::StartMapRun(run) => map_runs.push(run),
-                Command::CancelMapRun(_) => {}
+                Command::CancelTask(task) => {
+                    if let Some(activity) = self.offered.remove(&(id, task)) {
+                        self.acts.push(Act::Withdraw { activity, id, task });
+                    }
+                }
+                Command::StopChild(execution_arn) => self.acts.push(Act::StopChild { execution_arn }),
+                Command::StartMapRun(plan) => self.start_map_run(id, *plan),
+                Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
             }
-        }
-        for run in map_runs {
-            let failure = Failure::new("States.Runtime", "Ithaca does not carry out Map Runs yet.");
-            self.apply(id, InputKind::MapRunFinished(run.id, Err(failure)));
         }
         is_cut_short
     }
@@ -521,7 +662,7 @@ impl Core {
     fn step(&mut self, id: ExecutionId, kind: InputKind) -> Result<Vec<Command>, Rejected> {
         let active = self.active.get_mut(&id).ok_or(Rejected::Terminal)?;
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
-        let setting = Setting { definition, about: &active.about };
+        let setting = Setting::new(definition, &active.about);
         let input = Input { at: self.now, entropy: self.entropy.next(), kind };
         let transition = step(&setting, &mut active.execution, &input)?;
         self.dirty_bytes += written_bytes(&transition.history);
@@ -556,12 +697,27 @@ impl Core {
         let Some(active) = self.active.get_mut(&id) else { return };
         active.row.status = ExecutionStatus::from(&active.execution.status);
         active.row.stopped_at = Some(now);
-        self.ending.push(Ending { machine: active.row.machine, name: active.row.name.clone(), at: now });
-        self.changed(id);
+        self.ending.push(Ending { id, machine: active.row.machine, name: active.row.name.clone(), at: now });
+        self.pumping.extend(self.starved.drain(..));
+        if let Some(on_end) = active.on_end.take() {
+            let end = child_end(active, now);
+            self.acts.push(Act::Reply(Box::new(move || on_end(end))));
+        }
+        match active.row.parent.clone() {
+            // Nobody watches the executions of a Map Run one by one.
+            Some(Parent::MapRun { execution, run, .. }) => self.child_finished(id, RunKey { execution, id: run }),
+            Some(Parent::Task { execution, task }) => {
+                let end = Box::new(child_end(active, now));
+                self.acts.push(Act::TellParent { execution, task, end });
+                self.changed(id);
+            }
+            None => self.changed(id),
+        }
     }
 
     fn changed(&mut self, id: ExecutionId) {
-        let Some(active) = self.active.get(&id) else { return };
+        // AWS tells nobody of Express executions.
+        let Some(active) = self.active.get(&id).filter(|active| !active.row.is_express) else { return };
         self.acts.push(Act::Changed(StatusChange {
             execution_arn: active.about.execution_arn.clone(),
             machine_arn: active.row.machine_arn.clone(),
@@ -585,7 +741,11 @@ impl Core {
     /// Is there anything to commit or to answer?
     pub fn has_work(&self) -> bool {
         // A batch that is full of inputs which changed nothing is sealed too: only that makes room for more.
-        !self.dirty.is_empty() || !self.acts.is_empty() || self.is_full()
+        !self.dirty.is_empty()
+            || !self.acts.is_empty()
+            || !self.writes.is_empty()
+            || !self.changed_runs.is_empty()
+            || self.is_full()
     }
 
     /// Has the open batch reached one of its limits?
@@ -595,10 +755,18 @@ impl Core {
 
     /// Closes the open batch: the writes to commit, and the acts to perform once that is done.
     pub fn seal(&mut self) -> (Batch, Vec<Act>) {
-        let mut writes = Vec::with_capacity(self.dirty.len() + 8);
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.reserve(self.dirty.len() + 8);
+        self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
             if let Some(active) = self.active.get_mut(&id) {
-                write(id, active, &mut writes);
+                let events = match self.limits.is_volatile {
+                    true => written(active),
+                    false => write(id, active, &mut writes),
+                };
+                if active.revision.is_logged {
+                    self.acts.push(Act::Log(Box::new(active.logged(events))));
+                }
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                 }
@@ -608,6 +776,7 @@ impl Core {
         self.dirty_bytes = 0;
         self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
+        self.batch += 1;
         // What was given up has freed its slot, and no other input need come to use it.
         self.start_waiting_tasks();
         (Batch { shard: self.shard, epoch: self.epoch, writes }, acts)
@@ -633,6 +802,36 @@ impl Core {
         for ending in std::mem::take(&mut self.sealed_ending) {
             self.names.remove(&(ending.machine, ending.name));
         }
+        // One batch is on its way at a time.
+        self.durable_batch = self.batch - 1;
+        self.pumping.extend(self.unreadable_yet.drain(..));
+    }
+}
+
+fn is_activity(active: &Active, frame: &Frame) -> bool {
+    let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+    match &definition.state(frame.state).kind {
+        Kind::Task(task) => matches!(task.resource, Resource::Activity { .. }),
+        _ => false,
+    }
+}
+
+fn child_end(active: &Active, now: Timestamp) -> ChildEnd {
+    let (output, failure) = match &active.execution.status {
+        Status::Succeeded(output) => (Some(output.clone()), None),
+        Status::Failed(failure) | Status::Aborted(failure) => (None, Some(failure.clone())),
+        Status::Fresh | Status::Running | Status::TimedOut => (None, None),
+    };
+    ChildEnd {
+        execution_arn: active.about.execution_arn.clone(),
+        machine_arn: active.row.machine_arn.clone(),
+        name: active.row.name.clone(),
+        status: active.row.status,
+        input: active.about.input.clone(),
+        output,
+        failure,
+        started_at: active.row.started_at,
+        stopped_at: now,
     }
 }
 
@@ -671,11 +870,17 @@ fn branch_bytes(branch: &Branch) -> usize {
     }
 }
 
-/// The writes of one execution: its record, and its row and list entry when it starts or ends.
-fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
+/// The writes of one execution: its record, and its row and list entry when it starts or ends. Gives the events that
+/// are in the record.
+fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
     let is_over = active.execution.status.is_terminal();
+    if active.row.is_express && active.row.parent.is_none() && is_over {
+        forget(id, active, writes);
+        return written(active);
+    }
     let (row, machine) = (&active.row, active.row.machine);
-    if active.is_new {
+    let listed = listed_under(row);
+    if active.is_new && !(row.is_express && row.parent.is_none()) {
         let value = keys::execution(id);
         writes.push(Write::Put { space: Space::Names, key: keys::name(machine, &row.name), value });
     }
@@ -684,12 +889,12 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
         writes.push(Write::Put { space: Space::Executions, key: keys::execution(id), value });
         writes.push(Write::Put {
             space: Space::Listing,
-            key: keys::listing(machine, row.status, id),
+            key: keys::listing(listed, row.status, id),
             value: Vec::new(),
         });
     }
     if is_over && !active.is_new {
-        let key = keys::listing(machine, ExecutionStatus::Running, id);
+        let key = keys::listing(listed, ExecutionStatus::Running, id);
         writes.push(Write::Delete { space: Space::Listing, key });
     }
     // One that ended badly may be redriven, which needs what it was about to do.
@@ -697,29 +902,58 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
     let value = record::encode_record(&active.events, snapshot);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     active.seq += 1;
-    active.events = Vec::new();
+    written(active)
+}
+
+/// The events of the open batch are where they belong.
+fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
     active.execution.settle();
+    std::mem::take(&mut active.events)
+}
+
+/// Nobody can ask for an Express execution that has ended: its history is its log.
+fn forget(id: ExecutionId, active: &Active, writes: &mut Vec<Write>) {
+    if active.is_new {
+        return;
+    }
+    let listed = keys::listing(listed_under(&active.row), ExecutionStatus::Running, id);
+    writes.push(Write::Delete { space: Space::Listing, key: listed });
+    writes.push(Write::Delete { space: Space::Executions, key: keys::execution(id) });
+    for seq in 0..active.seq {
+        writes.push(Write::Delete { space: Space::Records, key: keys::record(id, seq) });
+    }
+}
+
+/// The list of a machine's executions shows neither those of its Map Runs nor Express executions; they have one of
+/// their own.
+fn listed_under(row: &Row) -> u32 {
+    match row.parent {
+        Some(Parent::MapRun { .. }) => keys::CHILDREN | row.machine,
+        _ if row.is_express => keys::CHILDREN | row.machine,
+        _ => row.machine,
+    }
 }
 
 fn about(id: ExecutionId, revision: &Revision, row: &Row, execution_arn: Arc<str>, input: Payload) -> About {
     About {
         execution_arn,
         execution_name: row.name.clone(),
-        machine_arn: revision.machine_arn.clone(),
+        machine_arn: row.machine_arn.clone(),
         machine_name: revision.machine_name.clone(),
         role_arn: revision.role_arn.clone(),
         started_at: row.started_at,
         input,
         key: id.0,
+        is_express: row.is_express,
     }
 }
 
 fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, input: &Payload) -> RunTask {
     let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
     let state = definition.state(state);
-    let asl::definition::Kind::Task(definition) = &state.kind else {
+    let Kind::Task(definition) = &state.kind else {
         unreachable!("INVARIANT: only a Task state waits for a task");
     };
     RunTask {
@@ -747,7 +981,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
     let revision = machines.revision(row.machine, row.revision)?;
     revision.definition()?;
-    let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
+    let execution_arn: Arc<str> = row.arn(id).into();
     Ok(Active {
         about: about(id, &revision, &row, execution_arn, input),
         row,
@@ -757,6 +991,8 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         events: Vec::new(),
         is_dirty: false,
         is_new: false,
+        items: 0,
+        on_end: None,
     })
 }
 
@@ -798,7 +1034,7 @@ mod tests {
             }
         };
         let recover = || {
-            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1 };
+            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1, is_volatile: false };
             Core::recover(ShardId(0), store.clone(), machines.clone(), limits, Timestamp(0), 1).unwrap()
         };
         // Its start is on its way while its machine is deleted and made anew.

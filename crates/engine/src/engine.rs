@@ -9,14 +9,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use interpreter::Timestamp;
-use store::{ShardId, Store};
+use store::{Memory, ShardId, Store};
 use tokio::sync::{broadcast, watch};
 
+use crate::activities::Activities;
 use crate::core::{Core, Limits};
 use crate::error::Error;
 use crate::handle::{Handle, ShardDoor};
 use crate::keys::ExecutionId;
 use crate::limits::{OPEN_EXECUTIONS_MAX, RUNNING_TASKS_MAX, WATCH_BUFFER};
+use crate::log::{LogSink, NoLog};
 use crate::machines::Machines;
 use crate::reader::Reader;
 use crate::shard::{Clock, Message, Shard, now};
@@ -27,11 +29,17 @@ pub struct Config {
     pub shards: u16,
     pub running_tasks_max: usize,
     pub open_executions_max: usize,
+    pub log: Arc<dyn LogSink>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { shards: 1, running_tasks_max: RUNNING_TASKS_MAX, open_executions_max: OPEN_EXECUTIONS_MAX }
+        Config {
+            shards: 1,
+            running_tasks_max: RUNNING_TASKS_MAX,
+            open_executions_max: OPEN_EXECUTIONS_MAX,
+            log: Arc::new(NoLog),
+        }
     }
 }
 
@@ -51,12 +59,23 @@ impl Engine {
         let (changes, _) = broadcast::channel(WATCH_BUFFER);
         let fatal = Arc::new(watch::Sender::new(None));
         let mut unreadable = Vec::new();
-        let mut doors = Vec::new();
-        let mut threads = Vec::new();
-        for shard in 0..config.shards {
+        let activities = Arc::new(Activities::open(store.clone())?);
+        let mut inboxes = Vec::new();
+        let mut door = || {
             let (sender, inbox) = mpsc::channel();
-            let queued = Arc::new(AtomicUsize::new(0));
-            let recover = recovery(shard, config, &store, &machines);
+            inboxes.push(inbox);
+            ShardDoor { sender, queued: Arc::new(AtomicUsize::new(0)) }
+        };
+        let doors: Arc<[ShardDoor]> = (0..config.shards).map(|_| door()).collect();
+        let express = Arc::new(door());
+        let volatile: Arc<dyn Store> = Arc::new(Memory::new());
+        let mut threads = Vec::new();
+        let all = doors.iter().chain([&*express]).zip(inboxes).enumerate();
+        for (number, (door, inbox)) in all {
+            // The last keeps its executions in memory.
+            let is_volatile = number == doors.len();
+            let store = if is_volatile { &volatile } else { &store };
+            let recover = recovery(number as u16, is_volatile, config, store, &machines);
             let core = recover(now())?;
             unreadable.extend_from_slice(core.unreadable());
             let shard_loop = Shard {
@@ -64,22 +83,26 @@ impl Engine {
                 recover,
                 store: store.clone(),
                 runner: runner.clone(),
+                log: config.log.clone(),
                 inbox,
-                sender: sender.clone(),
-                queued: queued.clone(),
+                sender: door.sender.clone(),
+                queued: door.queued.clone(),
                 changes: changes.clone(),
+                peers: doors.clone(),
+                machines: machines.clone(),
+                activities: activities.clone(),
                 parked: VecDeque::new(),
                 clock: Clock::new(),
                 fatal: fatal.clone(),
             };
+            let name = if is_volatile { "express".to_owned() } else { format!("shard-{number}") };
             let thread = std::thread::Builder::new()
-                .name(format!("shard-{shard}"))
+                .name(name)
                 .spawn(move || run_to_the_end(shard_loop))
                 .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
             threads.push(thread);
-            doors.push(ShardDoor { sender, queued });
         }
-        let handle = Handle { machines: machines.clone(), shards: doors.into(), changes };
+        let handle = Handle { machines: machines.clone(), activities, shards: doors, express, changes, runner };
         Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 
@@ -106,7 +129,7 @@ impl Engine {
     /// what comes later finds nobody and is lost, as in a crash. Requests are told that the engine is stopping.
     pub fn shut_down(self, patience: Duration) {
         let at = Instant::now() + patience;
-        for shard in self.handle.shards.iter() {
+        for shard in self.handle.shards.iter().chain([&*self.handle.express]) {
             shard.tell(Message::ShutDown(at));
         }
         for thread in self.threads {
@@ -127,6 +150,7 @@ fn run_to_the_end(shard: Shard) {
 
 fn recovery(
     shard: u16,
+    is_volatile: bool,
     config: &Config,
     store: &Arc<dyn Store>,
     machines: &Arc<Machines>,
@@ -136,7 +160,7 @@ fn recovery(
     let shards = config.shards;
     let open_executions_max = (config.open_executions_max / usize::from(config.shards)).max(1);
     Box::new(move |now| {
-        let limits = Limits { running_tasks_max, open_executions_max, shards };
+        let limits = Limits { running_tasks_max, open_executions_max, shards, is_volatile };
         // Randomness enters here and only here; from the seed on everything is a function of its inputs.
         let seed = RandomState::new().hash_one(now.0);
         Core::recover(ShardId(shard), store.clone(), machines.clone(), limits, now, seed)

@@ -1,27 +1,36 @@
 //! The engine's front: requests go in, answers come back when they are durable.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
-use interpreter::{Failure, Payload, Timestamp};
+use interpreter::{Failure, Payload, RunTask, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::core::{Gauges, Start};
-use crate::error::{Error, StartError, StopError};
-use crate::keys;
+use crate::activities::{Activities, Polled};
+use crate::core::{ChildEnd, Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
+use crate::error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
+use crate::keys::{self, ExecutionId};
 use crate::limits::INBOX_MAX;
 use crate::machines::{Machine, Machines};
+use crate::map_run::RunKey;
+use crate::record::Parent;
 use crate::shard::Message;
+use crate::task::{TaskRunner, run_alone};
 use crate::watch::StatusChange;
 
 /// Cheap to clone; lives as long as anybody holds it.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) machines: Arc<Machines>,
+    pub(crate) activities: Arc<Activities>,
     pub(crate) shards: Arc<[ShardDoor]>,
+    /// Runs what is waited for: nothing of it is written.
+    pub(crate) express: Arc<ShardDoor>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
+    pub(crate) runner: Arc<dyn TaskRunner>,
 }
 
 pub struct ShardDoor {
@@ -36,8 +45,9 @@ impl Handle {
         &self.machines
     }
 
-    /// Starts an execution. The answer comes when it is durable; a name that was used is handled as AWS does:
-    /// the same input while it runs gives the first answer, anything else is refused.
+    /// Starts an execution of the machine, version or alias of this ARN. The answer comes when it is durable; a name
+    /// that was used is handled as AWS does: the same input while it runs gives the first answer, anything else is
+    /// refused.
     pub async fn start(
         &self,
         machine_arn: &str,
@@ -45,7 +55,10 @@ impl Handle {
         input: Payload,
         trace_header: Option<&str>,
     ) -> Result<Started, StartError> {
-        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
+        // The share of an alias that this start falls to.
+        let draw = RandomState::new().hash_one(machine_arn);
+        let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
+        let machine = target.machine;
         if machine.is_deleting {
             return Err(StartError::MachineDeleting);
         }
@@ -57,8 +70,63 @@ impl Handle {
         let start = Start {
             name: name.map(Arc::from),
             trace_header: trace_header.map(Arc::from),
-            ..Start::new(machine.revision.clone(), input)
+            version: target.version,
+            alias: target.alias,
+            ..Start::new(target.revision, input)
         };
+        self.start_on(shard, start).await
+    }
+
+    /// Runs an Express execution of the machine, version or alias of this ARN to its end. It lives in memory: when the
+    /// process ends, so does it.
+    pub async fn start_sync(
+        &self,
+        machine_arn: &str,
+        name: Option<&str>,
+        input: Payload,
+        trace_header: Option<&str>,
+    ) -> Result<ChildEnd, StartError> {
+        let draw = RandomState::new().hash_one(machine_arn);
+        let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
+        if target.machine.is_deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        if !target.revision.is_express {
+            return Err(StartError::NotExpress);
+        }
+        let (ended, end) = oneshot::channel();
+        let start = Start {
+            name: name.map(Arc::from),
+            trace_header: trace_header.map(Arc::from),
+            version: target.version,
+            alias: target.alias,
+            // A caller that is gone needs no answer.
+            on_end: Some(Box::new(move |end| drop(ended.send(end)))),
+            ..Start::new(target.revision, input)
+        };
+        self.start_on(&self.express, start).await?;
+        end.await.map_err(|_| unavailable().into())
+    }
+
+    /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
+    /// asks.
+    pub async fn start_nested(
+        &self,
+        machine_arn: &str,
+        name: &str,
+        input: Payload,
+        parent: Parent,
+    ) -> Result<Started, StartError> {
+        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
+        if machine.is_deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        let start =
+            Start { name: Some(name.into()), parent: Some(parent), ..Start::new(machine.revision.clone(), input) };
+        self.start_on(self.shard_of(machine.number, name), start).await
+    }
+
+    async fn start_on(&self, shard: &ShardDoor, start: Start) -> Result<Started, StartError> {
         let (reply, answer) = oneshot::channel();
         match shard.request(Message::Start(start, reply)) {
             Ok(()) => {}
@@ -91,15 +159,100 @@ impl Handle {
         outcome
     }
 
+    /// Says how a task went, by its token. Answered when what comes of it is durable.
+    pub async fn answer(&self, token: &str, answer: TokenAnswer) -> Result<(), TokenError> {
+        let token = Token::decode(token).ok_or(TokenError::Invalid)?;
+        let (reply, answered) = oneshot::channel();
+        let shard = self.shard_with(ExecutionId(token.execution));
+        match shard.request(Message::Answer { token, answer, reply }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(TokenError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
+        }
+        answered.await.unwrap_or_else(|_| Err(unavailable().into()))
+    }
+
+    pub fn activities(&self) -> &Arc<Activities> {
+        &self.activities
+    }
+
+    /// A task of an activity, for a worker; none if none is scheduled for so long. Dropping the future gives nothing up:
+    /// what it has not been given goes to another.
+    pub async fn poll_activity(
+        &self,
+        arn: &str,
+        worker: Option<&str>,
+        patience: Duration,
+    ) -> Result<Option<Taken>, PollError> {
+        let until = Instant::now() + patience;
+        loop {
+            if self.activities.get(arn).is_none() {
+                return Err(PollError::DoesNotExist);
+            }
+            let (id, task) = match self.activities.poll(arn) {
+                Polled::Task(offered) => offered,
+                Polled::TooMany => return Err(PollError::TooManyPollers),
+                Polled::Later(offered) => match tokio::time::timeout_at(until.into(), offered).await {
+                    Ok(Ok(offered)) => offered,
+                    // The activity was deleted.
+                    Ok(Err(_)) => continue,
+                    Err(_) => return Ok(None),
+                },
+            };
+            let (reply, taken) = oneshot::channel();
+            let worker = worker.map(Arc::from);
+            self.shard_with(id).tell(Message::Take { id, task, worker, reply });
+            match taken.await {
+                Ok(Some(taken)) => return Ok(Some(taken)),
+                // It was given up meanwhile.
+                Ok(None) => continue,
+                Err(_) => return Err(unavailable().into()),
+            }
+        }
+    }
+
+    /// Goes on with an execution that ended badly; answers when it was taken up.
+    pub async fn redrive(&self, id: ExecutionId) -> Result<Timestamp, RedriveError> {
+        let (reply, answer) = oneshot::channel();
+        match self.shard_with(id).request(Message::Redrive { id, reply }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(RedriveError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
+        }
+        answer.await.unwrap_or_else(|_| Err(unavailable().into()))
+    }
+
+    pub async fn update_map_run(&self, run: RunKey, update: MapRunUpdate) -> Result<(), MapRunError> {
+        let (reply, answer) = oneshot::channel();
+        match self.shard_with(run.execution).request(Message::UpdateMapRun { run, update, reply }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(MapRunError::Throttled),
+            Err(Refused::Gone) => return Err(unavailable().into()),
+        }
+        answer.await.unwrap_or_else(|_| Err(unavailable().into()))
+    }
+
     /// Deletes a state machine: its executions end at their next transition.
     pub fn delete_machine(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
         let deleted = self.machines.delete(arn)?;
         if let Some(machine) = &deleted {
-            for shard in self.shards.iter() {
+            for shard in self.shards.iter().chain([&*self.express]) {
                 shard.tell(Message::MachineDeleted(machine.number));
             }
         }
         Ok(deleted)
+    }
+
+    /// Runs a task that no execution asks for, as TestState does; none if it has no outcome in time, or nobody waits for
+    /// it any more. Blocks, and a task whose outcome comes later has run all the same.
+    pub fn run_alone(
+        &self,
+        execution_arn: &Arc<str>,
+        task: RunTask,
+        patience: Duration,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<Result<Payload, Failure>> {
+        run_alone(&*self.runner, execution_arn.clone(), task, patience, is_given_up)
     }
 
     /// Every start and end of an execution from now on.
@@ -126,6 +279,11 @@ impl Handle {
         let mut hasher = DefaultHasher::new();
         (machine, name).hash(&mut hasher);
         &self.shards[(hasher.finish() % self.shards.len() as u64) as usize]
+    }
+
+    /// The shard that holds this execution. (Their number may have changed since it was started.)
+    fn shard_with(&self, id: ExecutionId) -> &ShardDoor {
+        &self.shards[usize::from(id.shard()) % self.shards.len()]
     }
 
     fn least_busy(&self) -> &ShardDoor {

@@ -17,13 +17,16 @@
 //!
 //! Knows a [`TaskRunner`] and a [`store::Store`]; knows neither HTTP, processes nor AWS's wire forms.
 
+mod activities;
 pub mod core;
 mod engine;
 mod error;
 mod handle;
 mod keys;
 pub mod limits;
+mod log;
 mod machines;
+mod map_run;
 mod reader;
 mod record;
 mod shard;
@@ -31,13 +34,19 @@ mod task;
 mod timers;
 mod watch;
 
+pub use activities::{Activities, Activity, ActivityCreated};
 pub use engine::{Config, Engine};
-pub use error::{Error, StartError, StopError};
+pub use error::{ChangeError, Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 pub use handle::{Handle, Started};
-pub use keys::{ExecutionId, execution_arn, split_execution_arn};
-pub use machines::{Created, Machine, Machines, NewMachine, Revision};
-pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
+pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
+pub use log::{LogSink, Logged, NoLog};
+pub use machines::{
+    Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,
+    Version,
+};
+pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
+pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
-pub use task::{Completion, Task, TaskRunner};
+pub use task::{Completion, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};
 pub use watch::StatusChange;

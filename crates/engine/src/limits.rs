@@ -21,5 +21,21 @@ pub const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 /// "Maximum number of state machines": 100,000. Source: the same page.
 pub const MACHINES_MAX: usize = 100_000;
 
+/// "Maximum number of published versions": 1,000 per state machine. Source: the same page.
+pub const VERSIONS_MAX: usize = 1000;
+
+/// "Maximum number of aliases": 100 per state machine. Source: the same page.
+pub const ALIASES_MAX: usize = 100;
+
 /// Status changes a slow watcher may lag behind before it misses some.
 pub const WATCH_BUFFER: usize = 4096;
+
+/// Executions of one Map Run at the same time, when its author sets no lower limit. Source: "Using Map state in
+/// Distributed mode", AWS Step Functions Developer Guide: up to 10,000 in parallel.
+pub const MAP_RUN_CONCURRENCY_MAX: usize = 10_000;
+
+/// "Maximum number of activities": 100,000. Source: "Step Functions service quotas", AWS Step Functions Developer Guide.
+pub const ACTIVITIES_MAX: usize = 100_000;
+
+/// "Maximum number of activity pollers": 1,000 on the same activity. Source: the same page.
+pub const POLLERS_MAX: usize = 1_000;

@@ -11,6 +11,7 @@ use crate::core::{decode_id, started_input};
 use crate::error::Error;
 use crate::keys::{self, ExecutionId};
 use crate::machines::{Machines, Revision};
+use crate::map_run::{self, MapRunRow, RunKey};
 use crate::record::{self, ExecutionStatus, Row, unreadable};
 
 #[derive(Clone)]
@@ -27,6 +28,10 @@ pub struct Description {
     pub input: Payload,
     pub output: Option<Payload>,
     pub failure: Option<Failure>,
+    /// The id of its newest event.
+    pub last_event: u64,
+    /// The Map Run that it works for.
+    pub map_run_arn: Option<Arc<str>>,
 }
 
 /// One entry of a list.
@@ -38,10 +43,32 @@ pub struct Summary {
 }
 
 pub struct ListPage {
-    /// Newest first.
+    /// Newest first. A page may be short, or even empty, though more follow.
     pub executions: Vec<Summary>,
     /// Give it to the next call; none at the end.
     pub next: Option<ExecutionId>,
+}
+
+/// Which executions of a machine a list is of.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub status: Option<ExecutionStatus>,
+    /// Only those that were started through this version, by its own ARN or by an alias.
+    pub version: Option<u32>,
+    /// Only those that were started through this alias.
+    pub alias: Option<Arc<str>>,
+}
+
+impl Filter {
+    fn accepts(&self, row: &Row) -> bool {
+        self.version.is_none_or(|version| row.version == Some(version))
+            && self.alias.as_ref().is_none_or(|alias| row.alias.as_ref() == Some(alias))
+    }
+
+    /// Do the lists of the store answer it alone?
+    fn is_by_status(&self) -> bool {
+        self.version.is_none() && self.alias.is_none()
+    }
 }
 
 /// A place in a history: the record to go on in, and the event to go on with.
@@ -58,6 +85,12 @@ pub struct HistoryPage {
 
 /// Records read at once, at most, while a page is put together.
 const RECORDS_PER_SCAN: usize = 64;
+
+/// Rows read at once while a filtered list is put together.
+const ROWS_PER_SCAN: usize = 500;
+
+/// Rows looked at, at most, for one page of a filtered list: no request reads the executions of years.
+const ROWS_PER_PAGE: usize = 10_000;
 
 impl Reader {
     pub fn new(store: Arc<dyn Store>, machines: Arc<Machines>) -> Reader {
@@ -86,27 +119,80 @@ impl Reader {
     pub fn describe(&self, execution_arn: &str) -> Result<Option<Description>, Error> {
         let Some(id) = self.find(execution_arn)? else { return Ok(None) };
         let row = self.row(id)?;
-        let first =
-            self.store.get(Space::Records, &keys::record(id, 0))?.ok_or_else(|| missing(id, "its first record"))?;
-        let input = started_input(&first)?.ok_or_else(|| missing(id, "its start"))?;
+        let input = self.input(id)?;
+        let last = self.history(id, None, Order::Descending, 1)?.events.pop();
+        let last_event = last.as_ref().map_or(0, |event| event.id);
         let (output, failure) = match row.status {
             ExecutionStatus::Running => (None, None),
-            _ => self.outcome(id)?,
+            _ => outcome(last),
         };
-        Ok(Some(Description { execution_arn: execution_arn.to_owned(), row, input, output, failure }))
+        let map_run_arn = match row.parent_run() {
+            None => None,
+            Some(key) => self.map_run_of(key)?.map(|row| row.plan.arn),
+        };
+        let execution_arn = execution_arn.to_owned();
+        Ok(Some(Description { execution_arn, row, input, output, failure, last_event, map_run_arn }))
     }
 
-    fn outcome(&self, id: ExecutionId) -> Result<(Option<Payload>, Option<Failure>), Error> {
-        let last = self.history(id, None, Order::Descending, 1)?.events.pop();
-        Ok(match last.map(|event| event.kind) {
-            Some(EventKind::ExecutionSucceeded { output }) => (Some(output), None),
-            Some(
-                EventKind::ExecutionFailed(failure)
-                | EventKind::ExecutionAborted(failure)
-                | EventKind::ExecutionTimedOut(failure),
-            ) => (None, Some(failure)),
-            _ => (None, None),
-        })
+    /// The Map Run of this ARN.
+    pub fn map_run(&self, arn: &str) -> Result<Option<(RunKey, MapRunRow)>, Error> {
+        let Some(key) = self.store.get(map_run::SPACE, &map_run::by_arn(arn))? else { return Ok(None) };
+        let key = RunKey::read(&key).ok_or_else(|| unreadable("a Map Run", &"its entry is too short"))?;
+        Ok(self.map_run_of(key)?.map(|row| (key, row)))
+    }
+
+    fn map_run_of(&self, key: RunKey) -> Result<Option<MapRunRow>, Error> {
+        self.store.get(map_run::SPACE, &key.row())?.map(|row| MapRunRow::decode(&row)).transpose()
+    }
+
+    /// The Map Runs of an execution, in the order in which they began.
+    pub fn map_runs(&self, id: ExecutionId) -> Result<Vec<MapRunRow>, Error> {
+        let prefix = map_run::of_execution(id);
+        let rows = self.store.scan(map_run::SPACE, &prefix..&prefix_end(&prefix), Order::Ascending, usize::MAX)?;
+        let mut runs = rows.iter().map(|(_, row)| MapRunRow::decode(row)).collect::<Result<Vec<_>, _>>()?;
+        runs.sort_by_key(|run| run.started_at);
+        Ok(runs)
+    }
+
+    /// Executions of a Map Run from this number on, and the number to go on with.
+    pub fn map_run_executions(
+        &self,
+        key: RunKey,
+        status: Option<ExecutionStatus>,
+        from: u32,
+        limit: usize,
+    ) -> Result<(Vec<Summary>, Option<u32>), Error> {
+        let mut found = Vec::new();
+        let (mut low, high) = (key.child(from), prefix_end(&key.children()));
+        loop {
+            let rows = self.store.scan(map_run::SPACE, &low..&high, Order::Ascending, RECORDS_PER_SCAN)?;
+            for (row_key, id) in &rows {
+                let summary = self.summary(decode_id(id)?)?;
+                if status.is_some_and(|status| status != summary.row.status) {
+                    continue;
+                }
+                if found.len() == limit {
+                    return Ok((found, map_run::number(row_key)));
+                }
+                found.push(summary);
+            }
+            match rows.last() {
+                Some((key, _)) if rows.len() == RECORDS_PER_SCAN => low = [&key[..], &[0]].concat(),
+                _ => return Ok((found, None)),
+            }
+        }
+    }
+
+    /// The input of an execution.
+    pub fn input(&self, id: ExecutionId) -> Result<Payload, Error> {
+        let first =
+            self.store.get(Space::Records, &keys::record(id, 0))?.ok_or_else(|| missing(id, "its first record"))?;
+        started_input(&first)?.ok_or_else(|| missing(id, "its start"))
+    }
+
+    /// What came of an execution that has ended.
+    pub fn outcome(&self, id: ExecutionId) -> Result<(Option<Payload>, Option<Failure>), Error> {
+        Ok(outcome(self.history(id, None, Order::Descending, 1)?.events.pop()))
     }
 
     /// The definition an execution runs.
@@ -154,14 +240,43 @@ impl Reader {
         }
     }
 
-    /// A page of a machine's executions, newest first, optionally of one status, from `from` on.
+    /// A page of a machine's executions, newest first, from `from` on.
     pub fn list(
+        &self,
+        machine: u32,
+        filter: &Filter,
+        from: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<ListPage, Error> {
+        let (mut executions, mut from, mut rows) = (Vec::new(), from, 0);
+        loop {
+            let wanted = if filter.is_by_status() { limit } else { ROWS_PER_SCAN };
+            let (ids, next) = self.ids(machine, filter.status, from, wanted)?;
+            rows += ids.len();
+            for id in ids {
+                if executions.len() == limit {
+                    return Ok(ListPage { executions, next: Some(id) });
+                }
+                let summary = self.summary(id)?;
+                if filter.accepts(&summary.row) {
+                    executions.push(summary);
+                }
+            }
+            if next.is_none() || executions.len() == limit || rows >= ROWS_PER_PAGE {
+                return Ok(ListPage { executions, next });
+            }
+            from = next;
+        }
+    }
+
+    /// The ids of a machine's executions, newest first, and where to go on.
+    fn ids(
         &self,
         machine: u32,
         status: Option<ExecutionStatus>,
         from: Option<ExecutionId>,
         limit: usize,
-    ) -> Result<ListPage, Error> {
+    ) -> Result<(Vec<ExecutionId>, Option<ExecutionId>), Error> {
         let statuses: &[ExecutionStatus] = match &status {
             Some(status) => std::slice::from_ref(status),
             None => &ExecutionStatus::ALL,
@@ -181,17 +296,29 @@ impl Reader {
         ids.dedup();
         let next = ids.get(limit).copied();
         ids.truncate(limit);
-        let executions = ids.into_iter().map(|id| self.summary(id)).collect::<Result<_, _>>()?;
-        Ok(ListPage { executions, next })
+        Ok((ids, next))
     }
 
     fn summary(&self, id: ExecutionId) -> Result<Summary, Error> {
         let row = self.row(id)?;
-        Ok(Summary { id, execution_arn: keys::execution_arn(&row.machine_arn, &row.name), row })
+        Ok(Summary { id, execution_arn: row.arn(id), row })
     }
 
     pub fn figures(&self) -> store::Figures {
         self.store.figures()
+    }
+}
+
+/// What the last event of an execution tells.
+fn outcome(last: Option<HistoryEvent>) -> (Option<Payload>, Option<Failure>) {
+    match last.map(|event| event.kind) {
+        Some(EventKind::ExecutionSucceeded { output }) => (Some(output), None),
+        Some(
+            EventKind::ExecutionFailed(failure)
+            | EventKind::ExecutionAborted(failure)
+            | EventKind::ExecutionTimedOut(failure),
+        ) => (None, Some(failure)),
+        _ => (None, None),
     }
 }
 

@@ -10,13 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use interpreter::{Failure, Payload, TaskId, Timestamp};
+use interpreter::{Failure, Payload, TaskId, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot, watch};
 
-use crate::core::{Act, Core, Gauges, Start, StartReply};
-use crate::error::{Error, StartError, StopError};
-use crate::keys::ExecutionId;
-use crate::task::{Completion, Task, TaskRunner};
+use crate::activities::Activities;
+use crate::core::{Act, ChildEnd, Core, Gauges, MapRunUpdate, Start, StartReply, Taken, TokenAnswer};
+use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, TokenError};
+use crate::handle::ShardDoor;
+use crate::keys::{ExecutionId, split_execution_arn};
+use crate::log::LogSink;
+use crate::machines::Machines;
+use crate::map_run::RunKey;
+use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written};
 use crate::watch::StatusChange;
 
 pub enum Message {
@@ -27,9 +32,56 @@ pub enum Message {
         failure: Failure,
         reply: oneshot::Sender<Result<Timestamp, StopError>>,
     },
+    /// Somebody has a task's token.
+    Answer {
+        token: Token,
+        answer: TokenAnswer,
+        reply: oneshot::Sender<Result<(), TokenError>>,
+    },
+    /// A worker takes an activity's task.
+    Take {
+        id: ExecutionId,
+        task: TaskId,
+        worker: Option<Arc<str>>,
+        reply: oneshot::Sender<Option<Taken>>,
+    },
+    Redrive {
+        id: ExecutionId,
+        reply: oneshot::Sender<Result<Timestamp, RedriveError>>,
+    },
+    UpdateMapRun {
+        run: RunKey,
+        update: MapRunUpdate,
+        reply: oneshot::Sender<Result<(), MapRunError>>,
+    },
     Outcome {
         id: ExecutionId,
         task: TaskId,
+        outcome: Outcome,
+    },
+    /// A nested execution has ended.
+    ChildEnded {
+        execution: ExecutionId,
+        task: TaskId,
+        end: Box<ChildEnd>,
+    },
+    /// Nobody waits for a nested execution any more.
+    StopChild {
+        machine: u32,
+        name: Arc<str>,
+    },
+    Items {
+        run: RunKey,
+        items: Vec<Payload>,
+        is_last: bool,
+        taken: Option<oneshot::Sender<bool>>,
+    },
+    ItemsFailed {
+        run: RunKey,
+        failure: Failure,
+    },
+    ResultsWritten {
+        run: RunKey,
         outcome: Result<Payload, Failure>,
     },
     MachineDeleted(u32),
@@ -44,12 +96,29 @@ pub enum Message {
 impl Message {
     /// Does it count against the inbox's bound?
     fn is_request(&self) -> bool {
-        matches!(self, Message::Start(..) | Message::Stop { .. })
+        matches!(
+            self,
+            Message::Start(..)
+                | Message::Stop { .. }
+                | Message::Answer { .. }
+                | Message::Redrive { .. }
+                | Message::UpdateMapRun { .. }
+        )
     }
 
     /// Does it add to the batch?
     fn is_input(&self) -> bool {
-        self.is_request() || matches!(self, Message::Outcome { .. })
+        self.is_request()
+            || matches!(
+                self,
+                Message::Outcome { .. }
+                    | Message::Take { .. }
+                    | Message::ChildEnded { .. }
+                    | Message::StopChild { .. }
+                    | Message::Items { .. }
+                    | Message::ItemsFailed { .. }
+                    | Message::ResultsWritten { .. }
+            )
     }
 }
 
@@ -61,11 +130,16 @@ pub struct Shard {
     pub recover: Recover,
     pub store: Arc<dyn store::Store>,
     pub runner: Arc<dyn TaskRunner>,
+    pub log: Arc<dyn LogSink>,
     pub inbox: Receiver<Message>,
     /// To hand to completions and to the store.
     pub sender: Sender<Message>,
     pub queued: Arc<AtomicUsize>,
     pub changes: broadcast::Sender<StatusChange>,
+    /// All shards, this one included.
+    pub peers: Arc<[ShardDoor]>,
+    pub machines: Arc<Machines>,
+    pub activities: Arc<Activities>,
     /// What came while the open batch was full and another was on its way to the disk.
     pub parked: VecDeque<Message>,
     pub clock: Clock,
@@ -207,7 +281,29 @@ impl Shard {
             Message::Stop { machine, name, failure, reply } => {
                 self.core.stop(machine, &name, failure, move |answer| drop(reply.send(answer)));
             }
+            Message::Answer { token, answer, reply } => {
+                self.core.answer(token, answer, move |answer| drop(reply.send(answer)));
+            }
+            Message::Take { id, task, worker, reply } => {
+                self.core.take(id, task, worker, move |taken| drop(reply.send(taken)));
+            }
+            Message::Redrive { id, reply } => self.core.redrive(id, move |answer| drop(reply.send(answer))),
+            Message::UpdateMapRun { run, update, reply } => {
+                self.core.update_map_run(run, update, move |answer| drop(reply.send(answer)));
+            }
             Message::Outcome { id, task, outcome } => self.core.outcome(id, task, outcome),
+            Message::ChildEnded { execution, task, end } => self.core.child_ended(execution, task, &end),
+            Message::StopChild { machine, name } => self.core.stop_child(machine, &name),
+            Message::Items { run, items, is_last, taken } => {
+                self.core.items_read(run, &items, is_last, move |is_wanted| {
+                    if let Some(taken) = taken {
+                        // A reader that is gone needs no answer.
+                        let _ = taken.send(is_wanted);
+                    }
+                });
+            }
+            Message::ItemsFailed { run, failure } => self.core.items_failed(run, failure),
+            Message::ResultsWritten { run, outcome } => self.core.results_written(run, outcome),
             Message::MachineDeleted(machine) => self.core.machine_deleted(machine),
             Message::Gauges(reply) => drop(reply.send(self.core.gauges())),
             Message::Committed(_) | Message::ShutDown(_) => unreachable!("handled by the loop"),
@@ -234,12 +330,40 @@ impl Shard {
                 Act::Run { id, execution_arn, task } => {
                     let completion =
                         Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
-                    let task = Task { execution_arn, state: task.state, resource: task.resource, input: task.input };
-                    self.runner.run(task, completion);
+                    self.runner.run(Task::of(id, execution_arn, task), completion);
+                }
+                Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
+                Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),
+                Act::TellParent { execution, task, end } => {
+                    self.peer_of(execution).tell(Message::ChildEnded { execution, task, end });
+                }
+                Act::StopChild { execution_arn } => self.stop_child(&execution_arn),
+                Act::ReadItems(run, order) => {
+                    let items = Items { shard: self.sender.clone(), run, is_told: false };
+                    self.runner.read_items(order, items);
+                }
+                Act::WriteResults(run, order) => {
+                    let written = Written { shard: self.sender.clone(), run, is_told: false };
+                    self.runner.write_results(order, written);
                 }
                 // Nobody watching is no error.
                 Act::Changed(change) => drop(self.changes.send(change)),
+                Act::Log(logged) => self.log.log(logged),
             }
+        }
+    }
+
+    fn peer_of(&self, execution: ExecutionId) -> &ShardDoor {
+        &self.peers[usize::from(execution.shard()) % self.peers.len()]
+    }
+
+    /// Every shard is asked, since a made-up name may live in any.
+    fn stop_child(&self, execution_arn: &str) {
+        let Some((machine_arn, name)) = split_execution_arn(execution_arn) else { return };
+        // A machine that cannot be found has no execution to stop.
+        let Ok(Some(machine)) = self.machines.get(&machine_arn) else { return };
+        for peer in self.peers.iter() {
+            peer.tell(Message::StopChild { machine: machine.number, name: name.into() });
         }
     }
 
@@ -263,6 +387,9 @@ impl Shard {
         match request {
             Message::Start(_, reply) => drop(reply.send(Err(error.into()))),
             Message::Stop { reply, .. } => drop(reply.send(Err(error.into()))),
+            Message::Answer { reply, .. } => drop(reply.send(Err(error.into()))),
+            Message::Redrive { reply, .. } => drop(reply.send(Err(error.into()))),
+            Message::UpdateMapRun { reply, .. } => drop(reply.send(Err(error.into()))),
             _ => unreachable!("only a request is refused"),
         }
     }

@@ -9,7 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{Machine, Started};
+use engine::{Machine, Outcome, Started};
 use interpreter::HistoryEvent;
 use store::Memory;
 use store::testing::Chance;
@@ -94,7 +94,7 @@ impl Run {
                     true => Err(interpreter::Failure::named("Error")),
                     false => Ok(support::payload(r#"{"Payload":{"status":"ok"}}"#)),
                 };
-                self.bench.core.outcome(id, task.task, outcome);
+                self.bench.core.outcome(id, task.task, Outcome::Done(outcome));
                 did = true;
             } else if open.is_empty() && running == 0 && !self.bench.core.has_work() {
                 // Only time is waited for.

@@ -10,7 +10,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{ExecutionStatus, Machine};
+use engine::{ExecutionStatus, Filter, Machine, Outcome};
 use interpreter::{EventKind, Failure, HistoryEvent};
 use store::Memory;
 use store::testing::Chance;
@@ -69,10 +69,10 @@ impl Run {
             4..=7 if running > 0 => {
                 let (id, _, task) = self.bench.running.remove(self.chance.below(running) as usize).unwrap();
                 match self.chance.below(5) {
-                    0 => self.bench.core.outcome(id, task.task, Err(Failure::named("E"))),
+                    0 => self.bench.core.outcome(id, task.task, Outcome::Done(Err(Failure::named("E")))),
                     // Never: its slot is not free again until it is answered after all, which comes too late.
                     1 => self.bench.running.push_back((id, "late".into(), task)),
-                    _ => self.bench.core.outcome(id, task.task, Ok(task.input)),
+                    _ => self.bench.core.outcome(id, task.task, Outcome::Done(Ok(task.input))),
                 }
             }
             8 => drop(self.bench.advance()),
@@ -117,7 +117,7 @@ impl Run {
         for _ in 0..10_000 {
             self.bench.settle();
             if let Some((id, _, task)) = self.bench.running.pop_front() {
-                self.bench.core.outcome(id, task.task, Ok(task.input));
+                self.bench.core.outcome(id, task.task, Outcome::Done(Ok(task.input)));
             } else if !self.bench.advance() {
                 return;
             }
@@ -134,7 +134,13 @@ fn whatever_happens_everything_ends_and_nothing_is_left_over() {
         (0..150).for_each(|_| run.act());
         run.drain();
         assert_eq!(run.bench.core.gauges(), Default::default(), "seed {seed}");
-        let listed = |status| run.bench.reader.list(run.machine.number, status, None, 100).unwrap().executions;
+        let listed = |status| {
+            run.bench
+                .reader
+                .list(run.machine.number, &Filter { status, ..Filter::default() }, None, 100)
+                .unwrap()
+                .executions
+        };
         assert!(listed(Some(ExecutionStatus::Running)).is_empty(), "seed {seed}");
         let rows: BTreeMap<String, ExecutionStatus> =
             listed(None).into_iter().map(|listed| (listed.row.name.to_string(), listed.row.status)).collect();

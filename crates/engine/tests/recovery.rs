@@ -7,7 +7,7 @@ mod support;
 
 use std::sync::Arc;
 
-use engine::{Machine, StartError, StopError};
+use engine::{Machine, Outcome, StartError, StopError};
 use interpreter::Timestamp;
 use store::Memory;
 use support::{Answer, Bench, FUNCTION, START, check_history, entered, machine, payload};
@@ -129,13 +129,13 @@ fn a_late_answer_of_an_earlier_term_is_dropped() {
     let (mut bench, machine) = crashed(&states, 1);
     let handed = bench.handed.lock().unwrap().first().cloned().unwrap();
     let id = bench.reader.find(&handed.0).unwrap().unwrap();
-    bench.core.outcome(id, handed.1, Ok(payload("\"late\"")));
+    bench.core.outcome(id, handed.1, Outcome::Done(Ok(payload("\"late\""))));
     bench.settle();
     assert_eq!(bench.core.gauges().running_tasks, 0);
     assert!(bench.advance());
     bench.settle();
     assert_eq!(bench.core.gauges().running_tasks, 1);
-    bench.core.outcome(id, handed.1, Ok(payload("\"late\"")));
+    bench.core.outcome(id, handed.1, Outcome::Done(Ok(payload("\"late\""))));
     assert_eq!(bench.core.gauges().running_tasks, 1, "a stranger's answer frees no slot");
     bench.answer_task("A", Ok("\"in time\""));
     bench.settle();

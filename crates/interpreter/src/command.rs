@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use asl::definition::Resource;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::execution::{MapRunId, TaskId, TimerId, Timestamp};
@@ -15,6 +16,8 @@ pub enum Command {
     RunTask(RunTask),
     /// Nobody waits for this attempt any more; its outcome will be refused as stale.
     CancelTask(TaskId),
+    /// Nobody waits for this nested execution any more: it is to be stopped.
+    StopChild(Arc<str>),
     SetTimer(TimerId, Timestamp),
     ClearTimer(TimerId),
     /// Feed `MapRunFinished` when it is over.
@@ -41,7 +44,7 @@ pub struct RunTask {
 }
 
 /// What a Map Run has to do, every setting worked out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StartMapRun {
     pub id: MapRunId,
     pub arn: Arc<str>,
@@ -56,7 +59,7 @@ pub struct StartMapRun {
 }
 
 /// Where the items come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Source {
     /// A JSON array.
     Items(Payload),
@@ -71,7 +74,7 @@ pub enum Source {
 }
 
 /// Items that travel together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batcher {
     pub max_items: Option<u64>,
     pub max_bytes: Option<u64>,
@@ -79,7 +82,7 @@ pub struct Batcher {
 }
 
 /// Where the results go.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Writer {
     pub resource: Option<Arc<str>>,
     pub parameters: Payload,

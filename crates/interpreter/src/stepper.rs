@@ -10,10 +10,12 @@ use std::sync::Arc;
 use asl::definition::{Kind, Next, State, StateId};
 use asl::scope::Entropy;
 
-use crate::execution::{Branch, Execution, Frame, FrameId, MapRunId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
+use crate::execution::{
+    Branch, Execution, Frame, FrameId, MapRunId, Phase, Status, TaskId, TaskWait, TimerId, Timestamp, Wait, WaitId,
+};
 use crate::history::{EventKind, Failure, HistoryEvent, StateType};
 use crate::input::{Input, InputKind, Rejected, Setting};
-use crate::limits::{HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
+use crate::limits::{EXPRESS_SECONDS_MAX, HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
 use crate::payload::Payload;
 use crate::states;
 use crate::token::Token;
@@ -90,7 +92,7 @@ impl<'a> Stepper<'a> {
             }
             (_, InputKind::TaskFailed(task, failure)) => {
                 self.open_task(*task, true)?;
-                let flow = states::task::failed(self, *task, failure);
+                let flow = states::task::given_up(self, *task, failure);
                 self.settle(task.frame, flow);
             }
             (_, InputKind::TaskHeartbeat(task)) => {
@@ -146,8 +148,10 @@ impl<'a> Stepper<'a> {
 
     /// TimeoutSeconds of the state machine. A child of a Map Run has the time that its parent has.
     fn set_deadline(&mut self) {
-        let seconds = self.setting.definition.timeout_seconds;
-        if let Some(seconds) = seconds.filter(|_| self.execution.block == asl::Definition::ROOT) {
+        let own = self.setting.definition.timeout_seconds;
+        let own = own.filter(|_| self.execution.block == asl::Definition::ROOT);
+        let most = self.setting.about.is_express.then_some(EXPRESS_SECONDS_MAX);
+        if let Some(seconds) = own.into_iter().chain(most).min() {
             let at = self.at.after_ms(seconds.saturating_mul(1000));
             self.execution.deadline = Some(at);
             self.command(Command::SetTimer(TimerId::Execution, at));
@@ -234,11 +238,13 @@ impl<'a> Stepper<'a> {
     }
 
     fn run(&mut self) {
+        // A trial ends with its state, which has always left an event or two.
+        let events_max = if self.setting.trial.is_some() { 1 } else { STEP_EVENTS_MAX };
         while let Some(id) = self.ready.pop_front() {
             if self.full {
                 break;
             }
-            if self.out.history.len() >= STEP_EVENTS_MAX {
+            if self.out.history.len() >= events_max {
                 self.command(Command::Continue);
                 return;
             }
@@ -360,6 +366,7 @@ impl<'a> Stepper<'a> {
         if self.full {
             return;
         }
+        self.seen(|seen| seen.failure = Some(failure.clone()));
         self.cancel_children(id);
         if let Some(delay_ms) = self.retry_delay_ms(id, &failure) {
             let wait = self.next_wait();
@@ -452,6 +459,10 @@ impl<'a> Stepper<'a> {
 
     /// Takes back what the frame waits for outside: timers and a task.
     pub fn close_wait(&mut self, id: FrameId) {
+        if let Wait::Task(TaskWait { phase: Phase::Submitted { child: Some(child) }, .. }) = &self.frame(id).wait {
+            let child = child.clone();
+            self.command(Command::StopChild(child));
+        }
         let (timers, task) = match &self.frame(id).wait {
             Wait::Until { wait, .. } | Wait::Backoff { wait, .. } => ([Some(TimerId::Pause(id, *wait)), None], None),
             Wait::Task(open) => {
@@ -562,7 +573,7 @@ impl<'a> Stepper<'a> {
     /// execution ends: only a terminal event may take the last number.
     pub fn emit(&mut self, previous: u64, kind: EventKind) -> u64 {
         let id = self.execution.last_event + 1;
-        if id >= HISTORY_EVENTS_MAX && !kind.is_terminal() {
+        if id >= HISTORY_EVENTS_MAX && !kind.is_terminal() && !self.setting.about.is_express {
             self.full = true;
             return previous;
         }

@@ -1,6 +1,7 @@
 //! What a request may hold: names, ARNs, sizes. One rule, one function.
 
 use aws_protocol::{Arn, Error};
+use engine::{Qualifier, split_machine_arn};
 
 use crate::errors;
 
@@ -30,10 +31,34 @@ fn is_bmp_text(c: char) -> bool {
     !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
+/// AWS's pattern for the names of aliases, as its texts show it.
+const ALIAS_PATTERN: &str = r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$";
+
+/// The name of an alias: letters, digits, `_`, `-` and `.`, and not digits alone, which would be a version.
+pub fn alias_name(name: &str) -> Result<(), Error> {
+    length(name, "name", 1, NAME_CHARS_MAX)?;
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if name.chars().all(is_allowed) && !name.chars().all(|c| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    let rule = format!("Member must satisfy regular expression pattern: {ALIAS_PATTERN}");
+    Err(errors::constraint(&format!("'{name}'"), "name", &rule))
+}
+
+/// "Description: 256 characters" of versions and aliases. Source: the service model.
+const DESCRIPTION_CHARS_MAX: usize = 256;
+
+pub fn description(text: Option<&str>, member: &str) -> Result<(), Error> {
+    text.map_or(Ok(()), |text| length(text, member, 0, DESCRIPTION_CHARS_MAX))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// Of a state machine, one of its versions or one of its aliases.
     StateMachine,
     Execution,
+    Activity,
+    MapRun,
 }
 
 /// An ARN of Step Functions of the kind that is asked for.
@@ -45,13 +70,72 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
     let (type_name, parts) = match kind {
         Kind::StateMachine => ("stateMachine", 1),
         Kind::Execution => ("execution", 2),
+        Kind::Activity => ("activity", 1),
+        Kind::MapRun => ("mapRun", 2),
     };
-    let is_kind = resource.next() == Some(type_name);
+    let found = resource.next().unwrap_or_default();
+    if arn.service == "states" && found != type_name {
+        return Err(errors::invalid_arn(&format!("Resource type not valid in this context: {found}")));
+    }
     let names: Vec<&str> = resource.collect();
-    if arn.service != "states" || !is_kind || names.len() < parts || names.iter().any(|name| name.is_empty()) {
+    if arn.service != "states" || names.len() < parts || names.iter().any(|name| name.is_empty()) {
         return Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}")));
     }
     Ok(())
+}
+
+/// An ARN of a state machine that names none of its Map states.
+pub fn unlabelled(text: &str) -> Result<(), Error> {
+    arn(text, Kind::StateMachine)?;
+    match text.contains('/') {
+        true => Err(errors::labelled(text)),
+        false => Ok(()),
+    }
+}
+
+/// The ARN of a version: the machine's ARN and the version's number.
+pub fn version_arn(text: &str) -> Result<(&str, u32), Error> {
+    arn(text, Kind::StateMachine)?;
+    match split_machine_arn(text) {
+        (machine, Some(Qualifier::Version(number))) => Ok((machine, number)),
+        _ => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
+    }
+}
+
+/// The ARN of an alias: the machine's ARN and the alias' name.
+pub fn alias_arn(text: &str) -> Result<(&str, &str), Error> {
+    arn(text, Kind::StateMachine)?;
+    match split_machine_arn(text) {
+        (machine, Some(Qualifier::Alias(name))) => Ok((machine, name)),
+        _ => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
+    }
+}
+
+/// "taskToken: length constraints: minimum 1, maximum 2048". Source: API reference, SendTaskSuccess.
+const TOKEN_CHARS_MAX: usize = 2048;
+
+pub fn token(token: &str) -> Result<(), Error> {
+    length(token, "taskToken", 1, TOKEN_CHARS_MAX)
+}
+
+/// A text of so many characters.
+pub fn length(text: &str, member: &str, min: usize, max: usize) -> Result<(), Error> {
+    match text.chars().count() {
+        count if count < min => {
+            let rule = format!("Member must have length greater than or equal to {min}");
+            Err(errors::constraint(&format!("'{text}'"), member, &rule))
+        }
+        count if count > max => Err(errors::too_long(count, member, max)),
+        _ => Ok(()),
+    }
+}
+
+/// The ARN of something that has tags: true for an activity, false for a state machine.
+pub fn taggable(text: &str) -> Result<bool, Error> {
+    if arn(text, Kind::Activity).is_ok() {
+        return Ok(true);
+    }
+    arn(text, Kind::StateMachine).map(|()| false)
 }
 
 pub fn definition_size(definition: &str) -> Result<(), Error> {
@@ -84,6 +168,34 @@ mod tests {
         for bad in ["a b", "a\u{0}", "a/b", "a:b", "a*", "a?", "{a}", "a\u{7f}"] {
             check(bad, Some("InvalidName"));
         }
+    }
+
+    #[test]
+    fn alias_names() {
+        let check = |text: &str, expect: bool| assert_eq!(alias_name(text).is_ok(), expect, "{text:?}");
+        for good in ["PROD", "a", "_", "-", ".", "1a", "v-1.2_x", &"n".repeat(80)] {
+            check(good, true);
+        }
+        for bad in ["", "1", "123", "a b", "a:b", "\u{e9}t\u{e9}", "a/b", &"n".repeat(81)] {
+            check(bad, false);
+        }
+        assert!(alias_name("1").unwrap_err().message.ends_with(r"pattern: ^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$"));
+    }
+
+    #[test]
+    fn qualified_arns() {
+        let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
+        let name = |text: &str| format!("{machine}{text}");
+        assert_eq!(version_arn(&name(":7")).unwrap(), (machine, 7));
+        assert_eq!(alias_arn(&name(":PROD")).unwrap(), (machine, "PROD"));
+        for bad in ["", ":PROD", "/label"] {
+            assert_eq!(version_arn(&name(bad)).unwrap_err().name, "InvalidArn", "{bad}");
+        }
+        for bad in ["", ":7"] {
+            assert_eq!(alias_arn(&name(bad)).unwrap_err().name, "InvalidArn", "{bad}");
+        }
+        assert!(unlabelled(&name(":PROD")).is_ok());
+        assert_eq!(unlabelled(&name("/label")).unwrap_err().name, "ValidationException");
     }
 
     #[test]

@@ -8,7 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use engine::core::{Act, Core, Limits, Start, StartReply};
-use engine::{Created, ExecutionId, Machine, Machines, NewMachine, Reader, StartError, StopError};
+use engine::{
+    Created, ExecutionId, Machine, Machines, NewMachine, Outcome, ReadItems, Reader, RunKey, StartError, StopError,
+    WriteResults,
+};
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, RunTask, TaskId, Timestamp};
 use store::{Order, ShardId, Store, commit_and_wait};
 
@@ -62,6 +65,11 @@ pub struct Bench {
     pub running: VecDeque<(ExecutionId, Arc<str>, RunTask)>,
     /// Every attempt that was ever handed over, by execution.
     pub handed: Arc<Mutex<BTreeSet<Attempt>>>,
+    /// Tasks of activities that nobody has taken.
+    pub offered: VecDeque<(ExecutionId, TaskId)>,
+    /// Items that were asked for, and results that are to be written.
+    pub reads: VecDeque<(RunKey, ReadItems)>,
+    pub writes: VecDeque<(RunKey, WriteResults)>,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
@@ -74,7 +82,7 @@ pub enum Answer {
 impl Bench {
     pub fn open(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize) -> Bench {
         let machines = Arc::new(Machines::open(store.clone()).unwrap());
-        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1 };
+        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1, is_volatile: false };
         let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, 7).unwrap();
         Bench {
             reader: Reader::new(store.clone(), machines.clone()),
@@ -84,6 +92,9 @@ impl Bench {
             now,
             running: VecDeque::new(),
             handed: Arc::default(),
+            offered: VecDeque::new(),
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
             answers: Arc::default(),
         }
     }
@@ -145,7 +156,17 @@ impl Bench {
                     assert!(self.starts(id) >= attempts, "a task is handed over when its start is durable");
                     self.running.push_back((id, execution_arn, task));
                 }
-                Act::Changed(_) => {}
+                Act::Offer { id, task, .. } => self.offered.push_back((id, task)),
+                Act::Withdraw { id, task, .. } => self.offered.retain(|offered| *offered != (id, task)),
+                Act::TellParent { execution, task, end } => self.core.child_ended(execution, task, &end),
+                Act::StopChild { execution_arn } => {
+                    let (machine_arn, name) = engine::split_execution_arn(&execution_arn).unwrap();
+                    let machine = self.machines.get(&machine_arn).unwrap().unwrap();
+                    self.core.stop_child(machine.number, name);
+                }
+                Act::ReadItems(run, order) => self.reads.push_back((run, order)),
+                Act::WriteResults(run, order) => self.writes.push_back((run, order)),
+                Act::Changed(_) | Act::Log(_) => {}
             }
         }
     }
@@ -171,7 +192,7 @@ impl Bench {
         let at = self.running.iter().position(|(_, _, task)| *task.state == *state);
         let at = at.unwrap_or_else(|| panic!("no task of {state} is running"));
         let (id, _, task) = self.running.remove(at).unwrap();
-        self.core.outcome(id, task.task, outcome.map(payload).map_err(Failure::named));
+        self.core.outcome(id, task.task, Outcome::Done(outcome.map(payload).map_err(Failure::named)));
     }
 
     /// Moves the clock to the next timer.

@@ -73,6 +73,7 @@ impl World {
             started_at: START,
             input: Payload::parse(input).expect("the input is JSON"),
             key: 1,
+            is_express: false,
         };
         Ok(World::with(parsed.definition, about))
     }
@@ -100,7 +101,7 @@ impl World {
         let input = Input { at: self.now, entropy: self.entropy, kind };
         self.inputs.push(input.clone());
         assert!(self.inputs.len() < INPUTS_MAX, "the run does not end");
-        let setting = Setting { definition: &self.definition, about: &self.about };
+        let setting = Setting::new(&self.definition, &self.about);
         let transition = step(&setting, &mut self.execution, &input)?;
         match &input.kind {
             InputKind::TaskSucceeded(task, _) | InputKind::TaskFailed(task, _) => drop(self.tasks.remove(task)),
@@ -119,6 +120,7 @@ impl World {
         match command {
             Command::RunTask(task) => drop(self.tasks.insert(task.task, task)),
             Command::CancelTask(task) => drop(self.tasks.remove(&task)),
+            Command::StopChild(_) => {}
             Command::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
             Command::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Command::Continue => self.owes_continue = true,

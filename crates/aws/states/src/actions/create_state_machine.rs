@@ -1,7 +1,9 @@
-//! CreateStateMachine. Idempotent on name, definition and settings; another role or other tags are ignored then.
+//! CreateStateMachine. Idempotent on name, definition, settings and publishing; another role or other tags are ignored
+//! then.
 
 use std::collections::BTreeMap;
 
+use asl::MachineType;
 use aws_protocol::Error;
 use engine::{Created, NewMachine};
 use interpreter::Timestamp;
@@ -12,7 +14,7 @@ use super::blocking;
 use super::tag_resource::{Tag, checked_tags};
 use crate::check;
 use crate::wire::{date, required};
-use crate::{States, errors};
+use crate::{States, errors, logging};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,9 +25,32 @@ pub struct Request {
     #[serde(rename = "type")]
     machine_type: Option<String>,
     tags: Option<Vec<Tag>>,
-    publish: Option<bool>,
+    #[serde(flatten)]
+    publishing: Publishing,
     #[serde(flatten)]
     settings: Settings,
+}
+
+/// Whether the outcome becomes a version at once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Publishing {
+    publish: Option<bool>,
+    version_description: Option<String>,
+}
+
+impl Publishing {
+    /// The description of the version, if there is to be one.
+    pub fn description(self) -> Result<Option<String>, Error> {
+        check::description(self.version_description.as_deref(), "versionDescription")?;
+        match self.publish {
+            Some(true) => Ok(Some(self.version_description.unwrap_or_default())),
+            _ if self.version_description.is_some() => {
+                Err(errors::validation("Version description can only be set when publish is true"))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Members that are kept and shown as they came.
@@ -39,7 +64,7 @@ pub struct Settings {
 
 impl Settings {
     pub fn into_map(self) -> Result<Map<String, Value>, Error> {
-        check_logging(self.logging_configuration.as_ref())?;
+        logging::check(self.logging_configuration.as_ref())?;
         check_encryption(self.encryption_configuration.as_ref())?;
         let all = [
             ("loggingConfiguration", self.logging_configuration),
@@ -50,27 +75,8 @@ impl Settings {
     }
 }
 
-/// A level other than OFF would promise logs that are not written yet.
-fn check_logging(logging: Option<&Value>) -> Result<(), Error> {
-    let Some(logging) = logging else { return Ok(()) };
-    let destinations = logging["destinations"].as_array().map_or(0, Vec::len);
-    match logging["level"].as_str() {
-        None | Some("OFF") => Ok(()),
-        Some(_) if destinations != 1 => Err(Error::client(
-            "InvalidLoggingConfiguration",
-            "Invalid Logging Configuration: Must specify exactly one Log Destination.",
-        )),
-        Some(level) => Err(Error::client(
-            "InvalidLoggingConfiguration",
-            format!(
-                "Invalid Logging Configuration: Ithaca does not write execution logs yet, so the level must be OFF, not {level}"
-            ),
-        )),
-    }
-}
-
 /// A customer's key would promise an encryption that is not done.
-fn check_encryption(encryption: Option<&Value>) -> Result<(), Error> {
+pub fn check_encryption(encryption: Option<&Value>) -> Result<(), Error> {
     match encryption.and_then(|encryption| encryption["type"].as_str()) {
         None | Some("AWS_OWNED_KEY") => Ok(()),
         Some(kind) => Err(Error::client(
@@ -87,19 +93,26 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let definition = required(request.definition, "definition")?;
     let role_arn = required(request.role_arn, "roleArn")?;
     check::name(&name)?;
-    check_type(request.machine_type.as_deref())?;
-    check_definition(&definition)?;
-    if request.publish == Some(true) {
-        return Err(errors::validation("Ithaca does not serve versions of state machines yet: leave 'publish' out"));
-    }
+    let machine_type = machine_type(request.machine_type.as_deref())?;
+    check_definition(&definition, machine_type)?;
+    let publish = request.publishing.description()?;
     let arn = states.home.arn("states", &format!("stateMachine:{name}"));
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
-    let settings = request.settings.into_map()?;
+    let mut settings = request.settings.into_map()?;
+    if machine_type == MachineType::Express {
+        settings.insert("type".into(), "EXPRESS".into());
+    }
     let new = NewMachine { arn: arn.clone(), name, role_arn, definition, tags, settings };
+    states.declare_log(&new.settings).await?;
     let handle = states.handle.clone();
-    match blocking(move || handle.machines().create(new, now())).await? {
+    let is_published = publish.is_some();
+    match blocking(move || handle.machines().create_and_publish(new, publish, now())).await? {
         Created::New(machine) | Created::Same(machine) => {
-            Ok(json!({ "stateMachineArn": &*machine.arn, "creationDate": date(machine.created_at) }))
+            let mut answer = json!({ "stateMachineArn": &*machine.arn, "creationDate": date(machine.created_at) });
+            if is_published {
+                answer["stateMachineVersionArn"] = format!("{}:1", machine.arn).into();
+            }
+            Ok(answer)
         }
         Created::Conflict(machine) => Err(errors::machine_exists(&machine.arn)),
         Created::Deleting => Err(errors::machine_deleting(&arn)),
@@ -107,12 +120,10 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     }
 }
 
-pub fn check_type(machine_type: Option<&str>) -> Result<(), Error> {
-    match machine_type {
-        None | Some("STANDARD") => Ok(()),
-        Some("EXPRESS") => {
-            Err(errors::type_not_supported("Ithaca does not serve EXPRESS state machines yet: create a STANDARD one"))
-        }
+pub fn machine_type(name: Option<&str>) -> Result<MachineType, Error> {
+    match name {
+        None | Some("STANDARD") => Ok(MachineType::Standard),
+        Some("EXPRESS") => Ok(MachineType::Express),
         Some(other) => Err(errors::constraint(
             &format!("'{other}'"),
             "type",
@@ -121,9 +132,9 @@ pub fn check_type(machine_type: Option<&str>) -> Result<(), Error> {
     }
 }
 
-pub fn check_definition(definition: &str) -> Result<(), Error> {
+pub fn check_definition(definition: &str, machine_type: MachineType) -> Result<(), Error> {
     check::definition_size(definition)?;
-    match asl::parse::parse(definition) {
+    match asl::parse_as(definition, machine_type) {
         Ok(_) => Ok(()),
         Err(diagnostics) => Err(errors::invalid_definition(asl::aws_message(&diagnostics))),
     }

@@ -1,14 +1,16 @@
 //! DescribeExecution.
 
 use aws_protocol::Error;
-use engine::ExecutionStatus;
+use engine::Row;
+use engine::core::not_redrivable;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::blocking;
+use super::create_state_machine::now;
 use super::describe_state_machine::with_data;
 use crate::check::{self, Kind};
-use crate::wire::{date, put, required};
+use crate::wire::{date, put, required, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -29,6 +31,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let mut answer = Map::new();
     answer.insert("executionArn".into(), arn.into());
     answer.insert("stateMachineArn".into(), (*row.machine_arn).into());
+    answer.extend(started_through(row));
     answer.insert("name".into(), (*row.name).into());
     answer.insert("status".into(), row.status.name().into());
     answer.insert("startDate".into(), date(row.started_at));
@@ -46,16 +49,25 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         put(&mut answer, "error", failure.error.as_deref());
         put(&mut answer, "cause", failure.cause.as_deref());
     }
-    answer.insert("redriveCount".into(), 0.into());
-    answer.insert("redriveStatus".into(), "NOT_REDRIVABLE".into());
-    answer.insert("redriveStatusReason".into(), redrive_reason(row.status).into());
+    if let Some(run) = &found.map_run_arn {
+        answer.insert("mapRunArn".into(), (**run).into());
+    }
+    answer.insert("redriveCount".into(), row.redrive_count.into());
+    put(&mut answer, "redriveDate", row.redriven_at.map(date));
+    let (status, reason) = redrive(row, found.last_event);
+    answer.insert("redriveStatus".into(), status.into());
+    put(&mut answer, "redriveStatusReason", reason);
     Ok(Value::Object(answer))
 }
 
-fn redrive_reason(status: ExecutionStatus) -> &'static str {
-    match status {
-        ExecutionStatus::Running => "Execution is RUNNING and cannot be redriven",
-        ExecutionStatus::Succeeded => "Execution is SUCCEEDED and cannot be redriven",
-        _ => "Ithaca does not serve RedriveExecution yet",
+/// `redriveStatus` of an execution, and the reason if it cannot be redriven.
+pub fn redrive(row: &Row, last_event: u64) -> (&'static str, Option<&'static str>) {
+    if row.parent_run().is_some() {
+        // What failed in a Map Run is redriven with it.
+        return ("REDRIVABLE_BY_MAP_RUN", None);
+    }
+    match not_redrivable(row, last_event, now()) {
+        None => ("REDRIVABLE", None),
+        refusal => ("NOT_REDRIVABLE", refusal),
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::blocking;
-use crate::check::{self, Kind};
+use crate::check;
 use crate::wire::required;
 use crate::{States, errors};
 
@@ -41,14 +41,21 @@ pub async fn change(
     arn: &str,
     change: impl FnOnce(&str, BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Error> + Send + 'static,
 ) -> Result<Value, Error> {
-    check::arn(arn, Kind::StateMachine)?;
+    let is_activity = check::taggable(arn)?;
     let (handle, of) = (states.handle.clone(), arn.to_owned());
-    let changed = blocking(move || handle.machines().edit_tags(&of, |old| change(&of, old))).await?;
+    let edit = move || match is_activity {
+        true => handle.activities().edit_tags(&of, |old| change(&of, old)),
+        false => handle.machines().edit_tags(&of, |old| change(&of, old)),
+    };
+    let changed = blocking(edit).await?;
     changed.ok_or_else(|| errors::resource_not_found(arn))?.map(|()| json!({}))
 }
 
 pub async fn tags(states: &States, arn: &str) -> Result<BTreeMap<String, String>, Error> {
-    check::arn(arn, Kind::StateMachine)?;
+    if check::taggable(arn)? {
+        let activity = states.handle.activities().get(arn);
+        return activity.map(|activity| activity.tags).ok_or_else(|| errors::resource_not_found(arn));
+    }
     let (handle, of) = (states.handle.clone(), arn.to_owned());
     let machine = blocking(move || handle.machines().get(&of)).await?;
     machine.map(|machine| machine.tags.clone()).ok_or_else(|| errors::resource_not_found(arn))

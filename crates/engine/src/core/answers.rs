@@ -1,0 +1,195 @@
+//! Outcomes that come from elsewhere than a runner: by a task's token, from a worker of an activity, from a nested
+//! execution that has ended.
+
+use std::sync::Arc;
+
+use interpreter::{Failure, InputKind, Payload, Phase, RunTask, TaskId, Timestamp, Token};
+use serde_json::{Value, json};
+use store::Space;
+
+use super::{Act, Core};
+use crate::error::{Error, TokenError};
+use crate::keys::{self, ExecutionId};
+use crate::record::ExecutionStatus;
+
+/// What somebody says of a task whose token they hold.
+#[derive(Clone, Debug)]
+pub enum TokenAnswer {
+    Succeeded(Payload),
+    Failed(Failure),
+    Heartbeat,
+}
+
+/// What a worker gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    pub token: String,
+    pub input: Payload,
+}
+
+/// How a nested execution has ended.
+#[derive(Clone, Debug)]
+pub struct ChildEnd {
+    pub execution_arn: Arc<str>,
+    pub machine_arn: Arc<str>,
+    pub name: Arc<str>,
+    pub status: ExecutionStatus,
+    pub input: Payload,
+    pub output: Option<Payload>,
+    pub failure: Option<Failure>,
+    pub started_at: Timestamp,
+    pub stopped_at: Timestamp,
+}
+
+impl Core {
+    /// Answered when what comes of it is durable.
+    pub fn answer(
+        &mut self,
+        token: Token,
+        answer: TokenAnswer,
+        reply: impl FnOnce(Result<(), TokenError>) + Send + 'static,
+    ) {
+        let outcome = self.try_answer(token, answer);
+        self.acts.push(Act::Reply(Box::new(move || reply(outcome))));
+    }
+
+    fn try_answer(&mut self, token: Token, answer: TokenAnswer) -> Result<(), TokenError> {
+        let id = ExecutionId(token.execution);
+        let open = self.active.get(&id).and_then(|active| active.execution.task(token.task));
+        if open.is_none_or(|(_, wait)| wait.secret != Some(token.secret)) {
+            return Err(self.gone(id, open.is_some())?);
+        }
+        let kind = match answer {
+            TokenAnswer::Heartbeat => InputKind::TaskHeartbeat(token.task),
+            TokenAnswer::Succeeded(output) => InputKind::TaskAnswered(token.task, Ok(output)),
+            TokenAnswer::Failed(failure) => InputKind::TaskAnswered(token.task, Err(failure)),
+        };
+        if self.apply(id, kind) { Ok(()) } else { Err(TokenError::TimedOut) }
+    }
+
+    /// A token of an execution that is known was good once; any other never was.
+    fn gone(&self, id: ExecutionId, is_forged: bool) -> Result<TokenError, Error> {
+        let is_known =
+            self.active.contains_key(&id) || self.store.get(Space::Executions, &keys::execution(id))?.is_some();
+        Ok(if is_known && !is_forged { TokenError::TimedOut } else { TokenError::Invalid })
+    }
+
+    /// A worker asks for an activity's task that was offered. None if nobody waits for it any more.
+    pub fn take(
+        &mut self,
+        id: ExecutionId,
+        task: TaskId,
+        worker: Option<Arc<str>>,
+        reply: impl FnOnce(Option<Taken>) + Send + 'static,
+    ) {
+        let taken = self.try_take(id, task, worker);
+        self.acts.push(Act::Reply(Box::new(move || reply(taken))));
+    }
+
+    fn try_take(&mut self, id: ExecutionId, task: TaskId, worker: Option<Arc<str>>) -> Option<Taken> {
+        self.offered.remove(&(id, task));
+        let (_, wait) = self.active.get(&id)?.execution.task(task)?;
+        let (Phase::Scheduled(input), Some(secret)) = (&wait.phase, wait.secret) else { return None };
+        let taken = Taken { token: Token { execution: id.0, task, secret }.encode(), input: input.clone() };
+        self.apply(id, InputKind::ActivityStarted(task, worker)).then_some(taken)
+    }
+
+    /// A task that is scheduled and not started, as it was asked for.
+    pub fn scheduled(&self, id: ExecutionId, task: TaskId) -> Option<RunTask> {
+        let active = self.active.get(&id)?;
+        let (frame, wait) = active.execution.task(task)?;
+        match &wait.phase {
+            Phase::Scheduled(input) => Some(super::run_task(active, task, frame.state, wait, input)),
+            _ => None,
+        }
+    }
+
+    /// The end of a nested execution reaches the task that waits for it.
+    pub fn child_ended(&mut self, id: ExecutionId, task: TaskId, end: &ChildEnd) {
+        let Some(active) = self.active.get(&id) else { return };
+        let Some((frame, _)) = active.execution.task(task) else { return };
+        let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+        let asl::definition::Kind::Task(definition) = &definition.state(frame.state).kind else { return };
+        let as_json = definition.resource.pattern() == asl::definition::Pattern::Sync2;
+        self.apply(id, InputKind::TaskAnswered(task, end.outcome(as_json)));
+    }
+
+    /// Nested executions that have ended by now, so that nobody will tell of their end.
+    pub(super) fn end_of_child(&self, child_arn: &str) -> Result<Option<ChildEnd>, Error> {
+        if let Some((machine_arn, name)) = keys::split_execution_arn(child_arn)
+            && let Some(machine) = self.machines.get(&machine_arn)?
+            && self.names.contains_key(&(machine.number, name.into()))
+        {
+            // It is this shard's own, and its end will be told.
+            return Ok(None);
+        }
+        let reader = crate::reader::Reader::new(self.store.clone(), self.machines.clone());
+        let Some(found) = reader.describe(child_arn)? else {
+            let gone = ChildEnd::missing(child_arn, self.now);
+            return Ok(Some(gone));
+        };
+        let Some(stopped_at) = found.row.stopped_at else { return Ok(None) };
+        Ok(Some(ChildEnd {
+            execution_arn: child_arn.into(),
+            machine_arn: found.row.machine_arn,
+            name: found.row.name,
+            status: found.row.status,
+            input: found.input,
+            output: found.output,
+            failure: found.failure,
+            started_at: found.row.started_at,
+            stopped_at,
+        }))
+    }
+}
+
+impl ChildEnd {
+    /// Its machine was deleted, and its history with it.
+    fn missing(child_arn: &str, now: Timestamp) -> ChildEnd {
+        ChildEnd {
+            execution_arn: child_arn.into(),
+            machine_arn: "".into(),
+            name: child_arn.rsplit(':').next().unwrap_or_default().into(),
+            status: ExecutionStatus::Aborted,
+            input: Payload::from_checked_text("null"),
+            output: None,
+            failure: Some(Failure::new("States.Runtime", "the nested execution is not there any more")),
+            started_at: now,
+            stopped_at: now,
+        }
+    }
+
+    /// What the task that waited for it gets: a description of the execution, as its output or as the cause. Its texts
+    /// are parsed for `.sync:2`.
+    fn outcome(&self, as_json: bool) -> Result<Payload, Failure> {
+        let payload = |payload: &Payload| match as_json {
+            true => payload.value().clone(),
+            false => Value::from(payload.text()),
+        };
+        let included = json!({ "Included": true });
+        let mut told = serde_json::Map::new();
+        let mut tell = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
+        if let Some(failure) = &self.failure {
+            failure.cause.iter().for_each(|cause| tell("Cause", Value::from(&**cause)));
+            failure.error.iter().for_each(|error| tell("Error", Value::from(&**error)));
+        }
+        tell("ExecutionArn", (&*self.execution_arn).into());
+        // Inside a cause the input stays the text that it is.
+        tell("Input", if self.output.is_some() { payload(&self.input) } else { self.input.text().into() });
+        tell("InputDetails", included.clone());
+        tell("Name", (&*self.name).into());
+        if let Some(output) = &self.output {
+            tell("Output", payload(output));
+            tell("OutputDetails", included);
+        }
+        tell("StartDate", self.started_at.0.into());
+        tell("StateMachineArn", (&*self.machine_arn).into());
+        tell("Status", self.status.name().into());
+        tell("StopDate", self.stopped_at.0.into());
+        let told = Payload::from_value(Value::Object(told));
+        match self.status {
+            ExecutionStatus::Succeeded => Ok(told),
+            _ => Err(Failure::new("States.TaskFailed", told.text())),
+        }
+    }
+}

@@ -1,0 +1,569 @@
+//! Map Runs carried out: items come in, executions start, so many at a time, and what becomes of them is counted.
+//!
+//! ```text
+//!  StartMapRun ─> items (from the input, or read by the runner) ─> inputs, durable ─> executions ─> counted
+//!                                                                                        │
+//!  MapRunFinished <─ results (gathered, or written by the runner) <─ all over ───────────┘
+//! ```
+//!
+//! A run belongs to the shard of its execution, and so do its executions: their ends and the run's progress are in
+//! one batch. Executions are started from [`Core::go_on`] only, one bounded batch after another, however many there are.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use asl::definition::Kind;
+use interpreter::{Execution, Failure, InputKind, ItemInputs, MapRunId, Payload, Setting, Source, StartMapRun, Status};
+use store::{Order, Write, prefix_end};
+
+use super::{Act, Active, Core, about};
+use crate::error::{Error, MapRunError};
+use crate::keys::{self, ExecutionId};
+use crate::limits::MAP_RUN_CONCURRENCY_MAX;
+use crate::map_run::{self, Batching, CHUNK_BYTES, ChildInput, Counts, MapRunRow, MapRunStatus, RunKey, SPACE};
+use crate::record::{ExecutionStatus, Parent, Row, unreadable};
+use crate::task::{ReadItems, WriteResults};
+
+/// Results that are kept until the end: an array over the limit of a payload fails in any case.
+const RESULTS_BYTES_MAX: usize = interpreter::limits::PAYLOAD_BYTES_MAX;
+
+pub(super) struct MapRun {
+    row: MapRunRow,
+    reading: Option<Reading>,
+    /// Inputs of the executions that start next.
+    inputs: VecDeque<ChildInput>,
+    /// Number of the next execution to start.
+    next: u32,
+    running: HashMap<ExecutionId, u32>,
+    /// Outputs by number, unless a writer takes them from the store.
+    results: BTreeMap<u32, Payload>,
+    results_bytes: usize,
+    /// The writer is at work: nothing else is left to do.
+    is_writing: bool,
+    /// The batch that holds the last of its inputs: they can be read when it is durable.
+    written_in: u64,
+}
+
+/// Items that come in.
+struct Reading {
+    batching: Batching,
+    items: u32,
+    first: u32,
+    chunk: Vec<ChildInput>,
+    chunk_bytes: usize,
+}
+
+/// What an update may change.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MapRunUpdate {
+    pub max_concurrency: Option<u64>,
+    pub tolerated_failure_count: Option<u64>,
+    pub tolerated_failure_percentage: Option<f64>,
+}
+
+impl MapRunUpdate {
+    pub fn is_empty(&self) -> bool {
+        self.max_concurrency.is_none()
+            && self.tolerated_failure_count.is_none()
+            && self.tolerated_failure_percentage.is_none()
+    }
+}
+
+impl Core {
+    pub(super) fn start_map_run(&mut self, id: ExecutionId, plan: StartMapRun) {
+        let key = RunKey { execution: id, id: plan.id };
+        let active = &self.active[&id];
+        let state = active.execution.frame(plan.id.frame).map(|frame| frame.state);
+        let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+        let state = state.map_or_else(|| Arc::from(""), |state| definition.state(state).name.clone());
+        let machine_arn = labelled(&plan.arn);
+        let (arn, execution_arn) = (plan.arn.clone(), active.about.execution_arn.clone());
+        let row = MapRunRow::new(plan, execution_arn, machine_arn, state, self.now);
+        self.writes.push(Write::Put { space: SPACE, key: map_run::by_arn(&arn), value: key.value() });
+        self.map_runs.insert(key, MapRun::new(row));
+        self.begin_reading(key);
+    }
+
+    fn begin_reading(&mut self, key: RunKey) {
+        let Some(run) = self.map_runs.get_mut(&key) else { return };
+        run.reading = Some(Reading::new(&run.row.plan));
+        self.changed_runs.insert(key);
+        match run.row.plan.source.clone() {
+            Source::Items(items) => {
+                let items: Vec<Payload> =
+                    items.value().as_array().into_iter().flatten().cloned().map(Payload::from_value).collect();
+                self.items_came(key, &items, true);
+            }
+            Source::Reader { resource, parameters, config, max_items } => {
+                self.acts.push(Act::ReadItems(key, ReadItems { resource, parameters, config, max_items }));
+            }
+            Source::Unusable(failure) => self.end_run(key, Err(failure)),
+        }
+    }
+
+    /// Items that were read, durable when `reply` is called. False if nobody wants more of them.
+    pub fn items_read(
+        &mut self,
+        key: RunKey,
+        items: &[Payload],
+        is_last: bool,
+        reply: impl FnOnce(bool) + Send + 'static,
+    ) {
+        self.inputs += 1;
+        let is_wanted = self.map_runs.get(&key).is_some_and(|run| run.reading.is_some());
+        if is_wanted {
+            self.items_came(key, items, is_last);
+        }
+        self.acts.push(Act::Reply(Box::new(move || reply(is_wanted))));
+    }
+
+    /// The items cannot be read.
+    pub fn items_failed(&mut self, key: RunKey, failure: Failure) {
+        self.inputs += 1;
+        if self.map_runs.get(&key).is_some_and(|run| run.reading.is_some()) {
+            self.end_run(key, Err(failure));
+        }
+    }
+
+    fn items_came(&mut self, key: RunKey, items: &[Payload], is_last: bool) {
+        let (now, entropy) = (self.now, self.entropy.next());
+        let Some(active) = self.active.get(&key.execution) else { return };
+        let Some(run) = self.map_runs.get_mut(&key) else { return };
+        let Some(reading) = &mut run.reading else { return };
+        let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+        let setting = Setting::new(definition, &active.about);
+        let mut inputs = ItemInputs::new(&setting, &active.execution, key.id);
+        let mut failed = None;
+        for item in items {
+            match inputs.select(now, entropy.wrapping_add(u64::from(reading.items)), reading.items, item) {
+                Ok(input) => reading.push(input, &mut run.row, &mut run.inputs, key, &mut self.writes),
+                Err(failure) => {
+                    failed = Some(failure);
+                    break;
+                }
+            }
+        }
+        self.dirty_bytes += items.iter().map(Payload::size).sum::<usize>();
+        if let Some(failure) = failed {
+            return self.end_run(key, Err(failure));
+        }
+        if is_last {
+            reading.finish(&mut run.row, &mut run.inputs, key, &mut self.writes);
+            run.reading = None;
+            run.row.is_read = true;
+            run.written_in = self.batch;
+            // Only as many as one chunk stay in memory; the rest is read again when its turn comes.
+            run.forget_far_inputs();
+            self.changed_runs.insert(key);
+            self.pumping.push_back(key);
+        }
+    }
+
+    /// Starts what may be started, of every run that has something to start, until the batch is full.
+    pub(super) fn pump(&mut self) {
+        while !self.is_full() {
+            let Some(key) = self.pumping.pop_front() else { return };
+            if let Err(error) = self.pump_run(key) {
+                let failure = Failure::new("States.Runtime", format!("The Map Run cannot go on: {error}"));
+                self.end_run(key, Err(failure));
+            }
+        }
+    }
+
+    fn pump_run(&mut self, key: RunKey) -> Result<(), Error> {
+        loop {
+            let is_full = self.is_full();
+            let Some(run) = self.map_runs.get_mut(&key) else { return Ok(()) };
+            if run.reading.is_some() || run.is_writing {
+                return Ok(());
+            }
+            if run.is_over() {
+                self.finish_run(key);
+                return Ok(());
+            }
+            let has_room = run.running.len() < run.concurrency();
+            if !has_room || u64::from(run.next) >= run.row.executions.total {
+                return Ok(());
+            }
+            if self.active.len() >= self.limits.open_executions_max {
+                self.starved.push(key);
+                return Ok(());
+            }
+            if is_full {
+                self.pumping.push_front(key);
+                return Ok(());
+            }
+            if run.inputs.is_empty() {
+                if run.written_in > self.durable_batch {
+                    self.unreadable_yet.push(key);
+                    return Ok(());
+                }
+                run.inputs = load_inputs(&*self.store, key, run.next)?;
+            }
+            let Some(input) = run.inputs.pop_front() else {
+                return Err(unreadable("the inputs of a Map Run", &format!("number {} is missing", run.next)));
+            };
+            let number = run.next;
+            run.next += 1;
+            self.start_child(key, number, input);
+        }
+    }
+
+    fn start_child(&mut self, key: RunKey, number: u32, input: ChildInput) {
+        let parent = &self.active[&key.execution];
+        let (revision, parent_row) = (parent.revision.clone(), &parent.row);
+        let definition = revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
+        let block = parent.execution.frame(key.id.frame).map(|frame| match &definition.state(frame.state).kind {
+            Kind::Map(map) => map.processor,
+            _ => unreachable!("INVARIANT: only a Map state waits for a Map Run"),
+        });
+        let Some(block) = block else { return };
+        let row = Row {
+            machine: parent_row.machine,
+            revision: parent_row.revision,
+            version: parent_row.version,
+            alias: parent_row.alias.clone(),
+            trace_header: parent_row.trace_header.clone(),
+            machine_arn: self.map_runs[&key].row.machine_arn.clone(),
+            name: self.make_name(),
+            status: ExecutionStatus::Running,
+            started_at: self.now,
+            stopped_at: None,
+            parent: Some(Parent::MapRun { execution: key.execution, run: key.id, index: number }),
+            is_express: self.map_runs[&key].row.plan.is_express,
+            redrive_count: 0,
+            redriven_at: None,
+        };
+        let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
+        self.last_id = id;
+        let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
+        self.names.insert((row.machine, row.name.clone()), id);
+        self.writes.push(Write::Put { space: SPACE, key: key.child(number), value: keys::execution(id) });
+        let mut execution = Execution::new();
+        execution.block = block;
+        let active = Active {
+            about: about(id, &revision, &row, execution_arn, input.input),
+            row,
+            revision,
+            execution,
+            seq: 0,
+            events: Vec::new(),
+            is_dirty: false,
+            is_new: true,
+            items: input.items,
+            on_end: None,
+        };
+        self.active.insert(id, active);
+        let run = self.map_runs.get_mut(&key).expect("INVARIANT: a run that starts something is there");
+        run.running.insert(id, number);
+        run.row.executions.running += 1;
+        run.row.items.running += u64::from(input.items);
+        self.apply(id, InputKind::Start);
+    }
+
+    /// An execution of a run has ended, in the batch that is open.
+    pub(super) fn child_finished(&mut self, id: ExecutionId, key: RunKey) {
+        let Some(active) = self.active.get(&id) else { return };
+        let (items, status) = (u64::from(active.items), active.execution.status.clone());
+        let Some(run) = self.map_runs.get_mut(&key) else { return };
+        let Some(number) = run.running.remove(&id) else { return };
+        run.count(items, ExecutionStatus::from(&status), true);
+        if let Status::Succeeded(output) = status {
+            run.keep(number, output);
+        }
+        self.changed_runs.insert(key);
+        if run.row.is_exceeded() {
+            let cause = "The specified tolerated failure threshold was exceeded";
+            return self.end_run(key, Err(Failure::new("States.ExceedToleratedFailureThreshold", cause)));
+        }
+        self.pumping.push_back(key);
+    }
+
+    /// Every execution is over: the results are the outcome.
+    fn finish_run(&mut self, key: RunKey) {
+        let Some(run) = self.map_runs.get_mut(&key) else { return };
+        if let Some(writer) = run.row.plan.writer.clone() {
+            run.is_writing = true;
+            let (arn, counts) = (run.row.plan.arn.clone(), run.row.executions);
+            self.acts.push(Act::WriteResults(key, WriteResults { run: key, arn, counts, writer }));
+            return;
+        }
+        run.row.executions.results_written = run.row.executions.succeeded;
+        run.row.items.results_written = run.row.items.succeeded;
+        let outcome = match run.results_bytes > RESULTS_BYTES_MAX {
+            true => Err(interpreter::too_large(&run.row.state)),
+            false => Ok(Payload::array(run.results.values())),
+        };
+        self.end_run(key, outcome);
+    }
+
+    /// The results are where the author wants them, or cannot be put there.
+    pub fn results_written(&mut self, key: RunKey, outcome: Result<Payload, Failure>) {
+        self.inputs += 1;
+        let Some(run) = self.map_runs.get_mut(&key).filter(|run| run.is_writing) else { return };
+        if outcome.is_ok() {
+            run.row.executions.results_written = run.row.executions.total;
+            run.row.items.results_written = run.row.items.total;
+        }
+        self.end_run(key, outcome);
+    }
+
+    fn end_run(&mut self, key: RunKey, outcome: Result<Payload, Failure>) {
+        let status = if outcome.is_ok() { MapRunStatus::Succeeded } else { MapRunStatus::Failed };
+        self.close_run(key, status);
+        self.apply(key.execution, InputKind::MapRunFinished(key.id, outcome));
+    }
+
+    /// Nobody waits for the run any more.
+    pub(super) fn cancel_map_run(&mut self, id: ExecutionId, run: MapRunId) {
+        self.close_run(RunKey { execution: id, id: run }, MapRunStatus::Aborted);
+    }
+
+    /// The run is over; what still runs of it is stopped.
+    fn close_run(&mut self, key: RunKey, status: MapRunStatus) {
+        let Some(mut run) = self.map_runs.remove(&key) else { return };
+        let mut running: Vec<ExecutionId> = run.running.keys().copied().collect();
+        running.sort_unstable();
+        for id in running {
+            let items = self.active.get(&id).map_or(0, |active| u64::from(active.items));
+            run.count(items, ExecutionStatus::Aborted, true);
+            self.apply(id, InputKind::Stop(Failure::default()));
+        }
+        run.row.status = status;
+        run.row.stopped_at = Some(self.now);
+        self.changed_runs.remove(&key);
+        self.writes.push(Write::Put { space: SPACE, key: key.row(), value: run.row.encode() });
+    }
+
+    /// Changes the limits of a run that goes on.
+    pub fn update_map_run(
+        &mut self,
+        key: RunKey,
+        update: MapRunUpdate,
+        reply: impl FnOnce(Result<(), MapRunError>) + Send + 'static,
+    ) {
+        let answer = self.try_update_map_run(key, update);
+        self.acts.push(Act::Reply(Box::new(move || reply(answer))));
+    }
+
+    fn try_update_map_run(&mut self, key: RunKey, update: MapRunUpdate) -> Result<(), MapRunError> {
+        let run = self.map_runs.get_mut(&key).ok_or(MapRunError::Completed)?;
+        let plan = &mut run.row.plan;
+        if let Some(most) = update.max_concurrency {
+            plan.concurrency = (most > 0).then_some(most);
+        }
+        plan.tolerated_failure_count = update.tolerated_failure_count.or(plan.tolerated_failure_count);
+        plan.tolerated_failure_percentage = update.tolerated_failure_percentage.or(plan.tolerated_failure_percentage);
+        self.changed_runs.insert(key);
+        self.pumping.push_back(key);
+        Ok(())
+    }
+
+    /// The rows of the runs that have changed, for the batch that is being sealed.
+    pub(super) fn write_runs(&mut self, writes: &mut Vec<Write>) {
+        for key in std::mem::take(&mut self.changed_runs) {
+            if let Some(run) = self.map_runs.get(&key) {
+                writes.push(Write::Put { space: SPACE, key: key.row(), value: run.row.encode() });
+            }
+        }
+    }
+
+    /// Takes up a run that was open: its executions are loaded already.
+    pub(super) fn take_up_run(&mut self, key: RunKey) -> Result<(), Error> {
+        let row = self.store.get(SPACE, &key.row())?;
+        let row = MapRunRow::decode(&row.ok_or_else(|| unreadable("a Map Run", &"its row is missing"))?)?;
+        let mut run = MapRun::new(row);
+        if !run.row.is_read {
+            run.row.executions = Counts::default();
+            run.row.items = Counts::default();
+            self.map_runs.insert(key, run);
+            self.begin_reading(key);
+            return Ok(());
+        }
+        // Counted again: the row may be older than the last end.
+        for counts in [&mut run.row.executions, &mut run.row.items] {
+            *counts = Counts { total: counts.total, ..Counts::default() };
+        }
+        let prefix = key.children();
+        let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        loop {
+            const PAGE: usize = 1000;
+            let page = self.store.scan(SPACE, &from..&to, Order::Ascending, PAGE)?;
+            for (row_key, value) in &page {
+                let number = map_run::number(row_key).ok_or_else(|| unreadable("a Map Run", &"a key is too short"))?;
+                self.take_up_child(&mut run, number, super::decode_id(value)?)?;
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
+                _ => break,
+            }
+        }
+        self.map_runs.insert(key, run);
+        self.pumping.push_back(key);
+        Ok(())
+    }
+
+    fn take_up_child(&mut self, run: &mut MapRun, number: u32, id: ExecutionId) -> Result<(), Error> {
+        run.next = run.next.max(number + 1);
+        if let Some(active) = self.active.get(&id) {
+            run.running.insert(id, number);
+            run.count(u64::from(active.items), ExecutionStatus::Running, false);
+            return Ok(());
+        }
+        let reader = crate::reader::Reader::new(self.store.clone(), self.machines.clone());
+        let row = reader.row(id)?;
+        let items = items_of(&reader.input(id)?, run.row.plan.batcher.is_some());
+        run.count(u64::from(items), row.status, false);
+        if row.status == ExecutionStatus::Succeeded && run.row.plan.writer.is_none() {
+            let output = reader.outcome(id)?.0;
+            run.keep(number, output.unwrap_or_else(|| Payload::from_checked_text("null")));
+        }
+        Ok(())
+    }
+}
+
+/// How many items are in the input of an execution: a batch holds its own under `Items`.
+pub(super) fn items_of(input: &Payload, is_batch: bool) -> u32 {
+    match is_batch {
+        true => input.value()["Items"].as_array().map_or(1, |items| items.len() as u32),
+        false => 1,
+    }
+}
+
+/// `…:stateMachine:MACHINE/LABEL` of `…:mapRun:MACHINE/LABEL:ID`
+fn labelled(run_arn: &str) -> Arc<str> {
+    let without_id = run_arn.rsplit_once(':').map_or(run_arn, |(rest, _)| rest);
+    without_id.replacen(":mapRun:", ":stateMachine:", 1).into()
+}
+
+fn load_inputs(store: &dyn store::Store, key: RunKey, next: u32) -> Result<VecDeque<ChildInput>, Error> {
+    let (from, to) = (key.chunk(0), [&key.chunk(next)[..], &[0]].concat());
+    let mut rows = store.scan(SPACE, &from..&to, Order::Descending, 1)?;
+    let Some((row_key, value)) = rows.pop() else { return Ok(VecDeque::new()) };
+    let first = map_run::number(&row_key).ok_or_else(|| unreadable("a Map Run", &"a key is too short"))?;
+    let mut inputs = VecDeque::from(map_run::decode_chunk(&value)?);
+    inputs.drain(..inputs.len().min((next - first) as usize));
+    Ok(inputs)
+}
+
+impl MapRun {
+    fn new(row: MapRunRow) -> MapRun {
+        MapRun {
+            row,
+            reading: None,
+            inputs: VecDeque::new(),
+            next: 0,
+            running: HashMap::new(),
+            results: BTreeMap::new(),
+            results_bytes: 0,
+            is_writing: false,
+            written_in: 0,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        let most = self.row.plan.concurrency.unwrap_or(MAP_RUN_CONCURRENCY_MAX as u64);
+        usize::try_from(most).unwrap_or(usize::MAX).min(MAP_RUN_CONCURRENCY_MAX)
+    }
+
+    fn is_over(&self) -> bool {
+        self.row.is_read && self.running.is_empty() && u64::from(self.next) >= self.row.executions.total
+    }
+
+    fn count(&mut self, items: u64, status: ExecutionStatus, was_running: bool) {
+        for (counts, by) in [(&mut self.row.executions, 1), (&mut self.row.items, items)] {
+            if was_running {
+                counts.running = counts.running.saturating_sub(by);
+            }
+            match status {
+                ExecutionStatus::Running => counts.running += by,
+                ExecutionStatus::Succeeded => counts.succeeded += by,
+                ExecutionStatus::Failed => counts.failed += by,
+                ExecutionStatus::TimedOut => counts.timed_out += by,
+                ExecutionStatus::Aborted => counts.aborted += by,
+            }
+        }
+    }
+
+    /// Keeps a result until the end, as long as all of them can be the outcome.
+    fn keep(&mut self, number: u32, output: Payload) {
+        if self.row.plan.writer.is_some() {
+            return;
+        }
+        self.results_bytes += output.size() + 1;
+        match self.results_bytes > RESULTS_BYTES_MAX {
+            true => self.results.clear(),
+            false => drop(self.results.insert(number, output)),
+        }
+    }
+
+    fn forget_far_inputs(&mut self) {
+        let mut bytes = 0;
+        let near = self.inputs.iter().take_while(|input| {
+            bytes += input.input.size();
+            bytes <= CHUNK_BYTES
+        });
+        let near = near.count().max(1);
+        self.inputs.truncate(near);
+    }
+}
+
+impl Reading {
+    fn new(plan: &StartMapRun) -> Reading {
+        let batching = Batching::new(plan.batcher.clone());
+        Reading { batching, items: 0, first: 0, chunk: Vec::new(), chunk_bytes: 0 }
+    }
+
+    fn push(
+        &mut self,
+        input: Payload,
+        row: &mut MapRunRow,
+        ready: &mut VecDeque<ChildInput>,
+        key: RunKey,
+        writes: &mut Vec<Write>,
+    ) {
+        self.items += 1;
+        row.items.total += 1;
+        if let Some(full) = self.batching.push(input) {
+            self.add(full, row, ready, key, writes);
+        }
+    }
+
+    fn finish(&mut self, row: &mut MapRunRow, ready: &mut VecDeque<ChildInput>, key: RunKey, writes: &mut Vec<Write>) {
+        if let Some(rest) = self.batching.take() {
+            self.add(rest, row, ready, key, writes);
+        }
+        self.flush(row, key, writes);
+    }
+
+    fn add(
+        &mut self,
+        input: ChildInput,
+        row: &mut MapRunRow,
+        ready: &mut VecDeque<ChildInput>,
+        key: RunKey,
+        writes: &mut Vec<Write>,
+    ) {
+        row.executions.total += 1;
+        self.chunk_bytes += input.input.size();
+        // The first chunk is started from memory.
+        if self.first == 0 {
+            ready.push_back(input.clone());
+        }
+        self.chunk.push(input);
+        if self.chunk_bytes >= CHUNK_BYTES {
+            self.flush(row, key, writes);
+        }
+    }
+
+    fn flush(&mut self, row: &MapRunRow, key: RunKey, writes: &mut Vec<Write>) {
+        if self.chunk.is_empty() {
+            return;
+        }
+        let value = map_run::encode_chunk(&self.chunk);
+        writes.push(Write::Put { space: SPACE, key: key.chunk(self.first), value });
+        self.first = row.executions.total as u32;
+        self.chunk.clear();
+        self.chunk_bytes = 0;
+    }
+}

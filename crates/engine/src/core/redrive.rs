@@ -1,0 +1,103 @@
+//! Redrive: an execution that ended badly goes on where it stood.
+//!
+//! What it was about to do is in its last record. It is loaded again as if it had never ended, under the same id; its
+//! history goes on with `ExecutionRedriven`.
+//!
+//! Source: "Restarting state machine executions with redrive", AWS Step Functions Developer Guide.
+
+use interpreter::{InputKind, Timestamp};
+use store::{Space, Write};
+
+use super::{Act, Active, Core, listed_under, load};
+use crate::error::{Error, RedriveError};
+use crate::keys::{self, ExecutionId};
+use crate::record::{self, ExecutionStatus, Row};
+
+/// "...within 14 days of ... completion". Source: the same page.
+pub const REDRIVE_WITHIN_MS: i64 = 14 * 24 * 3600 * 1000;
+
+/// "...event history count is less than 24,999". Source: the same page.
+pub const REDRIVE_EVENTS_MAX: u64 = 24_999;
+
+/// Why an execution cannot be redriven, in AWS's words; none if it can.
+pub fn not_redrivable(row: &Row, last_event: u64, now: Timestamp) -> Option<&'static str> {
+    let stopped_at = row.stopped_at.unwrap_or(now);
+    match row.status {
+        ExecutionStatus::Running => Some("Execution is RUNNING and cannot be redriven"),
+        ExecutionStatus::Succeeded => Some("Execution is SUCCEEDED and cannot be redriven"),
+        _ if now.0.saturating_sub(stopped_at.0) > REDRIVE_WITHIN_MS => {
+            Some("Execution has exceeded its redrivable period")
+        }
+        _ if last_event >= REDRIVE_EVENTS_MAX => {
+            Some("Execution history event limit exceeded. Unable to redrive the execution")
+        }
+        _ => None,
+    }
+}
+
+impl Core {
+    /// Goes on with an execution that ended badly. Answered when it is durable that it does.
+    pub fn redrive(&mut self, id: ExecutionId, reply: impl FnOnce(Result<Timestamp, RedriveError>) + Send + 'static) {
+        self.inputs += 1;
+        let answer = self.try_redrive(id);
+        self.acts.push(Act::Reply(Box::new(move || reply(answer))));
+    }
+
+    fn try_redrive(&mut self, id: ExecutionId) -> Result<Timestamp, RedriveError> {
+        if self.active.contains_key(&id) || self.sealed_ending.iter().any(|ending| ending.id == id) {
+            return Err(RedriveError::NotRedrivable("Execution is RUNNING and cannot be redriven".to_owned()));
+        }
+        if self.active.len() >= self.limits.open_executions_max {
+            return Err(RedriveError::TooManyOpen);
+        }
+        let stored = self.store.get(Space::Executions, &keys::execution(id)).map_err(Error::from)?;
+        let row = record::decode_row(&stored.ok_or(RedriveError::DoesNotExist)?)?;
+        if let Some(why) = not_redrivable(&row, 0, self.now) {
+            return Err(RedriveError::NotRedrivable(why.to_owned()));
+        }
+        let mut active = load(&*self.store, &self.machines, id).map_err(|error| match error {
+            // One that was written by a version that did not keep what was about to happen.
+            Error::Unreadable { .. } => {
+                RedriveError::NotRedrivable("Execution was started before it could be redriven".to_owned())
+            }
+            other => other.into(),
+        })?;
+        if let Some(why) = not_redrivable(&row, active.execution.last_event, self.now) {
+            return Err(RedriveError::NotRedrivable(why.to_owned()));
+        }
+        if active.execution.unfinished.is_empty() {
+            return Err(RedriveError::NotRedrivable("Execution has nothing to go on with".to_owned()));
+        }
+        self.take_back(id, &mut active);
+        self.names.insert((active.row.machine, active.row.name.clone()), id);
+        self.active.insert(id, active);
+        self.changed(id);
+        let is_taken = self.apply(id, InputKind::Redrive);
+        // INVARIANT: an execution that has ended and has something left to do takes a redrive.
+        assert!(is_taken, "a redrive was refused");
+        Ok(self.now)
+    }
+
+    /// Its row tells again that it runs.
+    fn take_back(&mut self, id: ExecutionId, active: &mut Active) {
+        let listed = listed_under(&active.row);
+        let old = keys::listing(listed, active.row.status, id);
+        active.row.status = ExecutionStatus::Running;
+        active.row.stopped_at = None;
+        active.row.redrive_count += 1;
+        active.row.redriven_at = Some(self.now);
+        let new = keys::listing(listed, ExecutionStatus::Running, id);
+        self.writes.extend([
+            Write::Delete { space: Space::Listing, key: old },
+            Write::Put { space: Space::Listing, key: new, value: Vec::new() },
+            Write::Put { space: Space::Executions, key: keys::execution(id), value: record::encode_row(&active.row) },
+        ]);
+    }
+
+    /// Nobody waits for a nested execution any more. One that is not here is another shard's, or over.
+    pub fn stop_child(&mut self, machine: u32, name: &str) {
+        if let Some(id) = self.names.get(&(machine, name.into())).copied() {
+            self.apply(id, InputKind::Stop(interpreter::Failure::default()));
+        }
+    }
+}
