@@ -68,7 +68,7 @@ fn steps(kind: &str, language: &str, bytes: usize) -> Duration {
     let text = machine(kind, language);
     let parsed = asl::parse(&text).unwrap_or_else(|found| panic!("{found:?}"));
     let about = about(payload(bytes));
-    let setting = Setting { definition: &parsed.definition, about: &about };
+    let setting = Setting::new(&parsed.definition, &about);
     let input = |kind| Input { at: Timestamp(0), entropy: 1, kind };
     let start = |execution: &mut Execution| {
         step(&setting, execution, &input(InputKind::Start)).expect("a fresh execution starts")
@@ -146,6 +146,7 @@ fn about(input: Payload) -> About {
         started_at: Timestamp(0),
         input,
         key: 1,
+        is_express: false,
     }
 }
 

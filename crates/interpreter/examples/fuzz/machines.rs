@@ -131,6 +131,7 @@ impl<'d> Run<'d> {
             started_at,
             input,
             key: 1,
+            is_express: false,
         };
         Run {
             definition,
@@ -176,7 +177,7 @@ impl<'d> Run<'d> {
         let input = Input { at: self.now, entropy: self.entropy, kind };
         let before = checks_refusal.then(|| self.execution.clone());
         let was_terminal = self.execution.status.is_terminal();
-        let setting = Setting { definition: self.definition, about: &self.about };
+        let setting = Setting::new(self.definition, &self.about);
         let transition = match step(&setting, &mut self.execution, &input) {
             Ok(transition) => transition,
             Err(rejected) => {
