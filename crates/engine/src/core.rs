@@ -122,6 +122,11 @@ pub struct Gauges {
     pub open_executions: usize,
     pub running_tasks: usize,
     pub waiting_tasks: usize,
+    /// Tasks of activities that no worker has taken.
+    pub offered_tasks: usize,
+    pub map_runs: usize,
+    /// Names that are taken by what has no durable end yet.
+    pub names: usize,
     pub timers: usize,
 }
 
@@ -404,6 +409,9 @@ impl Core {
             open_executions: self.active.len(),
             running_tasks: self.running_tasks.len(),
             waiting_tasks: self.waiting_tasks.len(),
+            offered_tasks: self.offered.len(),
+            map_runs: self.map_runs.len(),
+            names: self.names.len(),
             timers: self.timers.len(),
         }
     }

@@ -404,14 +404,16 @@ impl Core {
 
     fn take_up_child(&mut self, run: &mut MapRun, number: u32, id: ExecutionId) -> Result<(), Error> {
         run.next = run.next.max(number + 1);
-        if let Some(active) = self.active.get(&id) {
+        let is_batch = run.row.plan.batcher.is_some();
+        if let Some(active) = self.active.get_mut(&id) {
+            active.items = items_of(&active.about.input, is_batch);
             run.running.insert(id, number);
             run.count(u64::from(active.items), ExecutionStatus::Running, false);
             return Ok(());
         }
         let reader = crate::reader::Reader::new(self.store.clone(), self.machines.clone());
         let row = reader.row(id)?;
-        let items = items_of(&reader.input(id)?, run.row.plan.batcher.is_some());
+        let items = items_of(&reader.input(id)?, is_batch);
         run.count(u64::from(items), row.status, false);
         if row.status == ExecutionStatus::Succeeded && run.row.plan.writer.is_none() {
             let output = reader.outcome(id)?.0;
