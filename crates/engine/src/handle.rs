@@ -239,6 +239,7 @@ impl Handle {
                 sum.offered_tasks += gauges.offered_tasks;
                 sum.map_runs += gauges.map_runs;
                 sum.names += gauges.names;
+                sum.nested += gauges.nested;
                 sum.timers += gauges.timers;
             }
         }

@@ -108,6 +108,8 @@ struct World<'r> {
     machine: Arc<Machine>,
     chance: Chance,
     told: Arc<Mutex<VecDeque<Told>>>,
+    /// Names the run in what a failed check says.
+    what: String,
     commits: usize,
     crashes: usize,
     started: Option<StartReply>,
@@ -139,6 +141,7 @@ fn run(row: &Row, seed: u64, crash: Option<Crash>) -> World<'_> {
         machine,
         chance: Chance(seed),
         told: Arc::default(),
+        what: format!("{}, seed {seed}, {crash:?}", row.name),
         commits: 0,
         crashes: 0,
         started: None,
@@ -153,12 +156,12 @@ fn run(row: &Row, seed: u64, crash: Option<Crash>) -> World<'_> {
     };
     for _ in 0..20_000 {
         if !world.act() {
-            world.check(&format!("{}, seed {seed}, {crash:?}", row.name));
+            world.check();
             return world;
         }
         world.commit(crash);
     }
-    panic!("{}, seed {seed}, {crash:?}: the run does not end", row.name);
+    panic!("{}: the run does not end", world.what);
 }
 
 /// Something that may happen next.
@@ -180,7 +183,10 @@ impl World<'_> {
         let mut did = self.bench.core.has_work();
         for _ in 0..=self.chance.below(3) {
             let mut moves = self.moves();
-            if let (true, Some((id, task))) = (moves.is_empty() && self.status() != "RUNNING", self.silent.pop_front()) {
+            if moves.is_empty()
+                && self.status() != "RUNNING"
+                && let Some((id, task)) = self.silent.pop_front()
+            {
                 self.bench.core.outcome(id, task, Outcome::Done(Ok(payload("\"late\""))));
                 did = true;
             } else if moves.is_empty() {
@@ -439,7 +445,7 @@ impl World<'_> {
         self.silent.clear();
         self.reads.clear();
         for (id, durable) in std::mem::replace(&mut self.durable, histories) {
-            assert!(self.durable[&id].starts_with(&durable), "{}: a history has changed", self.row.name);
+            assert!(self.durable[&id].starts_with(&durable), "{}: a history has changed", self.what);
         }
     }
 
@@ -472,7 +478,9 @@ impl World<'_> {
     }
 
     /// What must hold at the end.
-    fn check(&mut self, what: &str) {
+    fn check(&mut self) {
+        let what = self.what.clone();
+        let what = what.as_str();
         let rows = self.rows();
         let mut parents = BTreeSet::new();
         for (id, row) in &rows {
@@ -518,15 +526,24 @@ impl World<'_> {
 
     /// Whoever was told that their answer was taken finds it in the history, and no token works now.
     fn check_tokens(&mut self, what: &str) {
-        let outputs: Vec<String> = self.histories().into_values().flatten().filter_map(|event| match event.kind {
-            EventKind::TaskSucceeded { output, .. } => Some(output.text().to_owned()),
-            _ => None,
-        }).collect();
+        let outputs: Vec<String> = self
+            .histories()
+            .into_values()
+            .flatten()
+            .filter_map(|event| match event.kind {
+                EventKind::TaskSucceeded { output, .. } => Some(output.text().to_owned()),
+                _ => None,
+            })
+            .collect();
         for holder in self.holders.iter().filter(|holder| holder.is_taken && matches!(holder.does, Does::Gives(_))) {
             assert!(outputs.contains(&holder.output), "{what}: an answer that was taken is lost: {holder:?}");
         }
         let tokens: Vec<Token> = self.holders.iter().map(|holder| Token::decode(&holder.token).unwrap()).collect();
-        let foreign = Token { execution: 7, task: TaskId { frame: interpreter::FrameId(0), attempt: interpreter::WaitId(1) }, secret: 1 };
+        let foreign = Token {
+            execution: 7,
+            task: TaskId { frame: interpreter::FrameId(0), attempt: interpreter::WaitId(1) },
+            secret: 1,
+        };
         let refused = |bench: &mut Bench, token: Token| {
             let heard = Arc::new(Mutex::new(None));
             let to = heard.clone();
@@ -625,15 +642,40 @@ fn a_saga_with_a_callback() {
     let heart = r#""HeartbeatSeconds":10,"#;
     let rows = [
         Row::new("answered", saga(""), |_| Does::Echoes, &[r#"ok {"holder":#}"#]),
-        Row::new("alive", saga(heart), |asked| if asked.state == "B" { Does::Lives("") } else { Does::Echoes }, &[r#"ok {"holder":#}"#]),
-        Row::new("refused", saga(heart), |asked| if asked.state == "B" { Does::Fails("E") } else { Does::Echoes }, &["failed Sorry"]),
-        Row::new("silent", saga(heart), |asked| if asked.state == "B" { Does::Nothing } else { Does::Echoes }, &["failed Sorry"]),
-        Row::new("silent for long", saga(""), |asked| if asked.state == "B" { Does::Nothing } else { Does::Echoes }, &["failed Sorry"]),
-        Row::new("stuck undoing", saga(""), |asked| match asked.state {
-            "B" => Does::Fails("E"),
-            "Undo" if asked.redriven == 0 => Does::Fails("E"),
-            _ => Does::Echoes,
-        }, &["failed E", "failed Sorry"]),
+        Row::new(
+            "alive",
+            saga(heart),
+            |asked| if asked.state == "B" { Does::Lives("") } else { Does::Echoes },
+            &[r#"ok {"holder":#}"#],
+        ),
+        Row::new(
+            "refused",
+            saga(heart),
+            |asked| if asked.state == "B" { Does::Fails("E") } else { Does::Echoes },
+            &["failed Sorry"],
+        ),
+        Row::new(
+            "silent",
+            saga(heart),
+            |asked| if asked.state == "B" { Does::Nothing } else { Does::Echoes },
+            &["failed Sorry"],
+        ),
+        Row::new(
+            "silent for long",
+            saga(""),
+            |asked| if asked.state == "B" { Does::Nothing } else { Does::Echoes },
+            &["failed Sorry"],
+        ),
+        Row::new(
+            "stuck undoing",
+            saga(""),
+            |asked| match asked.state {
+                "B" => Does::Fails("E"),
+                "Undo" if asked.redriven == 0 => Does::Fails("E"),
+                _ => Does::Echoes,
+            },
+            &["failed E", "failed Sorry"],
+        ),
     ];
     rows.iter().for_each(check);
 }
@@ -642,12 +684,18 @@ fn a_saga_with_a_callback() {
 fn an_activity_and_its_worker() {
     const ACTIVITY: &str = r#""Type":"Task","Resource":"arn:aws:states:us-east-1:000000000000:activity:a""#;
     let retry = r#""Retry":[{"ErrorEquals":["States.Timeout"],"MaxAttempts":20,"MaxDelaySeconds":2}],"#;
-    let states = |fields: &str| format!(r#""A":{{{ACTIVITY},{fields}"TimeoutSeconds":30,"HeartbeatSeconds":10,"End":true}}"#);
+    let states =
+        |fields: &str| format!(r#""A":{{{ACTIVITY},{fields}"TimeoutSeconds":30,"HeartbeatSeconds":10,"End":true}}"#);
     let rows = [
         Row::new("answered", states(retry), |_| Does::Echoes, &[r#"ok {"holder":#}"#]),
         Row::new("alive", states(retry), |_| Does::Lives(""), &[r#"ok {"holder":#}"#]),
         Row::new("refused", states(retry), |_| Does::Fails("E"), &["failed E"]),
-        Row::new("silent once", states(retry), |asked| if asked.before == 0 { Does::Nothing } else { Does::Echoes }, &[r#"ok {"holder":#}"#]),
+        Row::new(
+            "silent once",
+            states(retry),
+            |asked| if asked.before == 0 { Does::Nothing } else { Does::Echoes },
+            &[r#"ok {"holder":#}"#],
+        ),
         Row::new("silent", states(""), |_| Does::Nothing, &["failed States.Timeout"]),
     ];
     rows.iter().for_each(check);
@@ -660,7 +708,11 @@ fn a_nested_execution() {
     let parent = |fields: &str| format!(r#""A":{{{NESTED}{fields}"End":true}}"#);
     let task = |top: &str| format!(r#"{{{top}"StartAt":"T","States":{{"T":{{{FUNCTION},{LOST}"End":true}}}}}}"#);
     let hour = || r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}"#.to_owned();
-    let by_itself = |world: &World| assert!(world.bench.now < START.after_ms(1_000_000), "its child was not stopped");
+    // A child that nobody stops ends by itself, after an hour.
+    let with_its_parent = |world: &World| {
+        let ended = world.rows().into_iter().filter_map(|(_, row)| row.stopped_at).max();
+        assert!(ended < Some(START.after_ms(3_600_000)), "{}", world.what);
+    };
     let gives = |_: &Asked| Does::Gives("7");
     let row = |name, states, child, does, ends| Row { child, ..Row::new(name, states, does, ends) };
     let silent = |_: &Asked| Does::Nothing;
@@ -668,14 +720,34 @@ fn a_nested_execution() {
         row("succeeds", parent(""), task(""), gives, &["ok #"]),
         row("fails", parent(""), task(""), |_| Does::Fails("E"), &["failed States.TaskFailed"]),
         row("times out", parent(""), task(r#""TimeoutSeconds":5,"#), silent, &["failed States.TaskFailed"]),
-        Row { also: by_itself, ..row("is given up", parent(r#""TimeoutSeconds":9,"#), hour(), gives, &["failed States.Timeout"]) },
-        Row { also: by_itself, stop: Some(1), ..row("is stopped", parent(""), hour(), gives, &["aborted Stopped"]) },
-        Row { also: by_itself, stop: Some(3), ..row("is stopped later", parent(""), hour(), gives, &["aborted Stopped"]) },
-        Row { also: by_itself, stop: Some(4), ..row("is stopped and redriven", parent(""), hour(), gives, &["aborted Stopped", "ok {}"]) },
-        row("fails twice", parent(""), task(""), |asked| match asked.redriven {
-            0 | 1 => Does::Fails("E"),
-            _ => Does::Gives("7"),
-        }, &["failed States.TaskFailed", "failed States.TaskFailed", "ok #"]),
+        Row {
+            also: with_its_parent,
+            ..row("is given up", parent(r#""TimeoutSeconds":9,"#), hour(), gives, &["failed States.Timeout"])
+        },
+        Row {
+            also: with_its_parent,
+            stop: Some(1),
+            ..row("is stopped", parent(""), hour(), gives, &["aborted Stopped"])
+        },
+        Row {
+            also: with_its_parent,
+            stop: Some(3),
+            ..row("is stopped later", parent(""), hour(), gives, &["aborted Stopped"])
+        },
+        Row {
+            stop: Some(2),
+            ..row("is stopped and redriven", parent(""), hour(), gives, &["aborted Stopped", "ok {}"])
+        },
+        row(
+            "fails twice",
+            parent(""),
+            task(""),
+            |asked| match asked.redriven {
+                0 | 1 => Does::Fails("E"),
+                _ => Does::Gives("7"),
+            },
+            &["failed States.TaskFailed", "failed States.TaskFailed", "ok #"],
+        ),
     ];
     rows.iter().for_each(check);
 }
@@ -695,14 +767,16 @@ fn is_item(asked: &Asked, items: &[&str]) -> bool {
 
 fn children(world: &World, expected: usize) {
     let found = world.rows().iter().filter(|(_, row)| row.parent.is_some()).count();
-    assert_eq!(found, expected, "{}", world.row.name);
+    assert_eq!(found, expected, "{}", world.what);
 }
 
 #[test]
 fn a_map_run() {
     let item = format!("{FUNCTION},{LOST}");
     let echo = |_: &Asked| Does::Echoes;
-    let batched = format!(r#""Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","OutputPath":"$.Items",{LOST}"#);
+    let batched = format!(
+        r#""Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","OutputPath":"$.Items",{LOST}"#
+    );
     let reader = r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"}},"#;
     let writer = r#""ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"}},"#;
     let sorted = |world: &World| {
@@ -714,18 +788,24 @@ fn a_map_run() {
     const ALL: &[&str] = &["ok [#,#,#,#,#,#,#,#,#,#,##,##,##,##,##,##,##,##,##,##,##,##,##,##,##]"];
     let rows = [
         Row { also: sorted, ..Row::new("all", distributed("", &item), echo, ALL) },
-        Row { also: |world| children(world, 7), ..Row::new(
-            "batches",
-            distributed(r#""ItemBatcher":{"MaxItemsPerBatch":4},"#, &batched),
-            echo,
-            &["ok [[#,#,#,#],[#,#,#,#],[#,#,##,##],[##,##,##,##],[##,##,##,##],[##,##,##,##],[##]]"],
-        ) },
-        Row { also: |world| children(world, 25), ..Row::new(
-            "a failing item within what is tolerated",
-            distributed(r#""ToleratedFailureCount":1,"#, &item),
-            |asked| if is_item(asked, &["3"]) { Does::Fails("E") } else { Does::Echoes },
-            &["ok [#,#,#,#,#,#,#,#,#,##,##,##,##,##,##,##,##,##,##,##,##,##,##,##]"],
-        ) },
+        Row {
+            also: |world| children(world, 7),
+            ..Row::new(
+                "batches",
+                distributed(r#""ItemBatcher":{"MaxItemsPerBatch":4},"#, &batched),
+                echo,
+                &["ok [[#,#,#,#],[#,#,#,#],[#,#,##,##],[##,##,##,##],[##,##,##,##],[##,##,##,##],[##]]"],
+            )
+        },
+        Row {
+            also: |world| children(world, 25),
+            ..Row::new(
+                "a failing item within what is tolerated",
+                distributed(r#""ToleratedFailureCount":1,"#, &item),
+                |asked| if is_item(asked, &["3"]) { Does::Fails("E") } else { Does::Echoes },
+                &["ok [#,#,#,#,#,#,#,#,#,##,##,##,##,##,##,##,##,##,##,##,##,##,##,##]"],
+            )
+        },
         Row::new(
             "more than is tolerated",
             distributed(r#""ToleratedFailureCount":1,"#, &item),
@@ -738,14 +818,23 @@ fn a_map_run() {
             |asked| if asked.input.contains("8") { Does::Fails("E") } else { Does::Echoes },
             &["failed States.ExceedToleratedFailureThreshold"],
         ),
-        Row { also: |world| children(world, 9), ..Row::new("read", distributed(reader, &item), echo, &["ok [#,#,#,#,#,#,#,#,#]"]) },
-        Row { also: |world| children(world, 0), ..Row::new(
-            "not read",
-            distributed(reader, &item),
-            |asked| if asked.state == "read" { Does::Fails("States.ItemReaderFailed") } else { Does::Echoes },
-            &["failed States.ItemReaderFailed"],
-        ) },
-        Row { also: |world| children(world, 25), ..Row::new("written", distributed(writer, &item), echo, &["ok \"written\""]) },
+        Row {
+            also: |world| children(world, 9),
+            ..Row::new("read", distributed(reader, &item), echo, &["ok [#,#,#,#,#,#,#,#,#]"])
+        },
+        Row {
+            also: |world| children(world, 0),
+            ..Row::new(
+                "not read",
+                distributed(reader, &item),
+                |asked| if asked.state == "read" { Does::Fails("States.ItemReaderFailed") } else { Does::Echoes },
+                &["failed States.ItemReaderFailed"],
+            )
+        },
+        Row {
+            also: |world| children(world, 25),
+            ..Row::new("written", distributed(writer, &item), echo, &["ok \"written\""])
+        },
         Row { stop: Some(9), ..Row::new("stopped", distributed("", &item), echo, &["aborted Stopped"]) },
         Row { stop: Some(2), ..Row::new("stopped soon", distributed(reader, &item), echo, &["aborted Stopped"]) },
     ];

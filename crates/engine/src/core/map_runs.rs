@@ -237,7 +237,6 @@ impl Core {
         let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
         self.last_id = id;
         let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
-        self.names.insert((row.machine, row.name.clone()), id);
         self.writes.push(Write::Put { space: SPACE, key: key.child(number), value: keys::execution(id) });
         let mut execution = Execution::new();
         execution.block = block;
@@ -252,7 +251,7 @@ impl Core {
             is_new: true,
             items: input.items,
         };
-        self.active.insert(id, active);
+        self.take_in(id, active);
         let run = self.map_runs.get_mut(&key).expect("INVARIANT: a run that starts something is there");
         run.running.insert(id, number);
         run.row.executions.running += 1;
