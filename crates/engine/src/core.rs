@@ -650,6 +650,7 @@ impl Core {
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
+        let mut runs = Vec::new();
         for command in commands {
             match command {
                 Command::RunTask(task) => match &task.resource {
@@ -669,11 +670,14 @@ impl Core {
                     }
                 }
                 Command::StopChild(task) => self.acts.push(Act::StopChild { execution: id, task }),
-                Command::StartMapRun(plan) => self.start_map_run(id, *plan),
+                Command::StartMapRun(plan) => runs.push(self.start_map_run(id, *plan)),
+                Command::RedriveMapRun(run) => runs.push(self.redrive_map_run(RunKey { execution: id, id: run })),
                 Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
             }
         }
+        // A run may fail at once, which is a step of its own: not before all is done that this one asks for.
+        runs.into_iter().for_each(|run| self.begin_map_run(run));
         is_cut_short
     }
 
