@@ -605,17 +605,14 @@ fn status_of(last: &EventKind) -> Option<ExecutionStatus> {
     }
 }
 
-/// At every crash point of two seeds, and with many crashes in others.
+/// At every crash point of one seed, and with many crashes in others.
 fn check(row: &Row) {
-    for seed in 1..=2 {
-        let commits = run(row, seed, None).commits;
-        for at in 1..=commits {
-            for crash in [Crash::Before(at), Crash::After(at)] {
-                assert_eq!(run(row, seed, Some(crash)).crashes, 1);
-            }
+    for at in 1..=run(row, 1, None).commits {
+        for crash in [Crash::Before(at), Crash::After(at)] {
+            assert_eq!(run(row, 1, Some(crash)).crashes, 1);
         }
     }
-    for seed in 3..=12 {
+    for seed in 2..=12 {
         run(row, seed, None);
         run(row, seed, Some(Crash::Often(15)));
     }
@@ -763,6 +760,15 @@ fn distributed(fields: &str, item: &str) -> String {
     )
 }
 
+/// These states in one branch, and a state of these fields in the other.
+fn beside(states: &str, other: &str) -> String {
+    format!(
+        r#""A":{{"Type":"Parallel","Branches":[{{"StartAt":"Q","States":{{{}}}}},
+           {{"StartAt":"O","States":{{"O":{{{other}"End":true}}}}}}],"End":true}}"#,
+        states.replacen(r#""A""#, r#""Q""#, 1)
+    )
+}
+
 fn is_item(asked: &Asked, items: &[&str]) -> bool {
     asked.state == "I" && items.contains(&asked.input)
 }
@@ -776,6 +782,8 @@ fn children(world: &World, expected: usize) {
 fn a_map_run() {
     let item = format!("{FUNCTION},{LOST}");
     let echo = |_: &Asked| Does::Echoes;
+    let no_items = r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"MaxItemsPath":"$$.Execution.Input.most"},"Parameters":{"Bucket":"b","Key":"k"}},"#;
+    let nested = format!(r#"{{"StartAt":"T","States":{{"T":{{{FUNCTION},{LOST}"End":true}}}}}}"#);
     let batched = format!(
         r#""Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","OutputPath":"$.Items",{LOST}"#
     );
@@ -838,6 +846,29 @@ fn a_map_run() {
             ..Row::new("written", distributed(writer, &item), echo, &["ok \"written\""])
         },
         Row { stop: Some(9), ..Row::new("stopped", distributed("", &item), echo, &["aborted Stopped"]) },
+        // A run that fails at once, while the same step asks for a task of an activity.
+        Row {
+            input: r#"{"most":-1}"#,
+            ..Row::new(
+                "fails at once",
+                beside(
+                    &distributed(no_items, &item),
+                    r#""Type":"Task","Resource":"arn:aws:states:us-east-1:000000000000:activity:a","#,
+                ),
+                echo,
+                &["failed States.ItemReaderFailed"],
+            )
+        },
+        // The end of the one is told while the other is taken up.
+        Row {
+            child: nested,
+            ..Row::new(
+                "beside a nested execution",
+                beside(&distributed("", &item), NESTED),
+                |asked| if asked.state == "I" { Does::Nothing } else { Does::Fails("E") },
+                &["failed States.TaskFailed"],
+            )
+        },
         Row { stop: Some(2), ..Row::new("stopped soon", distributed(reader, &item), echo, &["aborted Stopped"]) },
     ];
     rows.iter().for_each(check);
@@ -1033,4 +1064,44 @@ fn a_map_run_is_redriven() {
         },
     ];
     rows.iter().for_each(check);
+}
+
+#[test]
+fn an_answer_that_comes_before_that_of_the_call() {
+    let states = format!(r#""A":{{{}}}"#, callback(r#""HeartbeatSeconds":10,"TimeoutSeconds":60,"End":true"#));
+    let check = |answer: TokenAnswer, end: &str| {
+        let mut bench = Bench::open(Arc::new(Memory::new()), START, SLOTS);
+        let machine = bench.create("m", &machine(&states));
+        bench.start(&machine, "x", "{}");
+        bench.settle();
+        let (id, _, task) = bench.running.pop_front().unwrap();
+        let token = Token { execution: id.0, task: task.task, secret: task.secret.unwrap() };
+        let heard: Arc<Mutex<Vec<Result<(), TokenError>>>> = Arc::default();
+        let say = |bench: &mut Bench, answer: TokenAnswer| {
+            let to = heard.clone();
+            bench.core.answer(token, answer, move |it| to.lock().unwrap().push(it));
+            bench.settle();
+            heard.lock().unwrap().pop().unwrap()
+        };
+        assert!(say(&mut bench, TokenAnswer::Heartbeat).is_ok());
+        assert!(say(&mut bench, answer.clone()).is_ok());
+        // Used once, it is used.
+        for again in [TokenAnswer::Heartbeat, answer, TokenAnswer::Failed(Failure::default())] {
+            assert!(matches!(say(&mut bench, again), Err(TokenError::TimedOut)));
+        }
+        let forged = Token { secret: 1, ..token };
+        let to = heard.clone();
+        bench.core.answer(forged, TokenAnswer::Heartbeat, move |it| to.lock().unwrap().push(it));
+        bench.settle();
+        assert!(matches!(heard.lock().unwrap().pop(), Some(Err(TokenError::Invalid))));
+        // The call itself never comes back.
+        assert_eq!(bench.end(&machine, "x"), "RUNNING");
+        while bench.end(&machine, "x") == "RUNNING" {
+            assert!(bench.advance());
+            bench.settle();
+        }
+        assert_eq!((bench.end(&machine, "x").as_str(), bench.now), (end, START.after_ms(60_000)));
+    };
+    check(TokenAnswer::Succeeded(payload("7")), "SUCCEEDED 7");
+    check(TokenAnswer::Failed(Failure::named("E")), "FAILED E");
 }

@@ -95,7 +95,7 @@ impl<'a> Stepper<'a> {
             }
             (_, InputKind::TaskHeartbeat(task)) => {
                 self.open_task(*task, true)?;
-                states::task::heartbeat(self, *task);
+                states::task::lives(self, *task)?;
             }
             (_, InputKind::ActivityStarted(task, worker)) => {
                 self.open_task(*task, false)?;
