@@ -383,13 +383,17 @@ impl Core {
                 }
             }
             let runs: Vec<_> = active.execution.map_runs().map(|(run, _)| RunKey { execution: id, id: run }).collect();
+            // All are there before anything happens to the execution that might cancel them.
+            for run in &runs {
+                self.load_run(*run)?;
+            }
+            for run in runs {
+                self.take_up_run(run)?;
+            }
             for (task, child) in children {
                 if let Some(end) = self.end_of_child(&child)? {
                     self.child_ended(id, task, &end);
                 }
-            }
-            for run in runs {
-                self.take_up_run(run)?;
             }
             if !self.is_awaited(id)? {
                 self.apply(id, InputKind::Stop(Failure::default()));

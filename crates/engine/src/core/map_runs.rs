@@ -120,13 +120,14 @@ impl Core {
         if !self.map_runs.contains_key(&key) {
             let failure = Failure::new("States.Runtime", "The Map Run cannot go on: it is not there any more.");
             self.apply(key.execution, InputKind::MapRunFinished(key.id, Err(failure)));
-        } else if let Err(error) = self.try_begin(key) {
+        } else if let Err(error) = self.take_up_run(key) {
             let failure = Failure::new("States.Runtime", format!("The Map Run cannot go on: {error}"));
             self.end_run(key, Err(failure));
         }
     }
 
-    fn try_begin(&mut self, key: RunKey) -> Result<(), Error> {
+    /// Also takes up a run that was loaded, as its executions were.
+    pub(super) fn take_up_run(&mut self, key: RunKey) -> Result<(), Error> {
         let Some(mut run) = self.map_runs.remove(&key) else { return Ok(()) };
         // Counted again: the row may be older than the last end.
         for counts in [&mut run.row.executions, &mut run.row.items] {
@@ -453,11 +454,11 @@ impl Core {
         }
     }
 
-    /// Takes up a run that was open: its executions are loaded already.
-    pub(super) fn take_up_run(&mut self, key: RunKey) -> Result<(), Error> {
+    /// Loads a run that was open.
+    pub(super) fn load_run(&mut self, key: RunKey) -> Result<(), Error> {
         let row = self.stored_run(key)?.ok_or_else(|| unreadable("a Map Run", &"its row is missing"))?;
         self.map_runs.insert(key, MapRun::new(row));
-        self.try_begin(key)
+        Ok(())
     }
 
     fn take_up_children(&mut self, key: RunKey, run: &mut MapRun) -> Result<(), Error> {
