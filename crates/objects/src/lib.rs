@@ -22,18 +22,16 @@ mod folder;
 pub mod items;
 pub mod limits;
 pub mod results;
-mod sigv4;
-mod time;
 mod xml;
 
 use std::io::Read;
 
 use bytes::Bytes;
 
+pub use aws_client::Credentials;
 pub use endpoint::{Endpoint, EndpointOptions};
 pub use error::Error;
 pub use folder::Folder;
-pub use sigv4::Credentials;
 
 /// Where an object is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
