@@ -308,6 +308,7 @@ fn resources() {
         ("arn:aws:lambda:eu-west-1:123456789012:function:f", &[][..]),
         ("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:$LATEST", &[]),
         ("arn:aws:lambda:eu-west-1:123456789012:function:f:live", &[]),
+        ("arn:aws:lambda:your-region:your-account-id:function:f", &[]),
         ("arn:aws:lambda:eu-west-1:123456789012:function:f:live:x", not_arn),
         ("arn:aws:lambda:eu-west-1:123456789012:function:", not_arn),
         ("arn:aws:lambda:eu-west-1::function:f", not_arn),

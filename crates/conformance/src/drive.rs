@@ -10,9 +10,11 @@ use asl::definition::Pattern;
 use engine::core::{Act, Core, Start, TokenAnswer};
 use engine::{ExecutionId, ExecutionStatus, Machine, RunKey};
 use interpreter::{Failure, Payload, RunTask, TaskId, Timestamp, Token};
+use serde_json::Value;
 use store::commit_and_wait;
 
-use crate::account::Account;
+use crate::account::{Account, REGION};
+use crate::canonical::without_tokens;
 use crate::objects::Objects;
 use crate::tasks::{Outcome, Tasks};
 use crate::verdict::Reason;
@@ -22,6 +24,8 @@ const TURNS_MAX: usize = 20_000;
 
 pub struct Plan {
     pub machine: Arc<Machine>,
+    /// None: a name is made up.
+    pub name: Option<Arc<str>>,
     pub input: Payload,
     pub at: Timestamp,
     pub hold: Option<Hold>,
@@ -35,14 +39,32 @@ pub struct Hold {
     pub stop: Option<Failure>,
 }
 
-/// Runs the execution; answers its ARN.
-pub fn run(account: &Account, plan: Plan, tasks: &mut Tasks<'_>, objects: Objects) -> Result<String, Reason> {
-    let core = account.core(plan.at)?;
-    let mut drive = Drive { account, core, now: plan.at, tasks, objects, answers: VecDeque::new(), is_over: false };
-    let execution_arn = drive.start(&plan)?;
+/// What was seen of an execution while it ran.
+pub struct Seen {
+    pub execution_arn: String,
+    /// Lines of its log.
+    pub logged: Vec<Value>,
+    /// Status changes as EventBridge would deliver them.
+    pub changes: Vec<Value>,
+}
+
+/// Runs the execution.
+pub fn run(account: &Account, plan: &Plan, tasks: &mut Tasks<'_>, objects: Objects) -> Result<Seen, Reason> {
+    let mut drive = Drive {
+        account,
+        core: account.core(plan.at)?,
+        now: plan.at,
+        tasks,
+        objects,
+        answers: VecDeque::new(),
+        is_over: false,
+        logged: Vec::new(),
+        changes: Vec::new(),
+    };
+    let execution_arn = drive.start(plan)?;
     for _ in 0..TURNS_MAX {
-        if drive.is_over || drive.is_held(&plan, &execution_arn)? || !drive.turn()? {
-            return Ok(execution_arn);
+        if drive.is_over || drive.is_held(plan, &execution_arn)? || !drive.turn()? {
+            return Ok(Seen { execution_arn, logged: drive.logged, changes: drive.changes });
         }
     }
     Err(Reason::plain(format!("the execution did not end within {TURNS_MAX} turns")))
@@ -56,6 +78,8 @@ struct Drive<'a, 't, 'c> {
     objects: Objects,
     answers: VecDeque<Answer>,
     is_over: bool,
+    logged: Vec<Value>,
+    changes: Vec<Value>,
 }
 
 /// What comes back from outside.
@@ -71,7 +95,8 @@ enum Answer {
 
 impl Drive<'_, '_, '_> {
     fn start(&mut self, plan: &Plan) -> Result<String, Reason> {
-        let start = Start::new(plan.machine.revision.clone(), plan.input.clone());
+        let name = plan.name.clone();
+        let start = Start { name, ..Start::new(plan.machine.revision.clone(), plan.input.clone()) };
         let (sender, receiver) = mpsc::channel();
         // The receiver is still there when the commit has answered.
         self.core.start(start, move |reply| drop(sender.send(reply)));
@@ -104,7 +129,7 @@ impl Drive<'_, '_, '_> {
             let (batch, acts) = self.core.seal();
             commit_and_wait(&*self.account.store, batch).map_err(|error| Reason::plain(error.to_string()))?;
             self.core.committed();
-            acts.into_iter().for_each(|act| self.act(act));
+            acts.into_iter().try_for_each(|act| self.act(act))?;
             self.core.go_on();
         }
         Ok(())
@@ -114,7 +139,8 @@ impl Drive<'_, '_, '_> {
         match answer {
             Answer::Runner(id, task, outcome) => self.core.outcome(id, task, outcome),
             Answer::Token(token, outcome) => {
-                let answer = outcome.map_or_else(TokenAnswer::Failed, TokenAnswer::Succeeded);
+                let echoed = |output: Payload| echoed(&output, &token);
+                let answer = outcome.map_or_else(TokenAnswer::Failed, |output| TokenAnswer::Succeeded(echoed(output)));
                 self.core.answer(token, answer, drop);
             }
             Answer::Worker(id, task) => {
@@ -130,7 +156,7 @@ impl Drive<'_, '_, '_> {
         }
     }
 
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: Act) -> Result<(), Reason> {
         match act {
             Act::Reply(reply) => reply(),
             // What a Map Run's executions asked for was not recorded: they get their input back.
@@ -149,8 +175,16 @@ impl Drive<'_, '_, '_> {
             Act::WriteResults(run, order) => self.answers.push_back(Answer::Written(run, self.objects.written(&order))),
             // Nested executions are told of by the recording, and are not there.
             Act::Withdraw { .. } | Act::StopChild { .. } => {}
-            Act::Changed(change) => self.is_over |= change.status != ExecutionStatus::Running,
+            Act::Changed(change) => {
+                self.is_over |= change.status != ExecutionStatus::Running;
+                self.changes.extend(self.account.status_change_event(&change)?);
+            }
+            Act::Log(logged) => {
+                let records = aws_states::log_records(&logged, REGION);
+                self.logged.extend(records.into_iter().map(|record| record.body));
+            }
         }
+        Ok(())
     }
 
     fn answer(&mut self, id: ExecutionId, task: &RunTask) {
@@ -182,4 +216,14 @@ impl Drive<'_, '_, '_> {
         }
         Ok(true)
     }
+}
+
+/// A worker that gave back what it was sent gave the token back, which is a placeholder in the recording.
+fn echoed(output: &Payload, token: &Token) -> Payload {
+    let token = token.encode();
+    let text = without_tokens(output.text(), |name| match name.starts_with("task_token") {
+        true => token.clone(),
+        false => format!("<{name}>"),
+    });
+    Payload::from_checked_text(text)
 }

@@ -23,6 +23,7 @@ mod objects;
 mod report;
 mod steps;
 mod tasks;
+mod told;
 mod verdict;
 
 use std::cell::RefCell;

@@ -162,8 +162,8 @@ fn event_outcome(event: &Value) -> Option<Outcome> {
     })
 }
 
-/// Inside an event an output is text, unless it is an object.
-fn output(details: &Value) -> Payload {
+/// What a recorded answer holds as an output is text, unless it is an object.
+pub fn output(details: &Value) -> Payload {
     let parsed = details.as_str().and_then(text::parse);
     Payload::from_value(parsed.unwrap_or_else(|| details.clone()))
 }

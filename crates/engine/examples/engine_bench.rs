@@ -201,7 +201,7 @@ fn run(definition: &str, input: &str, answer: Option<&str>, times: usize) -> (u6
         input: Payload::parse(input).expect("the input is JSON"),
         key: 1,
     };
-    let setting = Setting { definition: &definition, about: &about };
+    let setting = Setting::new(&definition, &about);
     let since = Instant::now();
     let mut events = 0;
     for _ in 0..times {

@@ -21,6 +21,7 @@ use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 use crate::error::{Error, StartError, StopError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
+use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
@@ -111,6 +112,8 @@ pub enum Act {
     ReadItems(RunKey, ReadItems),
     WriteResults(RunKey, WriteResults),
     Changed(StatusChange),
+    /// Only of machines that log.
+    Log(Box<Logged>),
 }
 
 /// How much of everything the shard holds, for people and metrics.
@@ -199,6 +202,17 @@ struct Active {
     is_new: bool,
     /// How many items of a Map Run are in its input.
     items: u32,
+}
+
+impl Active {
+    fn logged(&self, events: Vec<HistoryEvent>) -> Logged {
+        Logged {
+            execution_arn: self.about.execution_arn.clone(),
+            revision: self.revision.clone(),
+            row: self.row.clone(),
+            events,
+        }
+    }
 }
 
 impl Core {
@@ -637,7 +651,7 @@ impl Core {
     fn step(&mut self, id: ExecutionId, kind: InputKind) -> Result<Vec<Command>, Rejected> {
         let active = self.active.get_mut(&id).ok_or(Rejected::Terminal)?;
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
-        let setting = Setting { definition, about: &active.about };
+        let setting = Setting::new(definition, &active.about);
         let input = Input { at: self.now, entropy: self.entropy.next(), kind };
         let transition = step(&setting, &mut active.execution, &input)?;
         self.dirty_bytes += written_bytes(&transition.history);
@@ -730,7 +744,10 @@ impl Core {
         self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
             if let Some(active) = self.active.get_mut(&id) {
-                write(id, active, &mut writes);
+                let events = write(id, active, &mut writes);
+                if active.revision.is_logged {
+                    self.acts.push(Act::Log(Box::new(active.logged(events))));
+                }
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                 }
@@ -834,8 +851,9 @@ fn branch_bytes(branch: &Branch) -> usize {
     }
 }
 
-/// The writes of one execution: its record, and its row and list entry when it starts or ends.
-fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
+/// The writes of one execution: its record, and its row and list entry when it starts or ends. Gives the events that
+/// are in the record.
+fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
     let is_over = active.execution.status.is_terminal();
     let (row, machine) = (&active.row, active.row.machine);
     let listed = listed_under(row);
@@ -861,10 +879,11 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) {
     let value = record::encode_record(&active.events, snapshot);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     active.seq += 1;
-    active.events = Vec::new();
+    let events = std::mem::take(&mut active.events);
     active.is_dirty = false;
     active.is_new = false;
     active.execution.settle();
+    events
 }
 
 /// The list of a machine's executions does not show those of its Map Runs; they have one of their own.

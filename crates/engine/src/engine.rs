@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::handle::{Handle, ShardDoor};
 use crate::keys::ExecutionId;
 use crate::limits::{OPEN_EXECUTIONS_MAX, RUNNING_TASKS_MAX, WATCH_BUFFER};
+use crate::log::{LogSink, NoLog};
 use crate::machines::Machines;
 use crate::reader::Reader;
 use crate::shard::{Clock, Message, Shard, now};
@@ -28,11 +29,17 @@ pub struct Config {
     pub shards: u16,
     pub running_tasks_max: usize,
     pub open_executions_max: usize,
+    pub log: Arc<dyn LogSink>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { shards: 1, running_tasks_max: RUNNING_TASKS_MAX, open_executions_max: OPEN_EXECUTIONS_MAX }
+        Config {
+            shards: 1,
+            running_tasks_max: RUNNING_TASKS_MAX,
+            open_executions_max: OPEN_EXECUTIONS_MAX,
+            log: Arc::new(NoLog),
+        }
     }
 }
 
@@ -71,6 +78,7 @@ impl Engine {
                 recover,
                 store: store.clone(),
                 runner: runner.clone(),
+                log: config.log.clone(),
                 inbox,
                 sender: door.sender.clone(),
                 queued: door.queued.clone(),
@@ -88,7 +96,7 @@ impl Engine {
                 .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
             threads.push(thread);
         }
-        let handle = Handle { machines: machines.clone(), activities, shards: doors, changes };
+        let handle = Handle { machines: machines.clone(), activities, shards: doors, changes, runner };
         Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 

@@ -39,6 +39,34 @@ pub enum StopError {
     Engine(#[from] Error),
 }
 
+/// Why a change of a state machine, its versions or its aliases was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("the state machine does not exist")]
+    MachineDoesNotExist,
+    #[error("the state machine is being deleted")]
+    MachineDeleting,
+    /// The caller meant another revision than the current one.
+    #[error("the current revision is {current}")]
+    OtherRevision { current: String },
+    #[error("the version does not exist")]
+    VersionDoesNotExist,
+    /// Aliases route to the version that was to be deleted.
+    #[error("these aliases route to the version: {aliases:?}")]
+    VersionInUse { aliases: Vec<String> },
+    #[error("the alias does not exist")]
+    AliasDoesNotExist,
+    /// Same name, other content.
+    #[error("another alias of this name exists")]
+    AliasExists,
+    #[error("the quota of versions is reached")]
+    TooManyVersions,
+    #[error("the quota of aliases is reached")]
+    TooManyAliases,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
 /// Why an answer by a task's token is refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TokenError {

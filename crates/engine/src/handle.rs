@@ -1,12 +1,12 @@
 //! The engine's front: requests go in, answers come back when they are durable.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use interpreter::{Failure, Payload, Timestamp, Token};
+use interpreter::{Failure, Payload, RunTask, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::activities::{Activities, Polled};
@@ -18,6 +18,7 @@ use crate::machines::{Machine, Machines};
 use crate::map_run::RunKey;
 use crate::record::Parent;
 use crate::shard::Message;
+use crate::task::{TaskRunner, run_alone};
 use crate::watch::StatusChange;
 
 /// Cheap to clone; lives as long as anybody holds it.
@@ -27,6 +28,7 @@ pub struct Handle {
     pub(crate) activities: Arc<Activities>,
     pub(crate) shards: Arc<[ShardDoor]>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
+    pub(crate) runner: Arc<dyn TaskRunner>,
 }
 
 pub struct ShardDoor {
@@ -41,8 +43,9 @@ impl Handle {
         &self.machines
     }
 
-    /// Starts an execution. The answer comes when it is durable; a name that was used is handled as AWS does:
-    /// the same input while it runs gives the first answer, anything else is refused.
+    /// Starts an execution of the machine, version or alias of this ARN. The answer comes when it is durable; a name
+    /// that was used is handled as AWS does: the same input while it runs gives the first answer, anything else is
+    /// refused.
     pub async fn start(
         &self,
         machine_arn: &str,
@@ -50,7 +53,10 @@ impl Handle {
         input: Payload,
         trace_header: Option<&str>,
     ) -> Result<Started, StartError> {
-        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
+        // The share of an alias that this start falls to.
+        let draw = RandomState::new().hash_one(machine_arn);
+        let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
+        let machine = target.machine;
         if machine.is_deleting {
             return Err(StartError::MachineDeleting);
         }
@@ -62,7 +68,9 @@ impl Handle {
         let start = Start {
             name: name.map(Arc::from),
             trace_header: trace_header.map(Arc::from),
-            ..Start::new(machine.revision.clone(), input)
+            version: target.version,
+            alias: target.alias,
+            ..Start::new(target.revision, input)
         };
         self.start_on(shard, start).await
     }
@@ -200,6 +208,18 @@ impl Handle {
             }
         }
         Ok(deleted)
+    }
+
+    /// Runs a task that no execution asks for, as TestState does; none if it has no outcome in time, or nobody waits for
+    /// it any more. Blocks, and a task whose outcome comes later has run all the same.
+    pub fn run_alone(
+        &self,
+        execution_arn: &Arc<str>,
+        task: RunTask,
+        patience: Duration,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Option<Result<Payload, Failure>> {
+        run_alone(&*self.runner, execution_arn.clone(), task, patience, is_given_up)
     }
 
     /// Every start and end of an execution from now on.

@@ -84,6 +84,28 @@ pub fn definition(machine: u32, revision: u32) -> Vec<u8> {
     [machine.to_be_bytes(), revision.to_be_bytes()].concat()
 }
 
+/// What follows the name in a state machine's ARN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Qualifier<'a> {
+    Version(u32),
+    Alias(&'a str),
+}
+
+/// Parts of an ARN up to and with the machine's name.
+const MACHINE_ARN_PARTS: usize = 7;
+
+/// The ARN of the machine, and what qualifies it. A qualifier of digits alone is a version, and one that no version
+/// can have is version 0, which there is not.
+pub fn split_machine_arn(arn: &str) -> (&str, Option<Qualifier<'_>>) {
+    let Some((end, _)) = arn.match_indices(':').nth(MACHINE_ARN_PARTS - 1) else { return (arn, None) };
+    let (machine, qualifier) = (&arn[..end], &arn[end + 1..]);
+    if !qualifier.bytes().all(|byte| byte.is_ascii_digit()) {
+        return (machine, Some(Qualifier::Alias(qualifier)));
+    }
+    let number = qualifier.parse().ok().filter(|number: &u32| number.to_string() == qualifier);
+    (machine, Some(Qualifier::Version(number.unwrap_or(0))))
+}
+
 /// Set in the number of a machine: the list of the executions of its Map Runs.
 pub const CHILDREN: u32 = 1 << 31;
 
@@ -117,6 +139,23 @@ mod tests {
             assert!(next > last && next.shard() == 3);
             last = next;
         }
+    }
+
+    #[test]
+    fn qualified_arns() {
+        let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:travel";
+        let check = |after: &str, expected: Option<Qualifier<'_>>| {
+            assert_eq!(split_machine_arn(&format!("{machine}{after}")), (machine, expected), "{after}");
+        };
+        check("", None);
+        check(":1", Some(Qualifier::Version(1)));
+        check(":PROD", Some(Qualifier::Alias("PROD")));
+        check(":1a", Some(Qualifier::Alias("1a")));
+        check(":a:b", Some(Qualifier::Alias("a:b")));
+        for none in [":01", ":0", ":", ":99999999999"] {
+            check(none, Some(Qualifier::Version(0)));
+        }
+        assert_eq!(split_machine_arn("nonsense"), ("nonsense", None));
     }
 
     #[test]

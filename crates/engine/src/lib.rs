@@ -24,6 +24,7 @@ mod error;
 mod handle;
 mod keys;
 pub mod limits;
+mod log;
 mod machines;
 mod map_run;
 mod reader;
@@ -35,12 +36,16 @@ mod watch;
 
 pub use activities::{Activities, Activity, ActivityCreated};
 pub use engine::{Config, Engine};
-pub use error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
+pub use error::{ChangeError, Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 pub use handle::{Handle, Started};
-pub use keys::{ExecutionId, execution_arn, split_execution_arn};
-pub use machines::{Created, Machine, Machines, NewMachine, Revision};
+pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
+pub use log::{LogSink, Logged, NoLog};
+pub use machines::{
+    Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,
+    Version,
+};
 pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
-pub use reader::{Cursor, Description, HistoryPage, ListPage, Reader, Summary};
+pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
 pub use task::{Completion, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};

@@ -21,6 +21,12 @@ pub const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 /// "Maximum number of state machines": 100,000. Source: the same page.
 pub const MACHINES_MAX: usize = 100_000;
 
+/// "Maximum number of published versions": 1,000 per state machine. Source: the same page.
+pub const VERSIONS_MAX: usize = 1000;
+
+/// "Maximum number of aliases": 100 per state machine. Source: the same page.
+pub const ALIASES_MAX: usize = 100;
+
 /// Status changes a slow watcher may lag behind before it misses some.
 pub const WATCH_BUFFER: usize = 4096;
 

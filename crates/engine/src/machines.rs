@@ -1,26 +1,32 @@
 //! State machines: the AWS resource that names definitions.
 //!
-//! A definition is kept as a *revision* of its own, written once: an execution names its revision and keeps it,
-//! whatever becomes of the machine (invariant 8 of the design). Machines are few and change rarely, so they are
-//! held in memory and written through, one commit per change, under an epoch of their own.
+//! A definition is kept as a *revision* of its own, written once, with the role and the settings that belong to it:
+//! an execution names its revision and keeps it, whatever becomes of the machine (invariant 8 of the design). A
+//! [version](versions) is a revision that was published; an alias shares starts out among versions. Machines are few
+//! and change rarely, so they are held in memory and written through, one commit per change, under an epoch of their
+//! own.
 //!
 //! The calls here wait for the disk; async callers use a blocking thread.
+
+mod stored;
+mod versions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use interpreter::Timestamp;
-use serde::{Deserialize, Serialize};
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, commit_and_wait, prefix_end};
 
-use crate::error::Error;
+use crate::error::{ChangeError, Error};
 use crate::keys;
 use crate::limits::MACHINES_MAX;
+use crate::log;
 use crate::record::{ExecutionStatus, unreadable};
+
+pub use versions::{Alias, AliasUpdate, NewAlias, Route, Target, Version};
 
 /// The shard id under which machines are written. Executions use small ones.
 const REGISTRY: ShardId = ShardId(u16::MAX);
-const FORMAT: u32 = 1;
 
 /// What a caller gives to create a state machine. The definition has been validated.
 #[derive(Clone, Debug)]
@@ -44,8 +50,30 @@ pub struct Machine {
     pub updated_at: Timestamp,
     pub is_deleting: bool,
     pub tags: BTreeMap<String, String>,
-    pub settings: serde_json::Map<String, serde_json::Value>,
     pub revision: Arc<Revision>,
+    /// In the order of their numbers.
+    pub versions: Vec<Version>,
+    /// The number of the newest version there was. Numbers are used once.
+    pub last_version: u32,
+    pub aliases: BTreeMap<Arc<str>, Alias>,
+}
+
+/// What a caller changes of a state machine. The definition has been validated.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    pub definition: Option<String>,
+    pub role_arn: Option<String>,
+    /// Members that are set anew; others stay.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Publish the outcome as a version with this description.
+    pub publish: Option<String>,
+}
+
+/// A machine after a change, and the version that was published with it.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    pub machine: Arc<Machine>,
+    pub version: Option<Version>,
 }
 
 /// A definition as some executions run it. Immutable.
@@ -57,6 +85,10 @@ pub struct Revision {
     pub machine_name: Arc<str>,
     pub role_arn: Arc<str>,
     pub text: Arc<str>,
+    /// Members that are stored and shown as they came: logging, tracing, encryption.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Are the events of its executions logged? Told by the settings.
+    pub is_logged: bool,
     pub created_at: Timestamp,
     parsed: OnceLock<Result<asl::Definition, String>>,
 }
@@ -74,6 +106,21 @@ impl Revision {
             .map_err(|why| unreadable(&format!("revision {} of {}", self.number, self.machine_arn), why))
     }
 
+    fn with_settings(&self, settings: serde_json::Map<String, serde_json::Value>) -> Revision {
+        Revision {
+            machine: self.machine,
+            number: self.number,
+            machine_arn: self.machine_arn.clone(),
+            machine_name: self.machine_name.clone(),
+            role_arn: self.role_arn.clone(),
+            text: self.text.clone(),
+            is_logged: log::is_on(&settings),
+            settings,
+            created_at: self.created_at,
+            parsed: OnceLock::new(),
+        }
+    }
+
     /// AWS's `revisionId`: `INITIAL` until the first update.
     pub fn id(&self) -> String {
         match self.number {
@@ -81,29 +128,6 @@ impl Revision {
             number => format!("00000000-0000-4000-8000-{:08x}{number:04x}", self.machine),
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredMachine {
-    format: u32,
-    number: u32,
-    name: String,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    is_deleting: bool,
-    tags: BTreeMap<String, String>,
-    settings: serde_json::Map<String, serde_json::Value>,
-    revision: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredRevision {
-    format: u32,
-    machine_arn: String,
-    machine_name: String,
-    role_arn: String,
-    created_at: Timestamp,
-    definition: String,
 }
 
 /// The outcome of a create, which is idempotent.
@@ -139,11 +163,13 @@ impl Machines {
         let mut last = 0;
         for (key, value) in rows {
             let arn: Arc<str> = String::from_utf8_lossy(&key).into();
-            let stored: StoredMachine =
-                serde_json::from_slice(&value).map_err(|error| unreadable(&format!("state machine {arn}"), &error))?;
+            let mut stored = stored::machine(&arn, &value)?;
             last = last.max(stored.number);
-            let revision = machines.revision(stored.number, stored.revision)?;
-            loaded.insert(arn.clone(), Arc::new(load(arn, stored, revision)));
+            let mut revision = machines.revision(stored.number, stored.revision)?;
+            if !stored.settings.is_empty() {
+                revision = machines.keep(revision.with_settings(std::mem::take(&mut stored.settings)));
+            }
+            loaded.insert(arn.clone(), Arc::new(stored.loaded(arn, revision)));
         }
         *machines.by_arn.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         *machines.writing.lock().unwrap_or_else(PoisonError::into_inner) = last;
@@ -175,11 +201,21 @@ impl Machines {
     }
 
     pub fn create(&self, new: NewMachine, now: Timestamp) -> Result<Created, Error> {
+        self.create_and_publish(new, None, now)
+    }
+
+    /// Creates a machine; with a description, its first revision is published as version 1 in the same commit.
+    pub fn create_and_publish(
+        &self,
+        new: NewMachine,
+        publish: Option<String>,
+        now: Timestamp,
+    ) -> Result<Created, Error> {
         let mut last = self.lock();
         if let Some(there) = self.get(&new.arn)? {
             return Ok(match () {
                 () if there.is_deleting => Created::Deleting,
-                () if *there.revision.text == *new.definition && there.settings == new.settings => Created::Same(there),
+                () if there.is_made_from(&new, publish.as_deref()) => Created::Same(there),
                 () => Created::Conflict(there),
             });
         }
@@ -196,9 +232,15 @@ impl Machines {
             machine_name: new.name.as_str().into(),
             role_arn: new.role_arn.into(),
             text: new.definition.into(),
+            is_logged: log::is_on(&new.settings),
+            settings: new.settings,
             created_at: now,
             parsed: OnceLock::new(),
         };
+        let versions: Vec<Version> = publish
+            .map(|description| Version { number: 1, revision: 0, created_at: now, description })
+            .into_iter()
+            .collect();
         let machine = Machine {
             number,
             arn: new.arn.into(),
@@ -207,43 +249,27 @@ impl Machines {
             updated_at: now,
             is_deleting: false,
             tags: new.tags,
-            settings: new.settings,
             revision: self.keep(revision),
+            last_version: versions.len() as u32,
+            versions,
+            aliases: BTreeMap::new(),
         };
         self.write(machine, true).map(Created::New)
     }
 
-    /// A new revision; running executions keep theirs. Without a change of definition or role the revision stays.
-    pub fn update(
-        &self,
-        arn: &str,
-        definition: Option<String>,
-        role_arn: Option<String>,
-        settings: serde_json::Map<String, serde_json::Value>,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Machine>>, Error> {
+    /// A new revision, unless nothing of it is new; running executions keep theirs.
+    pub fn update(&self, arn: &str, update: Update, now: Timestamp) -> Result<Updated, ChangeError> {
         let _writing = self.lock();
-        let Some(there) = self.get(arn)?.filter(|machine| !machine.is_deleting) else { return Ok(None) };
-        let text: Arc<str> = definition.map_or_else(|| there.revision.text.clone(), Into::into);
-        let role_arn: Arc<str> = role_arn.map_or_else(|| there.revision.role_arn.clone(), Into::into);
-        // The first update gives the machine a revision id in any case: so recorded.
-        let changed = there.revision.number == 0 || text != there.revision.text || role_arn != there.revision.role_arn;
+        let there = self.changeable(arn)?;
         let mut machine = Machine::clone(&there);
         machine.updated_at = now;
-        machine.settings.extend(settings);
-        if changed {
-            machine.revision = self.keep(Revision {
-                machine: there.number,
-                number: there.revision.number + 1,
-                machine_arn: there.arn.clone(),
-                machine_name: there.name.clone(),
-                role_arn,
-                text,
-                created_at: now,
-                parsed: OnceLock::new(),
-            });
+        let revision = there.revised(&update, now);
+        let is_revised = revision.is_some();
+        if let Some(revision) = revision {
+            machine.revision = self.keep(revision);
         }
-        self.write(machine, changed).map(Some)
+        let version = update.publish.map(|description| machine.publish(description, now)).transpose()?;
+        Ok(Updated { machine: self.write(machine, is_revised)?, version })
     }
 
     /// Changes the tags as one step: nobody else changes them meanwhile. The refusal of `edit` changes nothing.
@@ -262,11 +288,13 @@ impl Machines {
         Ok(Some(Ok(())))
     }
 
-    /// Marks the machine; its executions end at their next transition.
+    /// Marks the machine and takes its versions and aliases away; its executions end at their next transition.
     pub(crate) fn delete(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
         let _writing = self.lock();
         let Some(there) = self.get(arn)?.filter(|machine| !machine.is_deleting) else { return Ok(None) };
-        self.write(Machine { is_deleting: true, ..Machine::clone(&there) }, false).map(Some)
+        let machine =
+            Machine { is_deleting: true, versions: Vec::new(), aliases: BTreeMap::new(), ..Machine::clone(&there) };
+        self.write(machine, false).map(Some)
     }
 
     /// A revision by its numbers, for executions that keep an older one.
@@ -279,18 +307,16 @@ impl Machines {
             .store
             .get(Space::Definitions, &keys::definition(machine, number))?
             .ok_or_else(|| unreadable(&what(), &"it is not there"))?;
-        let stored: StoredRevision = serde_json::from_slice(&bytes).map_err(|error| unreadable(&what(), &error))?;
-        check_format(stored.format, &what())?;
-        Ok(self.keep(Revision {
-            machine,
-            number,
-            machine_arn: stored.machine_arn.into(),
-            machine_name: stored.machine_name.into(),
-            role_arn: stored.role_arn.into(),
-            text: stored.definition.into(),
-            created_at: stored.created_at,
-            parsed: OnceLock::new(),
-        }))
+        Ok(self.keep(stored::revision(&what(), machine, number, &bytes)?))
+    }
+
+    /// The machine, if it can be changed.
+    fn changeable(&self, arn: &str) -> Result<Arc<Machine>, ChangeError> {
+        let there = self.get(arn)?.ok_or(ChangeError::MachineDoesNotExist)?;
+        if there.is_deleting {
+            return Err(ChangeError::MachineDeleting);
+        }
+        Ok(there)
     }
 
     fn cached(&self, machine: u32, number: u32) -> Option<Arc<Revision>> {
@@ -308,31 +334,12 @@ impl Machines {
     }
 
     fn write(&self, machine: Machine, with_revision: bool) -> Result<Arc<Machine>, Error> {
-        let revision = &machine.revision;
-        let stored = StoredMachine {
-            format: FORMAT,
-            number: machine.number,
-            name: machine.name.to_string(),
-            created_at: machine.created_at,
-            updated_at: machine.updated_at,
-            is_deleting: machine.is_deleting,
-            tags: machine.tags.clone(),
-            settings: machine.settings.clone(),
-            revision: revision.number,
-        };
-        let mut writes =
-            vec![Write::Put { space: Space::Machines, key: machine.arn.as_bytes().to_vec(), value: json(&stored) }];
+        let key = machine.arn.as_bytes().to_vec();
+        let mut writes = vec![Write::Put { space: Space::Machines, key, value: stored::machine_bytes(&machine) }];
         if with_revision {
-            let stored = StoredRevision {
-                format: FORMAT,
-                machine_arn: machine.arn.to_string(),
-                machine_name: machine.name.to_string(),
-                role_arn: revision.role_arn.to_string(),
-                created_at: revision.created_at,
-                definition: revision.text.to_string(),
-            };
+            let revision = &machine.revision;
             let key = keys::definition(machine.number, revision.number);
-            writes.push(Write::Put { space: Space::Definitions, key, value: json(&stored) });
+            writes.push(Write::Put { space: Space::Definitions, key, value: stored::revision_bytes(revision) });
         }
         commit_and_wait(&*self.store, Batch { shard: REGISTRY, epoch: self.epoch, writes })?;
         let machine = Arc::new(machine);
@@ -357,27 +364,40 @@ impl Machines {
     }
 }
 
-fn load(arn: Arc<str>, stored: StoredMachine, revision: Arc<Revision>) -> Machine {
-    Machine {
-        number: stored.number,
-        arn,
-        name: stored.name.into(),
-        created_at: stored.created_at,
-        updated_at: stored.updated_at,
-        is_deleting: stored.is_deleting,
-        tags: stored.tags,
-        settings: stored.settings,
-        revision,
+impl Machine {
+    /// Would this request have made this machine? The role and the tags are not looked at, as on AWS.
+    fn is_made_from(&self, new: &NewMachine, publish: Option<&str>) -> bool {
+        let first =
+            self.versions.first().filter(|version| version.revision == 0 && version.created_at == self.created_at);
+        *self.revision.text == *new.definition
+            && self.revision.settings == new.settings
+            && first.map(|version| version.description.as_str()) == publish
     }
-}
 
-fn check_format(found: u32, what: &str) -> Result<(), Error> {
-    if found == FORMAT {
-        return Ok(());
+    /// The revision that an update makes; none if nothing would be new in it.
+    fn revised(&self, update: &Update, now: Timestamp) -> Option<Revision> {
+        let there = &self.revision;
+        let text: Arc<str> = update.definition.as_deref().map_or_else(|| there.text.clone(), Into::into);
+        let role_arn: Arc<str> = update.role_arn.as_deref().map_or_else(|| there.role_arn.clone(), Into::into);
+        let mut settings = there.settings.clone();
+        settings.extend(update.settings.clone());
+        // The first update that names a role gives the machine a revision id in any case: so recorded.
+        let is_first_role = there.number == 0 && update.role_arn.is_some();
+        let is_same = text == there.text && role_arn == there.role_arn && settings == there.settings;
+        if is_same && !is_first_role {
+            return None;
+        }
+        Some(Revision {
+            machine: self.number,
+            number: there.number + 1,
+            machine_arn: self.arn.clone(),
+            machine_name: self.name.clone(),
+            role_arn,
+            text,
+            is_logged: log::is_on(&settings),
+            settings,
+            created_at: now,
+            parsed: OnceLock::new(),
+        })
     }
-    Err(unreadable(what, &format!("its format is {found}, this version knows {FORMAT}")))
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("a state machine is plain data, which always serialises")
 }

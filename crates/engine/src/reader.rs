@@ -43,10 +43,32 @@ pub struct Summary {
 }
 
 pub struct ListPage {
-    /// Newest first.
+    /// Newest first. A page may be short, or even empty, though more follow.
     pub executions: Vec<Summary>,
     /// Give it to the next call; none at the end.
     pub next: Option<ExecutionId>,
+}
+
+/// Which executions of a machine a list is of.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub status: Option<ExecutionStatus>,
+    /// Only those that were started through this version, by its own ARN or by an alias.
+    pub version: Option<u32>,
+    /// Only those that were started through this alias.
+    pub alias: Option<Arc<str>>,
+}
+
+impl Filter {
+    fn accepts(&self, row: &Row) -> bool {
+        self.version.is_none_or(|version| row.version == Some(version))
+            && self.alias.as_ref().is_none_or(|alias| row.alias.as_ref() == Some(alias))
+    }
+
+    /// Do the lists of the store answer it alone?
+    fn is_by_status(&self) -> bool {
+        self.version.is_none() && self.alias.is_none()
+    }
 }
 
 /// A place in a history: the record to go on in, and the event to go on with.
@@ -63,6 +85,12 @@ pub struct HistoryPage {
 
 /// Records read at once, at most, while a page is put together.
 const RECORDS_PER_SCAN: usize = 64;
+
+/// Rows read at once while a filtered list is put together.
+const ROWS_PER_SCAN: usize = 500;
+
+/// Rows looked at, at most, for one page of a filtered list: no request reads the executions of years.
+const ROWS_PER_PAGE: usize = 10_000;
 
 impl Reader {
     pub fn new(store: Arc<dyn Store>, machines: Arc<Machines>) -> Reader {
@@ -212,14 +240,43 @@ impl Reader {
         }
     }
 
-    /// A page of a machine's executions, newest first, optionally of one status, from `from` on.
+    /// A page of a machine's executions, newest first, from `from` on.
     pub fn list(
+        &self,
+        machine: u32,
+        filter: &Filter,
+        from: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<ListPage, Error> {
+        let (mut executions, mut from, mut rows) = (Vec::new(), from, 0);
+        loop {
+            let wanted = if filter.is_by_status() { limit } else { ROWS_PER_SCAN };
+            let (ids, next) = self.ids(machine, filter.status, from, wanted)?;
+            rows += ids.len();
+            for id in ids {
+                if executions.len() == limit {
+                    return Ok(ListPage { executions, next: Some(id) });
+                }
+                let summary = self.summary(id)?;
+                if filter.accepts(&summary.row) {
+                    executions.push(summary);
+                }
+            }
+            if next.is_none() || executions.len() == limit || rows >= ROWS_PER_PAGE {
+                return Ok(ListPage { executions, next });
+            }
+            from = next;
+        }
+    }
+
+    /// The ids of a machine's executions, newest first, and where to go on.
+    fn ids(
         &self,
         machine: u32,
         status: Option<ExecutionStatus>,
         from: Option<ExecutionId>,
         limit: usize,
-    ) -> Result<ListPage, Error> {
+    ) -> Result<(Vec<ExecutionId>, Option<ExecutionId>), Error> {
         let statuses: &[ExecutionStatus] = match &status {
             Some(status) => std::slice::from_ref(status),
             None => &ExecutionStatus::ALL,
@@ -239,8 +296,7 @@ impl Reader {
         ids.dedup();
         let next = ids.get(limit).copied();
         ids.truncate(limit);
-        let executions = ids.into_iter().map(|id| self.summary(id)).collect::<Result<_, _>>()?;
-        Ok(ListPage { executions, next })
+        Ok((ids, next))
     }
 
     fn summary(&self, id: ExecutionId) -> Result<Summary, Error> {

@@ -18,9 +18,10 @@ use crate::core::{Act, ChildEnd, Core, Gauges, MapRunUpdate, Start, StartReply, 
 use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, TokenError};
 use crate::handle::ShardDoor;
 use crate::keys::{ExecutionId, split_execution_arn};
+use crate::log::LogSink;
 use crate::machines::Machines;
 use crate::map_run::RunKey;
-use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written, task_id, token};
+use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written};
 use crate::watch::StatusChange;
 
 pub enum Message {
@@ -129,6 +130,7 @@ pub struct Shard {
     pub recover: Recover,
     pub store: Arc<dyn store::Store>,
     pub runner: Arc<dyn TaskRunner>,
+    pub log: Arc<dyn LogSink>,
     pub inbox: Receiver<Message>,
     /// To hand to completions and to the store.
     pub sender: Sender<Message>,
@@ -328,16 +330,7 @@ impl Shard {
                 Act::Run { id, execution_arn, task } => {
                     let completion =
                         Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
-                    let task = Task {
-                        execution_arn,
-                        state: task.state,
-                        resource: task.resource,
-                        input: task.input,
-                        role_arn: task.role_arn,
-                        id: task_id(id, task.task),
-                        token: token(id, task.task, task.secret),
-                    };
-                    self.runner.run(task, completion);
+                    self.runner.run(Task::of(id, execution_arn, task), completion);
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
                 Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),
@@ -355,6 +348,7 @@ impl Shard {
                 }
                 // Nobody watching is no error.
                 Act::Changed(change) => drop(self.changes.send(change)),
+                Act::Log(logged) => self.log.log(logged),
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Tasks on their way out, and their outcomes on the way back; the items and results of Map Runs likewise.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use asl::definition::Resource;
-use interpreter::{Failure, Payload, TaskId, Token, Writer};
+use interpreter::{Failure, Payload, RunTask, TaskId, Token, Writer};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
@@ -25,6 +27,20 @@ pub struct Task {
     pub id: String,
     /// What gives the outcome of a longer work back.
     pub token: Option<String>,
+}
+
+impl Task {
+    pub(crate) fn of(execution: ExecutionId, execution_arn: Arc<str>, task: RunTask) -> Task {
+        Task {
+            execution_arn,
+            state: task.state,
+            resource: task.resource,
+            input: task.input,
+            role_arn: task.role_arn,
+            id: task_id(execution, task.task),
+            token: token(execution, task.task, task.secret),
+        }
+    }
 }
 
 /// Does what tasks ask for. Implemented where functions, services and workers are known. Every call comes on a
@@ -103,6 +119,38 @@ impl Drop for Completion {
     fn drop(&mut self) {
         if !self.answered {
             self.send(Outcome::Done(Err(lost("The worker gave the task up without an outcome."))));
+        }
+    }
+}
+
+/// How often a task that runs alone is asked whether somebody still waits for it.
+const ALONE_PULSE: Duration = Duration::from_secs(1);
+
+/// Hands over a task that belongs to no stored execution and waits for its outcome; none if it does not come in time or
+/// nobody waits any more. Its completion knows no difference: what it answers to is a shard of this one task.
+pub(crate) fn run_alone(
+    runner: &dyn TaskRunner,
+    execution_arn: Arc<str>,
+    task: RunTask,
+    patience: Duration,
+    is_given_up: &dyn Fn() -> bool,
+) -> Option<Result<Payload, Failure>> {
+    let (shard, inbox) = mpsc::channel();
+    // Names that are made from the task's are to be nobody else's.
+    let execution = ExecutionId(BuildHasherDefault::<DefaultHasher>::default().hash_one(&execution_arn));
+    let completion = Completion { shard, execution, task: task.task, answered: false };
+    runner.run(Task::of(execution, execution_arn, task), completion);
+    let until = Instant::now() + patience;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match inbox.recv_timeout(left.min(ALONE_PULSE)) {
+            Ok(Message::Outcome { outcome: Outcome::Done(outcome), .. }) => return Some(outcome),
+            // Whatever else a runner tells a shard, it is not the outcome.
+            Ok(_) => {}
+            Err(_) if left.is_zero() || is_given_up() => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+            // INVARIANT: a completion that is dropped tells of it first.
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
 }

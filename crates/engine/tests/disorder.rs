@@ -10,7 +10,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{ExecutionStatus, Machine, Outcome};
+use engine::{ExecutionStatus, Filter, Machine, Outcome};
 use interpreter::{EventKind, Failure, HistoryEvent};
 use store::Memory;
 use store::testing::Chance;
@@ -134,7 +134,13 @@ fn whatever_happens_everything_ends_and_nothing_is_left_over() {
         (0..150).for_each(|_| run.act());
         run.drain();
         assert_eq!(run.bench.core.gauges(), Default::default(), "seed {seed}");
-        let listed = |status| run.bench.reader.list(run.machine.number, status, None, 100).unwrap().executions;
+        let listed = |status| {
+            run.bench
+                .reader
+                .list(run.machine.number, &Filter { status, ..Filter::default() }, None, 100)
+                .unwrap()
+                .executions
+        };
         assert!(listed(Some(ExecutionStatus::Running)).is_empty(), "seed {seed}");
         let rows: BTreeMap<String, ExecutionStatus> =
             listed(None).into_iter().map(|listed| (listed.row.name.to_string(), listed.row.status)).collect();

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Handle, StartError, Started,
-    StatusChange, StopError, Task, TaskRunner,
+    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Filter, Handle, StartError, Started,
+    StatusChange, StopError, Task, TaskRunner, Update,
 };
 use interpreter::{EventKind, Failure};
 use store::testing::{Fault, Faulty, Scratch};
@@ -237,7 +237,11 @@ fn lists_in_pages_newest_first() {
         let check = |status: Option<ExecutionStatus>, limit: usize, expected: &[&str]| {
             let (mut names, mut from) = (Vec::new(), None);
             loop {
-                let page = world.engine.reader().list(machine.number, status, from, limit).unwrap();
+                let page = world
+                    .engine
+                    .reader()
+                    .list(machine.number, &Filter { status, ..Filter::default() }, from, limit)
+                    .unwrap();
                 assert!(page.executions.len() <= limit);
                 names.extend(page.executions.iter().map(|summary| summary.row.name.to_string()));
                 from = page.next;
@@ -272,9 +276,9 @@ fn machines_are_created_updated_and_deleted() {
         let machines = world.handle.machines().clone();
         let update = |definition: Option<&str>| {
             machines
-                .update(&arn, definition.map(machine), None, serde_json::Map::new(), engine::now())
+                .update(&arn, Update { definition: definition.map(machine), ..Update::default() }, engine::now())
                 .unwrap()
-                .unwrap()
+                .machine
         };
         let second = update(Some(r#""A":{"Type":"Pass","Result":2,"End":true}"#));
         assert_eq!((second.number, second.revision.number), (first.number, 1));
@@ -299,7 +303,7 @@ fn machines_are_created_updated_and_deleted() {
         // On its way out it takes nothing new, and what runs ends at its next transition.
         let longer =
             machine(&format!(r#""A":{{{FUNCTION},"Next":"B"}},"B":{{"Type":"Wait","Seconds":3600,"End":true}}"#));
-        machines.update(&arn, Some(longer), None, serde_json::Map::new(), engine::now()).unwrap();
+        machines.update(&arn, Update { definition: Some(longer), ..Update::default() }, engine::now()).unwrap();
         world.start("m", "z", "1").await.unwrap();
         let (_, completion) = world.runner.next();
         assert!(world.handle.delete_machine(&arn).unwrap().unwrap().is_deleting);

@@ -20,6 +20,15 @@ pub fn object(
     item: Option<(u32, &Payload)>,
     token: Option<Token>,
 ) -> Value {
+    let given = setting.trial.and_then(|trial| trial.context.clone());
+    let mut object = given.unwrap_or_else(|| of_execution(setting, execution, frame, token));
+    if let Some((index, item)) = item.or_else(|| current_item(execution, frame)) {
+        object["Map"] = json!({ "Item": { "Index": index, "Value": item.value() } });
+    }
+    object
+}
+
+fn of_execution(setting: &Setting<'_>, execution: &Execution, frame: &Frame, token: Option<Token>) -> Value {
     let about = setting.about;
     let state = setting.definition.state(frame.state);
     let mut object = json!({
@@ -39,9 +48,6 @@ pub fn object(
     }
     if let Some(token) = token.or_else(|| open_token(setting, frame)) {
         object["Task"] = json!({ "Token": token.encode() });
-    }
-    if let Some((index, item)) = item.or_else(|| current_item(execution, frame)) {
-        object["Map"] = json!({ "Item": { "Index": index, "Value": item.value() } });
     }
     object
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::execution::{About, MapRunId, TaskId, TimerId, Timestamp};
 use crate::history::Failure;
 use crate::payload::Payload;
+use crate::trial::Trial;
 
 /// Something happened. Time and chance come with it, so that `step` is a function of its arguments.
 #[derive(Clone, Debug)]
@@ -63,4 +64,13 @@ pub enum Rejected {
 pub struct Setting<'a> {
     pub definition: &'a asl::Definition,
     pub about: &'a About,
+    /// Only one state is tried.
+    pub trial: Option<&'a Trial>,
+}
+
+impl<'a> Setting<'a> {
+    /// Of an execution.
+    pub fn new(definition: &'a asl::Definition, about: &'a About) -> Setting<'a> {
+        Setting { definition, about, trial: None }
+    }
 }

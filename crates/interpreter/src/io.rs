@@ -133,20 +133,30 @@ impl Stepper<'_> {
     /// The state's input after InputPath.
     pub fn effective_input(&self, id: FrameId, io: &Io) -> Result<Payload, Failure> {
         let input = &self.frame(id).input;
-        match io {
-            Io::Path(io) => self.filter(id, &io.input_path, input),
-            Io::Jsonata(_) => Ok(input.clone()),
-        }
+        let Io::Path(io) = io else { return Ok(input.clone()) };
+        let input = self.filter(id, &io.input_path, input)?;
+        self.seen(|seen| seen.after_input_path = Some(input.clone()));
+        Ok(input)
     }
 
     /// Parameters or Arguments: what the work gets. Without them, the input.
     pub fn arguments(&mut self, id: FrameId, io: &Io, input: &Payload) -> Result<Payload, Failure> {
         match io {
-            Io::Path(io) => self.template(id, io.parameters.as_ref(), input),
-            Io::Jsonata(io) => match &io.arguments {
-                None => Ok(input.clone()),
-                Some(arguments) => self.jsonata(id, arguments, "Arguments", Known::default()).map(Payload::from_value),
-            },
+            Io::Path(io) => {
+                let parameters = self.template(id, io.parameters.as_ref(), input)?;
+                self.seen(|seen| seen.after_parameters = Some(parameters.clone()));
+                Ok(parameters)
+            }
+            Io::Jsonata(io) => {
+                let arguments = match &io.arguments {
+                    None => input.clone(),
+                    Some(arguments) => {
+                        Payload::from_value(self.jsonata(id, arguments, "Arguments", Known::default())?)
+                    }
+                };
+                self.seen(|seen| seen.after_arguments = Some(arguments.clone()));
+                Ok(arguments)
+            }
         }
     }
 
@@ -185,6 +195,7 @@ impl Stepper<'_> {
         result: Payload,
         next: Next,
     ) -> Result<Flow, Failure> {
+        self.seen(|seen| seen.result = Some(result.clone()));
         let works = matches!(self.state_of(id).kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_));
         let known = Known { result: works.then_some(&result), ..Known::default() };
         let assigned = self.assigned(id, &leaving, &result, known)?;
@@ -271,7 +282,9 @@ impl Stepper<'_> {
     /// ResultSelector, ResultPath and OutputPath, in this order.
     fn path_output(&mut self, id: FrameId, io: &PathIo, result: Payload) -> Result<Payload, Failure> {
         let selected = self.template(id, io.result_selector.as_ref(), &result)?;
+        self.seen(|seen| seen.after_result_selector = Some(selected.clone()));
         let combined = self.insert(id, &io.result_path, selected)?;
+        self.seen(|seen| seen.after_result_path = Some(combined.clone()));
         self.filter(id, &io.output_path, &combined)
     }
 

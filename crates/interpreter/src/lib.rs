@@ -23,6 +23,7 @@ mod retry;
 mod states;
 mod stepper;
 mod token;
+mod trial;
 
 pub use command::{Batcher, Command, RunTask, Source, StartMapRun, Writer};
 pub use execution::{
@@ -35,6 +36,7 @@ pub use io::too_large;
 pub use payload::{Payload, Table};
 pub use states::map_run::ItemInputs;
 pub use token::Token;
+pub use trial::{Seen, Trial};
 
 /// What one input did: things to do, things to show. Both in order.
 #[derive(Clone, Debug, Default, PartialEq)]

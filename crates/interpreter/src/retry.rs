@@ -6,7 +6,7 @@ use asl::definition::{CaughtOutput, Jitter, Next, Retrier, error_matches};
 use serde_json::{Map, Value};
 
 use crate::execution::FrameId;
-use crate::history::Failure;
+use crate::history::{ErrorText, Failure};
 use crate::io::{Known, Leaving};
 use crate::payload::Payload;
 use crate::stepper::{Done, Stepper};
@@ -18,6 +18,7 @@ impl Stepper<'_> {
         let retriers = self.state_of(id).kind.retriers();
         let index = retriers.iter().position(|retrier| error_matches(&retrier.error_equals, failure.name()))?;
         let retrier = &retriers[index];
+        self.seen(|seen| seen.retrier = Some(index));
         let frame = self.frame_mut(id);
         frame.retries.resize(retriers.len(), 0);
         let used = frame.retries[index];
@@ -25,11 +26,12 @@ impl Stepper<'_> {
             return None;
         }
         frame.retries[index] = used + 1;
-        let delay = delay_ms(retrier, used);
-        Some(match retrier.jitter {
-            Jitter::None => delay,
-            Jitter::Full => (self.entropy.unit() * delay.saturating_add(1) as f64) as u64,
-        })
+        let delay = match (delay_ms(retrier, used), retrier.jitter) {
+            (delay, Jitter::None) => delay,
+            (delay, Jitter::Full) => (self.entropy.unit() * delay.saturating_add(1) as f64) as u64,
+        };
+        self.seen(|seen| seen.backoff_ms = Some(delay));
+        Some(delay)
     }
 
     /// How the first catcher that matches leaves the state.
@@ -38,6 +40,7 @@ impl Stepper<'_> {
         let found =
             catchers.iter().enumerate().find(|(_, catcher)| error_matches(&catcher.error_equals, failure.name()));
         let Some((index, catcher)) = found else { return Ok(None) };
+        self.seen(|seen| seen.catcher = Some(index));
         let error_output = error_output(failure);
         let known = Known { error_output: Some(&error_output), ..Known::default() };
         let place = format!("Catch[{index}]/");
@@ -55,15 +58,11 @@ impl Stepper<'_> {
     }
 }
 
-/// `{"Error": …, "Cause": …}`
+/// `{"Error": …, "Cause": …}`; what is absent is null, as recorded.
 pub fn error_output(failure: &Failure) -> Payload {
-    let mut object = Map::new();
-    for (name, text) in [("Error", &failure.error), ("Cause", &failure.cause)] {
-        if let Some(text) = text {
-            object.insert(name.into(), Value::from(&**text));
-        }
-    }
-    Payload::from_value(Value::Object(object))
+    let member = |(name, text): (&str, &ErrorText)| (name.to_owned(), text.as_deref().map_or(Value::Null, Value::from));
+    let members = [("Error", &failure.error), ("Cause", &failure.cause)].map(member);
+    Payload::from_value(Value::Object(Map::from_iter(members)))
 }
 
 /// IntervalSeconds × BackoffRate^used, at most MaxDelaySeconds.

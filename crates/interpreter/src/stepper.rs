@@ -236,11 +236,13 @@ impl<'a> Stepper<'a> {
     }
 
     fn run(&mut self) {
+        // A trial ends with its state, which has always left an event or two.
+        let events_max = if self.setting.trial.is_some() { 1 } else { STEP_EVENTS_MAX };
         while let Some(id) = self.ready.pop_front() {
             if self.full {
                 break;
             }
-            if self.out.history.len() >= STEP_EVENTS_MAX {
+            if self.out.history.len() >= events_max {
                 self.command(Command::Continue);
                 return;
             }
@@ -362,6 +364,7 @@ impl<'a> Stepper<'a> {
         if self.full {
             return;
         }
+        self.seen(|seen| seen.failure = Some(failure.clone()));
         self.cancel_children(id);
         if let Some(delay_ms) = self.retry_delay_ms(id, &failure) {
             let wait = self.next_wait();

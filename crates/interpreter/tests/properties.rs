@@ -264,7 +264,7 @@ fn replay(first: &World, definition: &str) {
     again.entropy = first.entropy;
     let mut history = Vec::new();
     for input in &first.inputs {
-        let setting = interpreter::Setting { definition: &again.definition, about: &again.about };
+        let setting = interpreter::Setting::new(&again.definition, &again.about);
         if let Ok(transition) = interpreter::step(&setting, &mut again.execution, input) {
             history.extend(transition.history);
         }

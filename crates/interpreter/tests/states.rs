@@ -297,9 +297,9 @@ fn catch() {
         assert_eq!((world.entered(), world.end().as_str()), (vec!["A", state], end), "{outcomes:?}");
     };
     check_catch(&["fail X some why"], "B", r#"succeeded {"a":1,"e":{"Error":"X","Cause":"some why"}}"#);
-    check_catch(&["fail R", "fail R"], "B", r#"succeeded {"a":1,"e":{"Error":"R"}}"#);
+    check_catch(&["fail R", "fail R"], "B", r#"succeeded {"a":1,"e":{"Error":"R","Cause":null}}"#);
     check_catch(&["fail States.Timeout"], "B", r#"succeeded {"a":1}"#);
-    check_catch(&["fail"], "C", "succeeded {}");
+    check_catch(&["fail"], "C", "succeeded {\"Error\":null,\"Cause\":null}");
     check_end(&machine, "{}", &[("A", &["fail States.Runtime"])], "failed States.Runtime -");
     check(
         &machine,
@@ -314,7 +314,7 @@ fn catch() {
         6<5 <- A
         7<6 -> C
         8<7 <- C
-        9<8 succeeded {"Error":"Q"}"#,
+        9<8 succeeded {"Error":"Q","Cause":null}"#,
     );
 }
 
@@ -537,7 +537,7 @@ fn a_failing_item_takes_the_others_down() {
         17<16 <- M
         18<17 -> B
         19<18 <- B
-        20<19 succeeded [{"Error":"E"},2,3]"#,
+        20<19 succeeded [{"Error":"E","Cause":null},2,3]"#,
     );
     let retried = map(r#""Retry":[{"ErrorEquals":["E"],"MaxAttempts":1}],"End":true"#, FUNCTION);
     check_end(&retried, "[1,2]", &[("I", &["ok 1", "fail E", "ok 3", "ok 4"])], "succeeded [3,4]");

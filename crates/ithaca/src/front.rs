@@ -16,6 +16,7 @@ use std::time::Duration;
 use aws_apigateway::{Address, Api, Gateway};
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
+use aws_logs::Logs;
 use aws_protocol::{Request, Response, respond};
 use aws_states::States;
 use bytes::Bytes;
@@ -60,6 +61,7 @@ pub struct Front {
     pub states: States,
     pub lambda: Host,
     pub dynamo: Dynamo,
+    pub logs: Logs,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     pub handle: Handle,
@@ -212,6 +214,9 @@ impl Front {
         if target.starts_with("DynamoDB") {
             return whole(self.dynamo.handle(request).await);
         }
+        if target.starts_with(aws_logs::TARGET_PREFIX) {
+            return whole(self.logs.handle(request).await);
+        }
         if let Some(address) = Address::of(&request) {
             let apis: Vec<Api> =
                 self.apis.read().unwrap_or_else(PoisonError::into_inner).iter().map(|api| Api::clone(api)).collect();
@@ -316,7 +321,7 @@ fn unknown(request: &Request) -> Response {
         StatusCode::NOT_FOUND,
         "UnknownOperationException",
         format!(
-            "Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB and deployed APIs of API Gateway."
+            "Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB, CloudWatch Logs and deployed APIs of API Gateway."
         ),
     );
     aws_protocol::json_1_0_error("", &error)

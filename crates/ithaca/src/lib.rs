@@ -11,8 +11,10 @@
 mod apis;
 pub mod cli;
 mod deploy;
+mod events;
 mod findings;
 mod front;
+mod logs;
 mod server;
 mod tasks;
 

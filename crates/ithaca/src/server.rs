@@ -11,14 +11,17 @@ use std::time::Duration;
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
+use aws_logs::Logs;
 use aws_protocol::Home;
-use aws_states::States;
+use aws_states::{Recorder, States};
 use bytes::Bytes;
 use engine::{Engine, Handle, Reader};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
 
+use crate::events::{Followers, Target};
 use crate::front::{self, Front};
+use crate::logs::LogGroups;
 use crate::tasks::Tasks;
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
@@ -38,6 +41,8 @@ pub struct Options {
     pub home: Home,
     /// Another DynamoDB to use instead of the embedded one.
     pub dynamodb_endpoint: Option<String>,
+    /// Where status changes go.
+    pub events: Vec<Target>,
     /// Called with every line that functions write.
     pub print_logs: bool,
 }
@@ -48,7 +53,10 @@ pub enum StartError {
     Engine(engine::Error),
     Lambda(aws_lambda::OpenError),
     Dynamo(aws_dynamodb::Error),
+    Logs(aws_logs::Failure),
     Executable(std::io::Error),
+    Thread(std::io::Error),
+    Events(std::io::Error),
     Port { address: SocketAddr, option: &'static str, cause: std::io::Error },
 }
 
@@ -59,6 +67,9 @@ impl std::fmt::Display for StartError {
             StartError::Engine(error) => error.fmt(f),
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
+            StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
+            StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
+            StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
             StartError::Port { address, option, cause } if cause.kind() == std::io::ErrorKind::AddrInUse => {
                 write!(f, "{address} is in use by another program. Stop it, or choose another port with {option}")
@@ -89,6 +100,8 @@ pub struct Server {
     pub address: SocketAddr,
     pub(crate) front: Arc<Front>,
     engine: Engine,
+    recorder: Arc<Recorder>,
+    followers: Followers,
     main: tokio::task::JoinHandle<()>,
     apis: Vec<tokio::task::JoinHandle<()>>,
     _folder: Folder,
@@ -109,12 +122,21 @@ impl Server {
         let store: Arc<dyn Store> =
             Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
         let runner = Tasks::new(host.clone(), tokio::runtime::Handle::current());
-        let engine = Engine::open(store, runner, &engine::Config::default()).map_err(StartError::Engine)?;
+        let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
+        let log_groups = Arc::new(LogGroups(logs.clone()));
+        let recorder = Recorder::start(log_groups.clone(), &options.home.region).map_err(StartError::Thread)?;
+        let recorder = Arc::new(recorder);
+        let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
+        let engine = Engine::open(store, runner, &config).map_err(StartError::Engine)?;
 
+        let states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
+        let watch = || engine.handle().watch();
+        let followers = Followers::start(&options.events, &states, watch).map_err(StartError::Events)?;
         let front = Arc::new(Front {
-            states: States::new(engine.handle(), engine.reader(), options.home.clone()),
+            states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
             lambda: host,
+            logs,
             dynamo,
             apis: RwLock::default(),
             handle: engine.handle(),
@@ -122,7 +144,7 @@ impl Server {
             fatal: engine.fatal(),
         });
         let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
-        Ok(Server { options, address, front, engine, main, apis: Vec::new(), _folder: folder })
+        Ok(Server { options, address, front, engine, recorder, followers, main, apis: Vec::new(), _folder: folder })
     }
 
     pub fn handle(&self) -> Handle {
@@ -177,7 +199,13 @@ impl Server {
         let engine = self.engine;
         // Joining threads would block the runtime that the last completions need. The main port stays open
         // meanwhile: running functions may call us.
-        let _ = tokio::task::spawn_blocking(move || engine.shut_down(STOP_PATIENCE)).await;
+        let recorder = self.recorder;
+        let close = move || {
+            engine.shut_down(STOP_PATIENCE);
+            recorder.close();
+        };
+        let _ = tokio::task::spawn_blocking(close).await;
+        self.followers.shut_down().await;
         self.main.abort();
         self.front.lambda.shut_down().await;
     }

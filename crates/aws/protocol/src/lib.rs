@@ -14,6 +14,8 @@ pub type Response = http::Response<Bytes>;
 
 /// The content type of the AWS JSON 1.0 protocol (Step Functions, DynamoDB).
 pub const AWS_JSON_1_0: &str = "application/x-amz-json-1.0";
+/// The content type of the AWS JSON 1.1 protocol (CloudWatch Logs).
+pub const AWS_JSON_1_1: &str = "application/x-amz-json-1.1";
 /// The content type of the REST JSON services (Lambda, API Gateway).
 pub const REST_JSON: &str = "application/json";
 
@@ -64,13 +66,27 @@ pub fn json_1_0(value: &impl Serialize) -> Response {
 
 /// An AWS JSON 1.0 error: `{"__type": NAME, "message": TEXT}`.
 pub fn json_1_0_error(prefix: &str, error: &Error) -> Response {
+    json(error.status, AWS_JSON_1_0, &error_body(prefix, error))
+}
+
+/// An AWS JSON 1.1 answer.
+pub fn json_1_1(value: &impl Serialize) -> Response {
+    json(StatusCode::OK, AWS_JSON_1_1, value)
+}
+
+/// An AWS JSON 1.1 error, of the same form as one of 1.0.
+pub fn json_1_1_error(error: &Error) -> Response {
+    json(error.status, AWS_JSON_1_1, &error_body("", error))
+}
+
+fn error_body(prefix: &str, error: &Error) -> serde_json::Map<String, serde_json::Value> {
     let mut body = serde_json::Map::new();
     body.insert("__type".into(), format!("{prefix}{}", error.name).into());
     body.insert("message".into(), error.message.clone().into());
     for (member, value) in &error.details {
         body.insert((*member).into(), value.clone());
     }
-    json(error.status, AWS_JSON_1_0, &body)
+    body
 }
 
 /// An answer with a JSON body.

@@ -1,6 +1,7 @@
 //! What a request may hold: names, ARNs, sizes. One rule, one function.
 
 use aws_protocol::{Arn, Error};
+use engine::{Qualifier, split_machine_arn};
 
 use crate::errors;
 
@@ -30,8 +31,30 @@ fn is_bmp_text(c: char) -> bool {
     !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
+/// AWS's pattern for the names of aliases, as its texts show it.
+const ALIAS_PATTERN: &str = r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$";
+
+/// The name of an alias: letters, digits, `_`, `-` and `.`, and not digits alone, which would be a version.
+pub fn alias_name(name: &str) -> Result<(), Error> {
+    length(name, "name", 1, NAME_CHARS_MAX)?;
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if name.chars().all(is_allowed) && !name.chars().all(|c| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    let rule = format!("Member must satisfy regular expression pattern: {ALIAS_PATTERN}");
+    Err(errors::constraint(&format!("'{name}'"), "name", &rule))
+}
+
+/// "Description: 256 characters" of versions and aliases. Source: the service model.
+const DESCRIPTION_CHARS_MAX: usize = 256;
+
+pub fn description(text: Option<&str>, member: &str) -> Result<(), Error> {
+    text.map_or(Ok(()), |text| length(text, member, 0, DESCRIPTION_CHARS_MAX))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// Of a state machine, one of its versions or one of its aliases.
     StateMachine,
     Execution,
     Activity,
@@ -56,6 +79,33 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
         return Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}")));
     }
     Ok(())
+}
+
+/// An ARN of a state machine that names none of its Map states.
+pub fn unlabelled(text: &str) -> Result<(), Error> {
+    arn(text, Kind::StateMachine)?;
+    match text.contains('/') {
+        true => Err(errors::labelled(text)),
+        false => Ok(()),
+    }
+}
+
+/// The ARN of a version: the machine's ARN and the version's number.
+pub fn version_arn(text: &str) -> Result<(&str, u32), Error> {
+    arn(text, Kind::StateMachine)?;
+    match split_machine_arn(text) {
+        (machine, Some(Qualifier::Version(number))) => Ok((machine, number)),
+        _ => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
+    }
+}
+
+/// The ARN of an alias: the machine's ARN and the alias' name.
+pub fn alias_arn(text: &str) -> Result<(&str, &str), Error> {
+    arn(text, Kind::StateMachine)?;
+    match split_machine_arn(text) {
+        (machine, Some(Qualifier::Alias(name))) => Ok((machine, name)),
+        _ => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
+    }
 }
 
 /// "taskToken: length constraints: minimum 1, maximum 2048". Source: API reference, SendTaskSuccess.
@@ -115,6 +165,34 @@ mod tests {
         for bad in ["a b", "a\u{0}", "a/b", "a:b", "a*", "a?", "{a}", "a\u{7f}"] {
             check(bad, Some("InvalidName"));
         }
+    }
+
+    #[test]
+    fn alias_names() {
+        let check = |text: &str, expect: bool| assert_eq!(alias_name(text).is_ok(), expect, "{text:?}");
+        for good in ["PROD", "a", "_", "-", ".", "1a", "v-1.2_x", &"n".repeat(80)] {
+            check(good, true);
+        }
+        for bad in ["", "1", "123", "a b", "a:b", "\u{e9}t\u{e9}", "a/b", &"n".repeat(81)] {
+            check(bad, false);
+        }
+        assert!(alias_name("1").unwrap_err().message.ends_with(r"pattern: ^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$"));
+    }
+
+    #[test]
+    fn qualified_arns() {
+        let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
+        let name = |text: &str| format!("{machine}{text}");
+        assert_eq!(version_arn(&name(":7")).unwrap(), (machine, 7));
+        assert_eq!(alias_arn(&name(":PROD")).unwrap(), (machine, "PROD"));
+        for bad in ["", ":PROD", "/label"] {
+            assert_eq!(version_arn(&name(bad)).unwrap_err().name, "InvalidArn", "{bad}");
+        }
+        for bad in ["", ":7"] {
+            assert_eq!(alias_arn(&name(bad)).unwrap_err().name, "InvalidArn", "{bad}");
+        }
+        assert!(unlabelled(&name(":PROD")).is_ok());
+        assert_eq!(unlabelled(&name("/label")).unwrap_err().name, "ValidationException");
     }
 
     #[test]

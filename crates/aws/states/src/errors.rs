@@ -1,7 +1,7 @@
 //! Every error this door answers with: AWS's name and AWS's text, one function each.
 
 use aws_protocol::Error;
-use engine::{StartError, StopError, TokenError};
+use engine::{ChangeError, StartError, StopError, TokenError};
 
 fn quoted(name: &'static str, words: &str, what: &str) -> Error {
     Error::client(name, format!("{words}: '{what}'"))
@@ -13,6 +13,10 @@ pub fn invalid_arn(why: &str) -> Error {
 
 pub fn invalid_name(name: &str) -> Error {
     quoted("InvalidName", "Invalid Name", name)
+}
+
+pub fn invalid_logging(why: &str) -> Error {
+    Error::client("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}"))
 }
 
 pub fn invalid_definition(message: String) -> Error {
@@ -96,6 +100,29 @@ pub fn resource_not_found(arn: &str) -> Error {
     Error::client("ResourceNotFound", format!("Resource not found: '{arn}'")).detail("resourceName", arn)
 }
 
+/// What AWS answers for aliases and their versions, without saying which.
+pub fn no_such_resource(arn: &str) -> Error {
+    Error::client("ResourceNotFound", "Request references a resource that does not exist.").detail("resourceName", arn)
+}
+
+pub fn conflict(text: impl Into<String>) -> Error {
+    Error::client("ConflictException", text)
+}
+
+pub fn quota_exceeded(text: impl Into<String>) -> Error {
+    Error::client("ServiceQuotaExceededException", text)
+}
+
+/// An ARN that names a Map state, where only a whole machine will do.
+pub fn labelled(arn: &str) -> Error {
+    validation(format!("This operation does not support the ARN of a Map state: '{arn}'"))
+        .detail("reason", "API_DOES_NOT_SUPPORT_LABELED_ARNS")
+}
+
+pub fn invalid_routing(text: impl Into<String>) -> Error {
+    validation(text).detail("reason", "INVALID_ROUTING_CONFIGURATION")
+}
+
 pub fn too_many_tags(arn: &str) -> Error {
     Error::client("TooManyTags", "The number of tags is over the limit of 50").detail("resourceName", arn)
 }
@@ -110,7 +137,17 @@ pub fn validation(text: impl Into<String>) -> Error {
 
 /// The sentence AWS's front writes for a member that breaks its model.
 pub fn constraint(value: &str, member: &str, rule: &str) -> Error {
-    validation(format!("1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {rule}"))
+    constraints(&[violation(value, member, rule)])
+}
+
+pub fn violation(value: &str, member: &str, rule: &str) -> String {
+    format!("Value {value} at '{member}' failed to satisfy constraint: {rule}")
+}
+
+/// The same for members that break it together.
+pub fn constraints(violations: &[String]) -> Error {
+    let errors = if violations.len() == 1 { "error" } else { "errors" };
+    validation(format!("{} validation {errors} detected: {}", violations.len(), violations.join("; ")))
 }
 
 /// The same for a text that is too long, which is not repeated.
@@ -151,6 +188,34 @@ pub fn from_start(error: StartError, machine_arn: &str) -> Error {
         StartError::Throttled => throttled(),
         StartError::TooManyOpen => execution_limit(),
         StartError::Engine(error) => from_engine(&error),
+    }
+}
+
+/// A refused change of the machine, version or alias of this ARN.
+pub fn from_change(error: ChangeError, arn: &str) -> Error {
+    match error {
+        ChangeError::MachineDoesNotExist => machine_does_not_exist(arn),
+        ChangeError::MachineDeleting => machine_deleting(arn),
+        ChangeError::OtherRevision { current } => conflict(format!(
+            "Failed to publish the State Machine version: the current State Machine revision is {current}."
+        )),
+        ChangeError::VersionDoesNotExist | ChangeError::AliasDoesNotExist => no_such_resource(arn),
+        ChangeError::VersionInUse { aliases } => conflict(format!(
+            "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [{}]",
+            aliases.join(", ")
+        )),
+        ChangeError::AliasExists => conflict(
+            "Failed to create alias because an alias with the same name and a different routing configuration already exists.",
+        ),
+        ChangeError::TooManyVersions => quota_exceeded(format!(
+            "The state machine has {} published versions, which is the most: '{arn}'",
+            engine::limits::VERSIONS_MAX
+        )),
+        ChangeError::TooManyAliases => quota_exceeded(format!(
+            "The state machine has {} aliases, which is the most: '{arn}'",
+            engine::limits::ALIASES_MAX
+        )),
+        ChangeError::Engine(error) => from_engine(&error),
     }
 }
 

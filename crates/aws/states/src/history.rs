@@ -14,8 +14,12 @@ use crate::wire::{date, put};
 pub struct Surroundings<'a> {
     pub role_arn: &'a str,
     pub region: &'a str,
+    /// The ARNs of the version and the alias that the execution was started through.
+    pub through: &'a Map<String, Value>,
     /// `includeExecutionData`: without it inputs and outputs are left out.
     pub with_data: bool,
+    /// Texts of inputs and outputs that are longer, escaped as they will be, are cut.
+    pub text_bytes_max: usize,
 }
 
 pub fn render(event: &HistoryEvent, around: &Surroundings<'_>) -> Value {
@@ -31,6 +35,12 @@ pub fn render(event: &HistoryEvent, around: &Surroundings<'_>) -> Value {
     Value::Object(object)
 }
 
+/// The type of an event, and what its details member holds.
+pub fn record(event: &HistoryEvent, around: &Surroundings<'_>) -> (String, Map<String, Value>) {
+    let (type_name, details) = body(&event.kind, around);
+    (type_name, details.map(|(_, details)| details).unwrap_or_default())
+}
+
 type Details = Option<(&'static str, Map<String, Value>)>;
 
 fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
@@ -39,6 +49,7 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
         EventKind::ExecutionStarted { input } => {
             let mut details = data(around, "input", input);
             details.insert("roleArn".into(), around.role_arn.into());
+            details.extend(around.through.clone());
             fixed("ExecutionStarted", Some(("executionStartedEventDetails", details)))
         }
         EventKind::ExecutionSucceeded { output } => {
@@ -87,7 +98,7 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
         },
         EventKind::ActivityStarted { worker } => {
             let details = worker.iter().map(|worker| ("workerName".to_owned(), Value::from(&**worker))).collect();
-            fixed("ActivityStarted", worker.is_some().then_some(("activityStartedEventDetails", details)))
+            fixed("ActivityStarted", Some(("activityStartedEventDetails", details)))
         }
         EventKind::TaskSubmitted { resource, output } => {
             let mut details = data(around, "output", output);
@@ -190,7 +201,7 @@ fn scheduled(
             let mut details = of(resource);
             details.insert("region".into(), around.region.into());
             if around.with_data {
-                details.insert("parameters".into(), input.text().into());
+                details.insert("parameters".into(), cut(input.text(), around.text_bytes_max).into());
             }
             put(&mut details, "timeoutInSeconds", timeout_seconds);
             put(&mut details, "heartbeatInSeconds", heartbeat_seconds);
@@ -222,10 +233,32 @@ fn ended(
 fn data(around: &Surroundings<'_>, member: &str, payload: &Payload) -> Map<String, Value> {
     let mut details = Map::new();
     if around.with_data {
-        details.insert(member.to_owned(), payload.text().into());
-        details.insert(format!("{member}Details"), json!({ "truncated": false }));
+        let text = cut(payload.text(), around.text_bytes_max);
+        let is_cut = text.len() < payload.text().len();
+        details.insert(member.to_owned(), text.into());
+        details.insert(format!("{member}Details"), json!({ "truncated": is_cut }));
     }
     details
+}
+
+/// As much of a text as takes so many bytes when it is a string of JSON.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    // Nothing takes more than six bytes for one.
+    if text.len() <= bytes_max / 6 {
+        return text;
+    }
+    let mut bytes = 0;
+    for (at, c) in text.char_indices() {
+        bytes += match c {
+            '"' | '\\' | '\n' | '\r' | '\t' => 2,
+            c if c < ' ' => 6,
+            c => c.len_utf8(),
+        };
+        if bytes > bytes_max {
+            return &text[..at];
+        }
+    }
+    text
 }
 
 /// `assignedVariables`: the text of each variable's new value.
@@ -271,8 +304,24 @@ mod tests {
     use interpreter::{StateType, Timestamp};
 
     #[test]
+    fn long_texts_are_cut() {
+        let check = |text: &str, bytes_max: usize, expect: &str| assert_eq!(cut(text, bytes_max), expect, "{text}");
+        check("abc", 3, "abc");
+        check("abcd", 3, "abc");
+        check(r#"{"a":1}"#, 9, r#"{"a":1}"#);
+        check(r#"{"a":1}"#, 8, r#"{"a":1"#);
+        check("\u{e9}\u{e9}", 3, "\u{e9}");
+    }
+
+    #[test]
     fn types_and_details() {
-        let around = Surroundings { role_arn: "role", region: "us-east-1", with_data: true };
+        let around = Surroundings {
+            role_arn: "role",
+            region: "us-east-1",
+            through: &Map::new(),
+            with_data: true,
+            text_bytes_max: usize::MAX,
+        };
         let service = TaskResource::Service { service: "lambda".into(), action: "invoke".into() };
         let function = TaskResource::Function { arn: "arn:f".into() };
         let payload = Payload::from_checked_text("{}");

@@ -9,13 +9,20 @@
 mod actions;
 mod check;
 mod errors;
+mod events;
 mod history;
+mod logging;
 mod page;
 mod wire;
 
+use std::sync::Arc;
+
 use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
 use engine::{Handle, Reader};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+pub use logging::{LogTarget, Record, Recorder, records as log_records};
 
 /// What comes before the operation in `X-Amz-Target`.
 pub const TARGET_PREFIX: &str = "AWSStepFunctions.";
@@ -23,16 +30,36 @@ pub const TARGET_PREFIX: &str = "AWSStepFunctions.";
 /// "Maximum request size": 1 MB per request. Source: "Step Functions service quotas".
 const REQUEST_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
+/// States that are tested at the same time, each on a thread. AWS's quota of TestState is 50 in a burst.
+const TESTS_MAX: usize = 50;
+
 #[derive(Clone)]
 pub struct States {
     pub(crate) handle: Handle,
     pub(crate) reader: Reader,
     pub(crate) home: Home,
+    /// Places for states that are tested.
+    pub(crate) tests: Arc<Semaphore>,
+    log: Option<Arc<dyn LogTarget>>,
 }
 
 impl States {
     pub fn new(handle: Handle, reader: Reader, home: Home) -> States {
-        States { handle, reader, home }
+        States { handle, reader, home, tests: Arc::new(Semaphore::new(TESTS_MAX)), log: None }
+    }
+
+    /// Log groups that machines name are declared to this target.
+    pub fn with_log(self, target: Arc<dyn LogTarget>) -> States {
+        States { log: Some(target), ..self }
+    }
+
+    /// Tells where log groups live that machines with these settings write to one.
+    pub(crate) async fn declare_log(&self, settings: &Map<String, Value>) -> Result<(), Error> {
+        let Some((target, group)) = self.log.clone().zip(logging::group(settings)) else { return Ok(()) };
+        match tokio::task::spawn_blocking(move || target.declare(&group)).await {
+            Ok(declared) => declared.map_err(|why| errors::invalid_logging(&why)),
+            Err(error) => Err(Error::internal(format!("the request was given up: {error}"))),
+        }
     }
 
     /// Answers one request. Never fails: every failure is an AWS error.

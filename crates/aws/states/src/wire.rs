@@ -1,6 +1,7 @@
 //! Bodies in, members out.
 
 use aws_protocol::Error;
+use engine::Row;
 use interpreter::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -32,6 +33,15 @@ pub fn required<T>(member: Option<T>, name: &str) -> Result<T, Error> {
 /// Seconds since 1970 with milliseconds, as the protocol wants it.
 pub fn date(at: Timestamp) -> Value {
     Value::from(at.0 as f64 / 1000.0)
+}
+
+/// The ARNs of the version and the alias that an execution was started through.
+pub fn started_through(row: &Row) -> Map<String, Value> {
+    let qualified = |qualifier: &dyn std::fmt::Display| format!("{}:{qualifier}", row.machine_arn);
+    let mut members = Map::new();
+    put(&mut members, "stateMachineVersionArn", row.version.map(|version| qualified(&version)));
+    put(&mut members, "stateMachineAliasArn", row.alias.as_ref().map(|alias| qualified(alias)));
+    members
 }
 
 /// Puts a member in if there is something to put.

@@ -182,7 +182,13 @@ fn children<'e>(events: &[&'e Value]) -> Children<'e> {
                 open.insert(id_of(event));
                 previous_of(event)
             }
-            (None, None) => previous_of(event),
+            // Until the end of 2024 AWS let this event follow the end of the Map Run, since then its start.
+            (None, None) => match by_id.get(&previous_of(event)) {
+                Some(end) if type_of(event) == "MapStateExited" && type_of(end) == "MapRunSucceeded" => {
+                    previous_of(end)
+                }
+                _ => previous_of(event),
+            },
         };
         children.entry(above).or_default().push(event);
     }

@@ -131,7 +131,7 @@ impl Core {
         let Some(run) = self.map_runs.get_mut(&key) else { return };
         let Some(reading) = &mut run.reading else { return };
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
-        let setting = Setting { definition, about: &active.about };
+        let setting = Setting::new(definition, &active.about);
         let mut inputs = ItemInputs::new(&setting, &active.execution, key.id);
         let mut failed = None;
         for item in items {

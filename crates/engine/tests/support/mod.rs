@@ -166,7 +166,7 @@ impl Bench {
                 }
                 Act::ReadItems(run, order) => self.reads.push_back((run, order)),
                 Act::WriteResults(run, order) => self.writes.push_back((run, order)),
-                Act::Changed(_) => {}
+                Act::Changed(_) | Act::Log(_) => {}
             }
         }
     }

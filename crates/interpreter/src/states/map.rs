@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use asl::definition::{Count, Items, Map};
 use asl::jsonata::{self, Expected};
+use asl::path::Path;
 use serde_json::Value;
 
 use crate::execution::{FrameId, MapWait, Wait};
@@ -28,6 +29,9 @@ pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Fai
     let concurrency = concurrency(step, id, map, &input)?;
     let length = items.len();
     step.emit_on(id, EventKind::MapStarted { length: length as u32 });
+    if let Some(work) = step.given_work() {
+        return tried(step, id, map, &items, work);
+    }
     step.frame_mut(id).wait =
         Wait::Map(MapWait { pending: items, running: Vec::new(), results: vec![None; length], concurrency });
     start_iterations(step, id, map)?;
@@ -92,9 +96,31 @@ fn finish_if_done(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow
     let outputs: Option<Vec<&Payload>> = wait(step, id).results.iter().map(Option::as_ref).collect();
     let Some(outputs) = outputs else { return Ok(Flow::Waits) };
     let result = Payload::array(outputs.into_iter());
+    done(step, id, map, result)
+}
+
+/// All iterations are done.
+fn done(step: &mut Stepper<'_>, id: FrameId, map: &Map, result: Payload) -> Result<Flow, Failure> {
     step.emit(step.frame(id).last_event, EventKind::MapSucceeded);
     step.frame_mut(id).wait = Wait::Ready;
     step.leave(id, &map.io, result, map.next)
+}
+
+/// A trial: what the iterations come to is given.
+fn tried(
+    step: &mut Stepper<'_>,
+    id: FrameId,
+    map: &Map,
+    items: &VecDeque<Payload>,
+    work: Result<Payload, Failure>,
+) -> Result<Flow, Failure> {
+    step.frame_mut(id).wait = Wait::Map(MapWait::default());
+    if map.item_selector.is_some() {
+        let selected = items.iter().enumerate().map(|(index, item)| select(step, id, map, index as u32, item));
+        let selected = selected.collect::<Result<Vec<Payload>, Failure>>()?;
+        step.seen(|seen| seen.after_item_selector = Some(Payload::array(selected.iter())));
+    }
+    done(step, id, map, work?)
 }
 
 fn wait<'s>(step: &'s mut Stepper<'_>, id: FrameId) -> &'s mut MapWait {
@@ -114,15 +140,26 @@ pub fn items(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) ->
         Some(Items::Listed(list)) => step.jsonata(id, list, "Items", Known::default())?,
     };
     match found {
-        Value::Array(items) => Ok(items.into_iter().map(Payload::from_value).collect()),
+        Value::Array(items) => {
+            step.seen(|seen| seen.after_items_path = Some(Payload::from_value(Value::Array(items.clone()))));
+            Ok(items.into_iter().map(Payload::from_value).collect())
+        }
         other => {
             let cause = format!("Map state input must be an array but was: {other}");
-            Err(match map.io.is_jsonata() {
-                true => step.evaluation_failed(id, &jsonata::Failure::new(None, cause), step.before_entry(id)),
-                false => Failure::new("States.Runtime", step.runtime_cause(id, &cause)),
+            Err(match (map.io.is_jsonata(), &map.items) {
+                (true, _) => step.evaluation_failed(id, &jsonata::Failure::new(None, cause), step.before_entry(id)),
+                (false, Some(Items::Path(path))) => Failure::new("States.Runtime", not_an_array(path)),
+                (false, _) => Failure::new("States.Runtime", step.runtime_cause(id, &cause)),
             })
         }
     }
+}
+
+/// AWS's words, which say `$` of the context object too, and nothing of the state.
+fn not_an_array(path: &Path) -> String {
+    let text = path.text();
+    let text = if text.starts_with("$$") { &text[1..] } else { text };
+    format!("Reference path \"{text}\" must point to array.")
 }
 
 fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u32, Failure> {
@@ -134,7 +171,7 @@ fn concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) 
 /// What the author asks for; 0 is no limit.
 pub fn asked_concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Payload) -> Result<u64, Failure> {
     const FIELD: &str = "MaxConcurrency";
-    Ok(match &map.max_concurrency {
+    let asked = match &map.max_concurrency {
         Count::Fixed(count) => *count,
         Count::Path(path) => {
             let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
@@ -159,5 +196,7 @@ pub fn asked_concurrency(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: 
                 }
             }
         }
-    })
+    };
+    step.seen(|seen| seen.max_concurrency = Some(asked));
+    Ok(asked)
 }

@@ -221,8 +221,9 @@ fn number(step: &mut Stepper<'_>, id: FrameId, count: &Count, input: &Payload, f
         Count::Fixed(number) => Ok(*number as f64),
         Count::Path(path) => {
             let value = step.evaluate(id, input, |scope| path.evaluate(scope).map(|value| value.into_owned()))?;
-            value.as_f64().filter(|number| number.fract() == 0.0).ok_or_else(|| {
-                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            // AWS reads a text of digits, too.
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            shown.parse::<i64>().map(|number| number as f64).map_err(|_| {
                 let cause = not_whole(field, &shown, path.text());
                 Failure::new("States.Runtime", step.runtime_cause(id, &cause))
             })
@@ -251,7 +252,8 @@ fn count_tolerated(step: &mut Stepper<'_>, id: FrameId, map: &Map, input: &Paylo
         Some(Tolerance::Fixed(count)) => return Ok(Some(*count as u64)),
         Some(tolerance) => tolerance_value(step, id, tolerance, input, FIELD)?,
     };
-    let number = match (&map.tolerated_failure_count, value.as_i64()) {
+    let written = value.as_str().and_then(|text| text.parse().ok());
+    let number = match (&map.tolerated_failure_count, value.as_i64().or(written)) {
         (_, Some(number)) => number,
         (Some(Tolerance::Path(path)), None) => {
             let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -284,7 +286,8 @@ fn percentage_tolerated(
         Some(tolerance) => tolerance_value(step, id, tolerance, input, FIELD)?,
     };
     let refused = |cause: &str| Failure::new("States.Runtime", step.runtime_cause(id, cause));
-    match (&map.tolerated_failure_percentage, value.as_f64()) {
+    let written = value.as_str().and_then(|text| text.parse().ok());
+    match (&map.tolerated_failure_percentage, value.as_f64().or(written)) {
         (_, Some(number)) if (0.0..=100.0).contains(&number) => Ok(Some(number)),
         (_, Some(_)) => Err(refused(&format!("{FIELD} must be between 0 and 100."))),
         (Some(Tolerance::Path(path)), None) => {

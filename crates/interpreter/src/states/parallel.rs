@@ -16,6 +16,10 @@ pub fn enter(step: &mut Stepper<'_>, id: FrameId, parallel: &Parallel) -> Result
     let input = step.arguments(id, &parallel.io, &input)?;
     step.within_limit(id, &input)?;
     let started = step.emit_on(id, EventKind::ParallelStarted);
+    if let Some(work) = step.given_work() {
+        step.frame_mut(id).wait = Wait::Parallel(Vec::new());
+        return done(step, id, parallel, work?);
+    }
     let mut branches = Vec::with_capacity(parallel.branches.len());
     for (index, block) in parallel.branches.iter().enumerate() {
         let start = step.setting.definition.block(*block).start;
@@ -47,6 +51,11 @@ pub fn completed(
         .collect();
     let Some(outputs) = outputs else { return Ok(Flow::Waits) };
     let result = Payload::array(outputs.into_iter());
+    done(step, id, parallel, result)
+}
+
+/// All branches are done.
+fn done(step: &mut Stepper<'_>, id: FrameId, parallel: &Parallel, result: Payload) -> Result<Flow, Failure> {
     // StateExited follows the last branch, beside ParallelStateSucceeded: so recorded.
     step.emit(step.frame(id).last_event, EventKind::ParallelSucceeded);
     step.frame_mut(id).wait = Wait::Ready;

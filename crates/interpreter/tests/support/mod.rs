@@ -100,7 +100,7 @@ impl World {
         let input = Input { at: self.now, entropy: self.entropy, kind };
         self.inputs.push(input.clone());
         assert!(self.inputs.len() < INPUTS_MAX, "the run does not end");
-        let setting = Setting { definition: &self.definition, about: &self.about };
+        let setting = Setting::new(&self.definition, &self.about);
         let transition = step(&setting, &mut self.execution, &input)?;
         match &input.kind {
             InputKind::TaskSucceeded(task, _) | InputKind::TaskFailed(task, _) => drop(self.tasks.remove(task)),

@@ -88,6 +88,10 @@ pub(crate) struct UpArgs {
     /// The account in ARNs: twelve digits.
     #[arg(long, default_value = "000000000000")]
     account: String,
+    /// Append every start and end of an execution to a file, or post it to an http:// URL, as EventBridge's
+    /// "Step Functions Execution Status Change"; may be given several times.
+    #[arg(long, value_name = "FILE|URL")]
+    events: Vec<String>,
     /// Print what functions write to their logs.
     #[arg(long)]
     logs: bool,

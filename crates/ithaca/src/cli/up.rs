@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::{Context, Outcome, UpArgs};
 use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
+use crate::events::Target;
 use crate::server::{Options, Server};
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
@@ -34,6 +35,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         data: args.data.unwrap_or_else(|| default_data(plan.as_ref())),
         home,
         dynamodb_endpoint: args.dynamodb_endpoint,
+        events: args.events.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?,
         print_logs: args.logs,
     };
     let mut server = Server::start(options).await.map_err(|error| error.to_string())?;

@@ -13,6 +13,7 @@ import time
 import zipfile
 
 import boto3
+import botocore.config
 
 PREFIX = sys.argv[1]
 ENDPOINT = sys.argv[2] if len(sys.argv) > 2 else None
@@ -173,6 +174,24 @@ def zipped(text):
     return archive.getvalue()
 
 
+def tested_states():
+    # Without the prefix `sync-` on the host, which an address has no use for.
+    sync = boto3.client("stepfunctions", endpoint_url=ENDPOINT, config=botocore.config.Config(inject_host_prefix=False))
+    task = {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:getItem", "Parameters": {"TableName": "t", "Key": {}}}
+    machine = {"StartAt": "Look", "States": {"Look": task | {"Next": "Done"}, "Done": {"Type": "Succeed"}}}
+    look = {"definition": json.dumps(machine), "stateName": "Look", "inspectionLevel": "DEBUG"}
+    tested = sync.test_state(**look, mock={"result": '{"Item": {"id": {"S": "1"}}}'})
+    equal((tested["status"], tested["nextState"]), ("SUCCEEDED", "Done"))
+    equal(json.loads(tested["inspectionData"]["afterParameters"])["TableName"], "t")
+    failed = sync.test_state(**look, mock={"errorOutput": {"error": "Boom", "cause": "it went off"}})
+    equal((failed["status"], failed["error"], failed["cause"]), ("FAILED", "Boom", "it went off"))
+    wrong = {"mock": {"result": '{"Item": {"id": "1"}}'}}
+    raises(sync.exceptions.ValidationException, sync.test_state, **look, **wrong)
+    raises(sync.exceptions.ValidationException, sync.test_state, **look)
+    waited = sync.test_state(definition='{"Type": "Wait", "Seconds": 1, "End": true}', input="[1]")
+    equal((waited["status"], waited["output"]), ("SUCCEEDED", "[1]"))
+
+
 def lambda_functions():
     name = f"{PREFIX}-greet"
     create = {
@@ -211,6 +230,10 @@ def lambda_functions():
     events = sfn.get_execution_history(executionArn=caught["executionArn"])["events"]
     failed = [event["taskFailedEventDetails"] for event in events if event["type"] == "TaskFailed"]
     equal([(it["resourceType"], it["resource"], it["error"]) for it in failed], [("lambda", "invoke", "NoRoom")])
+
+    sync = boto3.client("stepfunctions", endpoint_url=ENDPOINT, config=botocore.config.Config(inject_host_prefix=False))
+    tested = sync.test_state(definition=json.dumps(greet), roleArn=ROLE, input='{"fail": "no"}')
+    equal((tested["status"], tested["nextState"], tested["error"]), ("CAUGHT_ERROR", "Sorry", "NoRoom"))
 
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"GREETING": "Welcome"}})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
@@ -263,6 +286,6 @@ def tables():
     raises(dynamodb.exceptions.ResourceNotFoundException, dynamodb.get_item, TableName=name, Key=key)
 
 
-for part in (state_machines, stopping, errors, lambda_functions, tables):
+for part in (state_machines, stopping, errors, tested_states, lambda_functions, tables):
     part()
     print(part.__name__, "ok", flush=True)

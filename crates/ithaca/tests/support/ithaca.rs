@@ -22,11 +22,13 @@ pub struct Up {
     /// 0 lets the system choose, which it says when it is ready.
     pub port: u16,
     pub parameters: Vec<String>,
+    /// Further options, as they are written.
+    pub options: Vec<String>,
 }
 
 impl Up {
     pub fn new(data: impl Into<PathBuf>) -> Up {
-        Up { template: None, data: data.into(), port: 0, parameters: Vec::new() }
+        Up { template: None, data: data.into(), port: 0, parameters: Vec::new(), options: Vec::new() }
     }
 
     pub fn template(mut self, path: impl Into<PathBuf>) -> Up {
@@ -45,6 +47,11 @@ impl Up {
         self
     }
 
+    pub fn option(mut self, name: &str, value: &str) -> Up {
+        self.options.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
     pub fn port(mut self, port: u16) -> Up {
         self.port = port;
         self
@@ -53,6 +60,7 @@ impl Up {
     pub fn command(&self) -> Command {
         let mut command = command(&["up", "--json", "--api-port", "0", "--port", &self.port.to_string()]);
         command.arg("--data").arg(&self.data).args(&self.template);
+        command.args(&self.options);
         command.args(self.parameters.iter().flat_map(|parameter| ["--parameter", parameter]));
         command
     }

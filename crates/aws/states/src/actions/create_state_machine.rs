@@ -1,4 +1,5 @@
-//! CreateStateMachine. Idempotent on name, definition and settings; another role or other tags are ignored then.
+//! CreateStateMachine. Idempotent on name, definition, settings and publishing; another role or other tags are ignored
+//! then.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use super::blocking;
 use super::tag_resource::{Tag, checked_tags};
 use crate::check;
 use crate::wire::{date, required};
-use crate::{States, errors};
+use crate::{States, errors, logging};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,9 +24,32 @@ pub struct Request {
     #[serde(rename = "type")]
     machine_type: Option<String>,
     tags: Option<Vec<Tag>>,
-    publish: Option<bool>,
+    #[serde(flatten)]
+    publishing: Publishing,
     #[serde(flatten)]
     settings: Settings,
+}
+
+/// Whether the outcome becomes a version at once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Publishing {
+    publish: Option<bool>,
+    version_description: Option<String>,
+}
+
+impl Publishing {
+    /// The description of the version, if there is to be one.
+    pub fn description(self) -> Result<Option<String>, Error> {
+        check::description(self.version_description.as_deref(), "versionDescription")?;
+        match self.publish {
+            Some(true) => Ok(Some(self.version_description.unwrap_or_default())),
+            _ if self.version_description.is_some() => {
+                Err(errors::validation("Version description can only be set when publish is true"))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Members that are kept and shown as they came.
@@ -39,7 +63,7 @@ pub struct Settings {
 
 impl Settings {
     pub fn into_map(self) -> Result<Map<String, Value>, Error> {
-        check_logging(self.logging_configuration.as_ref())?;
+        logging::check(self.logging_configuration.as_ref())?;
         check_encryption(self.encryption_configuration.as_ref())?;
         let all = [
             ("loggingConfiguration", self.logging_configuration),
@@ -47,25 +71,6 @@ impl Settings {
             ("encryptionConfiguration", self.encryption_configuration),
         ];
         Ok(all.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect())
-    }
-}
-
-/// A level other than OFF would promise logs that are not written yet.
-fn check_logging(logging: Option<&Value>) -> Result<(), Error> {
-    let Some(logging) = logging else { return Ok(()) };
-    let destinations = logging["destinations"].as_array().map_or(0, Vec::len);
-    match logging["level"].as_str() {
-        None | Some("OFF") => Ok(()),
-        Some(_) if destinations != 1 => Err(Error::client(
-            "InvalidLoggingConfiguration",
-            "Invalid Logging Configuration: Must specify exactly one Log Destination.",
-        )),
-        Some(level) => Err(Error::client(
-            "InvalidLoggingConfiguration",
-            format!(
-                "Invalid Logging Configuration: Ithaca does not write execution logs yet, so the level must be OFF, not {level}"
-            ),
-        )),
     }
 }
 
@@ -89,17 +94,21 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     check::name(&name)?;
     check_type(request.machine_type.as_deref())?;
     check_definition(&definition)?;
-    if request.publish == Some(true) {
-        return Err(errors::validation("Ithaca does not serve versions of state machines yet: leave 'publish' out"));
-    }
+    let publish = request.publishing.description()?;
     let arn = states.home.arn("states", &format!("stateMachine:{name}"));
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
     let settings = request.settings.into_map()?;
     let new = NewMachine { arn: arn.clone(), name, role_arn, definition, tags, settings };
+    states.declare_log(&new.settings).await?;
     let handle = states.handle.clone();
-    match blocking(move || handle.machines().create(new, now())).await? {
+    let is_published = publish.is_some();
+    match blocking(move || handle.machines().create_and_publish(new, publish, now())).await? {
         Created::New(machine) | Created::Same(machine) => {
-            Ok(json!({ "stateMachineArn": &*machine.arn, "creationDate": date(machine.created_at) }))
+            let mut answer = json!({ "stateMachineArn": &*machine.arn, "creationDate": date(machine.created_at) });
+            if is_published {
+                answer["stateMachineVersionArn"] = format!("{}:1", machine.arn).into();
+            }
+            Ok(answer)
         }
         Created::Conflict(machine) => Err(errors::machine_exists(&machine.arn)),
         Created::Deleting => Err(errors::machine_deleting(&arn)),

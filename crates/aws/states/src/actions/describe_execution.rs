@@ -1,14 +1,16 @@
 //! DescribeExecution.
 
 use aws_protocol::Error;
+use engine::Row;
 use engine::core::not_redrivable;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::blocking;
+use super::create_state_machine::now;
 use super::describe_state_machine::with_data;
 use crate::check::{self, Kind};
-use crate::wire::{date, put, required};
+use crate::wire::{date, put, required, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -29,6 +31,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let mut answer = Map::new();
     answer.insert("executionArn".into(), arn.into());
     answer.insert("stateMachineArn".into(), (*row.machine_arn).into());
+    answer.extend(started_through(row));
     answer.insert("name".into(), (*row.name).into());
     answer.insert("status".into(), row.status.name().into());
     answer.insert("startDate".into(), date(row.started_at));
@@ -51,16 +54,20 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     }
     answer.insert("redriveCount".into(), row.redrive_count.into());
     put(&mut answer, "redriveDate", row.redriven_at.map(date));
-    let refusal = if row.parent_run().is_some() {
-        // What failed in a Map Run is redriven with it.
-        answer.insert("redriveStatus".into(), "REDRIVABLE_BY_MAP_RUN".into());
-        None
-    } else {
-        let refusal = not_redrivable(row, found.last_event, super::create_state_machine::now());
-        let status = if refusal.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" };
-        answer.insert("redriveStatus".into(), status.into());
-        refusal
-    };
-    put(&mut answer, "redriveStatusReason", refusal);
+    let (status, reason) = redrive(row, found.last_event);
+    answer.insert("redriveStatus".into(), status.into());
+    put(&mut answer, "redriveStatusReason", reason);
     Ok(Value::Object(answer))
+}
+
+/// `redriveStatus` of an execution, and the reason if it cannot be redriven.
+pub fn redrive(row: &Row, last_event: u64) -> (&'static str, Option<&'static str>) {
+    if row.parent_run().is_some() {
+        // What failed in a Map Run is redriven with it.
+        return ("REDRIVABLE_BY_MAP_RUN", None);
+    }
+    match not_redrivable(row, last_event, now()) {
+        None => ("REDRIVABLE", None),
+        refusal => ("NOT_REDRIVABLE", refusal),
+    }
 }

@@ -1,15 +1,15 @@
-//! DescribeStateMachine.
+//! DescribeStateMachine: a machine as it is now, or one of its versions as it was published.
 
 use std::sync::Arc;
 
 use aws_protocol::Error;
-use engine::{Machine, Revision};
+use engine::{Machine, Qualifier, Revision, split_machine_arn};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::blocking;
 use crate::check::{self, Kind};
-use crate::wire::{date, required};
+use crate::wire::{date, put, required};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -21,26 +21,48 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    let machine = find(states, &arn).await?;
+    check::arn(&arn, Kind::StateMachine)?;
+    let with_data = with_data(request.included_data.as_deref())?;
+    let (of, qualifier) = split_machine_arn(&arn);
+    let machine = find(states, of, &arn).await?;
+    let version = match qualifier {
+        None => None,
+        Some(Qualifier::Version(number)) => {
+            Some(machine.version(number).cloned().ok_or_else(|| errors::machine_does_not_exist(&arn))?)
+        }
+        // An alias has an operation of its own.
+        Some(Qualifier::Alias(_)) => return Err(errors::machine_does_not_exist(&arn)),
+    };
+    let revision = match &version {
+        None => machine.revision.clone(),
+        Some(version) => {
+            let (reader, machine, revision) = (states.reader.clone(), machine.number, version.revision);
+            blocking(move || reader.machines().revision(machine, revision)).await?
+        }
+    };
     let mut answer = Map::new();
-    answer.insert("stateMachineArn".into(), (*machine.arn).into());
+    answer.insert("stateMachineArn".into(), arn.as_str().into());
     answer.insert("name".into(), (*machine.name).into());
     answer.insert("status".into(), if machine.is_deleting { "DELETING" } else { "ACTIVE" }.into());
     answer.insert("type".into(), "STANDARD".into());
-    answer.insert("creationDate".into(), date(machine.created_at));
-    common(&mut answer, &machine.revision, &machine.settings, with_data(request.included_data.as_deref())?);
+    let created_at = version.as_ref().map_or(machine.created_at, |version| version.created_at);
+    answer.insert("creationDate".into(), date(created_at));
+    let description = version.map(|version| version.description).filter(|description| !description.is_empty());
+    put(&mut answer, "description", description);
+    common(&mut answer, &revision, with_data);
     Ok(Value::Object(answer))
 }
 
-/// The machine of this ARN, or AWS's errors for what it may be instead.
-pub async fn find(states: &States, arn: &str) -> Result<Arc<Machine>, Error> {
+/// The machine of this ARN, or AWS's errors for what it may be instead, which name what was asked for.
+pub async fn find(states: &States, arn: &str, asked: &str) -> Result<Arc<Machine>, Error> {
     check::arn(arn, Kind::StateMachine)?;
     let (handle, of) = (states.handle.clone(), arn.to_owned());
-    blocking(move || handle.machines().get(&of)).await?.ok_or_else(|| errors::machine_does_not_exist(arn))
+    blocking(move || handle.machines().get(&of)).await?.ok_or_else(|| errors::machine_does_not_exist(asked))
 }
 
 /// The members that a machine and the machine of an execution share.
-pub fn common(answer: &mut Map<String, Value>, revision: &Revision, settings: &Map<String, Value>, with_data: bool) {
+pub fn common(answer: &mut Map<String, Value>, revision: &Revision, with_data: bool) {
+    let settings = &revision.settings;
     if with_data {
         answer.insert("definition".into(), (*revision.text).into());
         answer.extend(variable_references(revision).map(|found| ("variableReferences".to_owned(), found)));

@@ -25,15 +25,13 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let found = blocking(move || {
         let Some(id) = reader.find(&of)? else { return Ok(None) };
         let row = reader.row(id)?;
-        let revision = reader.revision(&row)?;
-        let settings = reader.machines().get(&row.machine_arn)?.map(|machine| machine.settings.clone());
-        Ok(Some((revision, settings.unwrap_or_default())))
+        reader.revision(&row).map(Some)
     });
-    let (revision, settings) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
+    let revision = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
     let mut answer = Map::new();
     answer.insert("stateMachineArn".into(), (*revision.machine_arn).into());
     answer.insert("name".into(), (*revision.machine_name).into());
     answer.insert("updateDate".into(), date(revision.created_at));
-    common(&mut answer, &revision, &settings, with_data);
+    common(&mut answer, &revision, with_data);
     Ok(Value::Object(answer))
 }

@@ -9,37 +9,39 @@ use store::Order;
 use super::blocking;
 use crate::check::{self, Kind};
 use crate::history::{Surroundings, render};
-use crate::page;
-use crate::wire::required;
+use crate::page::{self, Page};
+use crate::wire::{required, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     execution_arn: Option<String>,
-    max_results: Option<i64>,
     reverse_order: Option<bool>,
-    next_token: Option<String>,
     include_execution_data: Option<bool>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    let limit = page::limit(request.max_results)?;
+    let limit = request.page.limit()?;
     let order = if request.reverse_order == Some(true) { Order::Descending } else { Order::Ascending };
     let list = format!("history of {arn} {order:?}");
-    let from = request.next_token.map(|token| cursor(&token, &list)).transpose()?;
+    let from = request.page.next_token.map(|token| cursor(&token, &list)).transpose()?;
     let (reader, of) = (states.reader.clone(), arn.clone());
     let found = blocking(move || {
         let Some(id) = reader.find(&of)? else { return Ok(None) };
-        let revision = reader.revision(&reader.row(id)?)?;
-        Ok(Some((revision, reader.history(id, from, order, limit)?)))
+        let row = reader.row(id)?;
+        Ok(Some((reader.revision(&row)?, started_through(&row), reader.history(id, from, order, limit)?)))
     });
-    let (revision, page) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
+    let (revision, through, page) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
     let around = Surroundings {
         role_arn: &revision.role_arn,
         region: &states.home.region,
+        through: &through,
+        text_bytes_max: usize::MAX,
         with_data: request.include_execution_data != Some(false),
     };
     let events: Vec<Value> = page.events.iter().map(|event| render(event, &around)).collect();
@@ -55,5 +57,5 @@ fn cursor(token: &str, list: &str) -> Result<Cursor, Error> {
     let numbers = place
         .split_once(' ')
         .and_then(|(seq, event)| Some(Cursor { seq: seq.parse().ok()?, event: event.parse().ok()? }));
-    numbers.ok_or_else(|| errors::invalid_token("The nextToken is not one that this list has given out"))
+    numbers.ok_or_else(page::invalid_token)
 }

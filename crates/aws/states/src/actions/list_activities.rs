@@ -5,21 +5,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::States;
-use crate::page;
+use crate::page::{self, Page};
 use crate::wire::date;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    max_results: Option<i64>,
-    next_token: Option<String>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 const LIST: &str = "activities";
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
-    let limit = page::limit(request.max_results)?;
-    let after = request.next_token.map(|token| page::place(&token, LIST)).transpose()?;
+    let limit = request.page.limit()?;
+    let after = request.page.next_token.map(|token| page::place(&token, LIST)).transpose()?;
     let mut found = states.handle.activities().list();
     found.retain(|activity| after.as_ref().is_none_or(|after| *activity.arn > **after));
     let is_more = found.len() > limit;

@@ -1,14 +1,14 @@
-//! ListExecutions, newest first.
+//! ListExecutions, newest first: of a machine, or those of it that were started through a version or an alias.
 
 use aws_protocol::Error;
-use engine::{ExecutionId, ExecutionStatus, Summary};
+use engine::{ExecutionId, ExecutionStatus, Filter, Machine, Qualifier, Summary, split_machine_arn};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::blocking;
 use super::describe_state_machine::find;
-use crate::page;
-use crate::wire::{date, put};
+use crate::page::{self, EXECUTIONS_TOKEN_CHARS_MAX, Page};
+use crate::wire::{date, put, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -18,8 +18,8 @@ pub struct Request {
     map_run_arn: Option<String>,
     status_filter: Option<String>,
     redrive_filter: Option<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
@@ -35,12 +35,14 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
             .detail("reason", "MISSING_REQUIRED_PARAMETER"));
     };
     let status = request.status_filter.as_deref().map(status).transpose()?;
-    let limit = page::limit(request.max_results)?;
-    let machine = find(states, &arn).await?;
+    let limit = request.page.limit_with(EXECUTIONS_TOKEN_CHARS_MAX)?;
+    let (of, qualifier) = split_machine_arn(&arn);
+    let machine = find(states, of, &arn).await?;
+    let filter = filter(&machine, qualifier, status).ok_or_else(|| errors::machine_does_not_exist(&arn))?;
     let list = format!("executions of {arn} {}", request.status_filter.as_deref().unwrap_or("ALL"));
-    let from = request.next_token.map(|token| page::number(&token, &list)).transpose()?.map(ExecutionId);
+    let from = request.page.next_token.map(|token| page::number(&token, &list)).transpose()?.map(ExecutionId);
     let (reader, number) = (states.reader.clone(), machine.number);
-    let found = blocking(move || reader.list(number, status, from, limit)).await?;
+    let found = blocking(move || reader.list(number, &filter, from, limit)).await?;
     // As on AWS a page may hold fewer than asked for, and none of them, and be followed by more.
     let shown = found.executions.iter().filter(|it| redriven.is_none_or(|wanted| wanted == (it.row.redrive_count > 0)));
     let mut answer = json!({ "executions": shown.map(entry).collect::<Vec<_>>() });
@@ -50,12 +52,26 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     Ok(answer)
 }
 
+/// None if the machine has no such version or alias.
+fn filter(machine: &Machine, qualifier: Option<Qualifier<'_>>, status: Option<ExecutionStatus>) -> Option<Filter> {
+    let all = Filter { status, version: None, alias: None };
+    match qualifier {
+        None => Some(all),
+        Some(Qualifier::Version(number)) => {
+            machine.version(number).map(|version| Filter { version: Some(version.number), ..all })
+        }
+        Some(Qualifier::Alias(name)) => {
+            machine.aliases.get(name).map(|alias| Filter { alias: Some(alias.name.clone()), ..all })
+        }
+    }
+}
+
 /// The executions of a Map Run, in the order of their items.
 async fn of_map_run(states: &States, run: &str, request: &Request, redriven: Option<bool>) -> Result<Value, Error> {
     let status = request.status_filter.as_deref().map(status).transpose()?;
-    let limit = page::limit(request.max_results)?;
+    let limit = request.page.limit_with(EXECUTIONS_TOKEN_CHARS_MAX)?;
     let list = format!("executions of {run} {}", request.status_filter.as_deref().unwrap_or("ALL"));
-    let from = request.next_token.as_ref().map(|token| page::number(token, &list)).transpose()?.unwrap_or(0);
+    let from = request.page.next_token.as_ref().map(|token| page::number(token, &list)).transpose()?.unwrap_or(0);
     let (key, _) = super::describe_map_run::find(states, run).await?;
     let reader = states.reader.clone();
     let (found, next) = blocking(move || reader.map_run_executions(key, status, from as u32, limit)).await?;
@@ -97,6 +113,7 @@ fn entry(summary: &Summary) -> Value {
     let mut entry = Map::new();
     entry.insert("executionArn".into(), summary.execution_arn.as_str().into());
     entry.insert("stateMachineArn".into(), (*row.machine_arn).into());
+    entry.extend(started_through(row));
     entry.insert("name".into(), (*row.name).into());
     entry.insert("status".into(), row.status.name().into());
     entry.insert("startDate".into(), date(row.started_at));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::blocking;
 use crate::check::{self, Kind};
-use crate::page;
+use crate::page::{self, Page};
 use crate::wire::{date, put, required};
 use crate::{States, errors};
 
@@ -15,16 +15,16 @@ use crate::{States, errors};
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     execution_arn: Option<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    let limit = page::limit(request.max_results)?;
+    let limit = request.page.limit()?;
     let list = format!("map runs of {arn}");
-    let from = request.next_token.map(|token| page::number(&token, &list)).transpose()?.unwrap_or(0) as usize;
+    let from = request.page.next_token.map(|token| page::number(&token, &list)).transpose()?.unwrap_or(0) as usize;
     let (reader, of) = (states.reader.clone(), arn.clone());
     let found = blocking(move || match reader.find(&of)? {
         Some(id) => reader.map_runs(id).map(Some),

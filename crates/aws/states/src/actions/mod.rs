@@ -5,20 +5,27 @@
 
 mod create_activity;
 mod create_state_machine;
+mod create_state_machine_alias;
 mod delete_activity;
 mod delete_state_machine;
+mod delete_state_machine_alias;
+mod delete_state_machine_version;
 mod describe_activity;
 mod describe_execution;
 mod describe_map_run;
 mod describe_state_machine;
+mod describe_state_machine_alias;
 mod describe_state_machine_for_execution;
 mod get_activity_task;
 mod get_execution_history;
 mod list_activities;
 mod list_executions;
 mod list_map_runs;
+mod list_state_machine_aliases;
+mod list_state_machine_versions;
 mod list_state_machines;
 mod list_tags_for_resource;
+mod publish_state_machine_version;
 mod redrive_execution;
 mod send_task_failure;
 mod send_task_heartbeat;
@@ -26,13 +33,18 @@ mod send_task_success;
 mod start_execution;
 mod stop_execution;
 mod tag_resource;
+mod test_state;
 mod untag_resource;
 mod update_map_run;
 mod update_state_machine;
+mod update_state_machine_alias;
 mod validate_state_machine_definition;
 
 use aws_protocol::Error;
+use engine::ChangeError;
 use serde_json::Value;
+
+pub use describe_execution::redrive;
 
 use crate::States;
 use crate::errors;
@@ -53,20 +65,27 @@ macro_rules! actions {
 actions! {
     "CreateActivity" => create_activity,
     "CreateStateMachine" => create_state_machine,
+    "CreateStateMachineAlias" => create_state_machine_alias,
     "DeleteActivity" => delete_activity,
     "DeleteStateMachine" => delete_state_machine,
+    "DeleteStateMachineAlias" => delete_state_machine_alias,
+    "DeleteStateMachineVersion" => delete_state_machine_version,
     "DescribeActivity" => describe_activity,
     "DescribeExecution" => describe_execution,
     "DescribeMapRun" => describe_map_run,
     "DescribeStateMachine" => describe_state_machine,
+    "DescribeStateMachineAlias" => describe_state_machine_alias,
     "DescribeStateMachineForExecution" => describe_state_machine_for_execution,
     "GetActivityTask" => get_activity_task,
     "GetExecutionHistory" => get_execution_history,
     "ListActivities" => list_activities,
     "ListExecutions" => list_executions,
     "ListMapRuns" => list_map_runs,
+    "ListStateMachineAliases" => list_state_machine_aliases,
+    "ListStateMachineVersions" => list_state_machine_versions,
     "ListStateMachines" => list_state_machines,
     "ListTagsForResource" => list_tags_for_resource,
+    "PublishStateMachineVersion" => publish_state_machine_version,
     "RedriveExecution" => redrive_execution,
     "SendTaskFailure" => send_task_failure,
     "SendTaskHeartbeat" => send_task_heartbeat,
@@ -74,9 +93,11 @@ actions! {
     "StartExecution" => start_execution,
     "StopExecution" => stop_execution,
     "TagResource" => tag_resource,
+    "TestState" => test_state,
     "UntagResource" => untag_resource,
     "UpdateMapRun" => update_map_run,
     "UpdateStateMachine" => update_state_machine,
+    "UpdateStateMachineAlias" => update_state_machine_alias,
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
@@ -88,4 +109,11 @@ async fn blocking<T: Send + 'static>(
         Ok(done) => done.map_err(|error| errors::from_engine(&error)),
         Err(error) => Err(Error::internal(format!("the request was given up: {error}"))),
     }
+}
+
+/// A change of the registry, where it may wait for the disk; its refusal is an answer.
+async fn changing<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ChangeError> + Send + 'static,
+) -> Result<Result<T, ChangeError>, Error> {
+    blocking(move || Ok(work())).await
 }

@@ -1,4 +1,5 @@
-//! StartExecution: answered when the execution is durable; idempotent by name while it runs.
+//! StartExecution of a machine, a version or an alias: answered when the execution is durable; idempotent by name while
+//! it runs.
 
 use aws_protocol::Error;
 use interpreter::Payload;
@@ -6,7 +7,7 @@ use interpreter::limits::PAYLOAD_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::check::{self, Kind};
+use crate::check;
 use crate::wire::{date, required};
 use crate::{States, errors};
 
@@ -21,7 +22,7 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    check::arn(&arn, Kind::StateMachine)?;
+    check::unlabelled(&arn)?;
     if let Some(name) = &request.name {
         check::name(name)?;
     }
@@ -34,7 +35,8 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     Ok(json!({ "executionArn": &*started.execution_arn, "startDate": date(started.started_at) }))
 }
 
-fn input(text: &str) -> Result<Payload, Error> {
+/// The input of an execution.
+pub fn input(text: &str) -> Result<Payload, Error> {
     if text.len() > PAYLOAD_BYTES_MAX {
         return Err(errors::constraint(
             &format!("of {} bytes", text.len()),

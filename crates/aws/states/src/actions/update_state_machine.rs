@@ -1,12 +1,13 @@
 //! UpdateStateMachine. Running executions keep the definition they were started with.
 
 use aws_protocol::Error;
+use engine::Update;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::blocking;
-use super::create_state_machine::{Settings, check_definition, now};
-use crate::check::{self, Kind};
+use super::changing;
+use super::create_state_machine::{Publishing, Settings, check_definition, now};
+use crate::check;
 use crate::wire::{date, required};
 use crate::{States, errors};
 
@@ -16,17 +17,16 @@ pub struct Request {
     state_machine_arn: Option<String>,
     definition: Option<String>,
     role_arn: Option<String>,
-    publish: Option<bool>,
+    #[serde(flatten)]
+    publishing: Publishing,
     #[serde(flatten)]
     settings: Settings,
 }
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    check::arn(&arn, Kind::StateMachine)?;
-    if request.publish == Some(true) {
-        return Err(errors::validation("Ithaca does not serve versions of state machines yet: leave 'publish' out"));
-    }
+    check::unlabelled(&arn)?;
+    let publish = request.publishing.description()?;
     let settings = request.settings.into_map()?;
     if request.definition.is_none() && request.role_arn.is_none() && settings.is_empty() {
         return Err(errors::missing_parameter(
@@ -36,13 +36,18 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     if let Some(definition) = &request.definition {
         check_definition(definition)?;
     }
+    states.declare_log(&settings).await?;
+    let update = Update { definition: request.definition, role_arn: request.role_arn, settings, publish };
     let (handle, of) = (states.handle.clone(), arn.clone());
-    let updated =
-        blocking(move || handle.machines().update(&of, request.definition, request.role_arn, settings, now())).await?;
-    let machine = updated.ok_or_else(|| errors::machine_does_not_exist(&arn))?;
+    let updated = changing(move || handle.machines().update(&of, update, now())).await?;
+    let updated = updated.map_err(|error| errors::from_change(error, &arn))?;
+    let machine = &updated.machine;
     let mut answer = json!({ "updateDate": date(machine.updated_at) });
     if machine.revision.number > 0 {
         answer["revisionId"] = machine.revision.id().into();
+    }
+    if let Some(version) = &updated.version {
+        answer["stateMachineVersionArn"] = format!("{arn}:{}", version.number).into();
     }
     Ok(answer)
 }
