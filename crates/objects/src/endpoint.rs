@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_client::sigv4::{self, Credentials, Scope, Unsigned, sha256_hex};
-use aws_client::{Origin, time};
+use aws_client::{Origin, time, xml};
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::limits::{SILENCE_MAX, XML_BYTES_MAX};
-use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore, xml};
+use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore};
 
 /// What Signature Version 4 leaves as it is.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -238,6 +238,18 @@ impl ObjectStore for Endpoint {
         headers.push(("content-type", content_type.to_owned()));
         let call =
             Call { method: Method::PUT, bucket: &address.bucket, key: &address.key, query: vec![], headers, body };
+        self.send(call).map(drop)
+    }
+
+    fn delete(&self, address: &Address) -> Result<(), Error> {
+        let call = Call {
+            method: Method::DELETE,
+            bucket: &address.bucket,
+            key: &address.key,
+            query: address.version_id.iter().map(|version| ("versionId", version.as_str())).collect(),
+            headers: owner(address.expected_bucket_owner.as_ref()),
+            body: Bytes::new(),
+        };
         self.send(call).map(drop)
     }
 }

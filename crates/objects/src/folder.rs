@@ -100,6 +100,16 @@ impl ObjectStore for Folder {
             disk("write", &path, error)
         })
     }
+
+    fn delete(&self, address: &Address) -> Result<(), Error> {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+        let path = self.path(address)?;
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => Ok(()),
+            Err(error) => Err(disk("delete", &path, error)),
+        }
+    }
 }
 
 fn write_synced(path: &Path, body: &[u8]) -> io::Result<()> {

@@ -22,7 +22,6 @@ mod folder;
 pub mod items;
 pub mod limits;
 pub mod results;
-mod xml;
 
 use std::io::Read;
 
@@ -100,4 +99,6 @@ pub trait ObjectStore: Send + Sync {
     fn list(&self, listing: &Listing) -> Result<Entries, Error>;
     /// Writes over what was there.
     fn put(&self, address: &Address, body: Bytes, content_type: &str) -> Result<(), Error>;
+    /// What is not there is deleted already.
+    fn delete(&self, address: &Address) -> Result<(), Error>;
 }

@@ -14,6 +14,7 @@ mod origin;
 mod service;
 pub mod sigv4;
 pub mod time;
+pub mod xml;
 
 pub use origin::{Connection, Origin};
 pub use service::{Service, send};

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderName, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use tokio::time::timeout;
 
@@ -26,36 +26,44 @@ impl Service<'_> {
         &self,
         method: &str,
         target: &str,
-        headers: &[(&'static str, String)],
+        mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Bytes>, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs() as i64);
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|error| error.to_string());
+        headers.insert(header::HOST, value(self.origin.authority())?);
+        headers.insert("x-amz-date", value(&time::basic(now))?);
+        if let Some(token) = &self.credentials.session_token {
+            headers.insert("x-amz-security-token", value(token)?);
+        }
+        let authorization = self.authorization(method, target, &headers, &body, now);
+        headers.insert(header::AUTHORIZATION, value(&authorization)?);
+        let mut request = Request::builder().method(method).uri(target).body(Full::new(body));
+        if let Ok(request) = &mut request {
+            *request.headers_mut() = headers;
+        }
+        send(self.origin, request.map_err(|error| error.to_string())?).await
+    }
+
+    fn authorization(&self, method: &str, target: &str, headers: &HeaderMap, body: &[u8], at: i64) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let query: Vec<(String, String)> = pairs
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let mut headers = headers.to_vec();
-        headers.push(("host", self.origin.authority().to_owned()));
-        headers.push(("x-amz-date", time::basic(now)));
-        headers.extend(self.credentials.session_token.clone().map(|token| ("x-amz-security-token", token)));
-        let body_sha256 = sha256_hex(&body);
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers: Vec<(&str, String)> = headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+        let body_sha256 = sha256_hex(body);
         // Of all services only S3 has the path escaped once.
         let path = path.replace('%', "%25");
         let unsigned = Unsigned { method, path: &path, query: &query, headers: &headers, body_sha256: &body_sha256 };
-        let scope = Scope { region: self.region, service: self.name, at: now };
-        headers.push(("authorization", sigv4::authorization(&unsigned, &scope, self.credentials)));
-        let mut request = Request::builder().method(method).uri(target);
-        for (name, value) in headers {
-            request = request.header(HeaderName::from_static(name), value);
-        }
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-        send(self.origin, request).await
+        let scope = Scope { region: self.region, service: self.name, at };
+        sigv4::authorization(&unsigned, &scope, self.credentials)
     }
 
     /// The form of AWS's JSON and query protocols.
-    pub async fn post(&self, headers: &[(&'static str, String)], body: Bytes) -> Result<Response<Bytes>, Failure> {
+    pub async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Response<Bytes>, Failure> {
         self.send("POST", "/", headers, body).await
     }
 }
