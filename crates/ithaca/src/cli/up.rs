@@ -187,9 +187,12 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
     for (name, address) in &deployed.apis {
         print_line!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));
     }
-    for (kind, names) in
-        [("state machines", &deployed.state_machines), ("functions", &deployed.functions), ("tables", &deployed.tables)]
-    {
+    for (kind, names) in [
+        ("state machines", &deployed.state_machines),
+        ("activities", &deployed.activities),
+        ("functions", &deployed.functions),
+        ("tables", &deployed.tables),
+    ] {
         if !names.is_empty() {
             print_line!("  {kind:<15} {}", shorten(&names.join(", "), 90));
         }
