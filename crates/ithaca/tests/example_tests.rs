@@ -1,5 +1,5 @@
-//! The travel example is a workspace of its own, as a user's app would be, so `cargo test --workspace` passes it by.
-//! This runs its tests too, so that one command tests everything.
+//! Each example is a workspace of its own, as a user's app would be, so `cargo test --workspace` passes them by.
+//! This runs their tests too, so that one command tests everything.
 //!
 //! In release, because that is how `ithaca up` builds it: nothing is compiled twice.
 
@@ -7,8 +7,13 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn the_travel_example_passes_its_own_tests() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/travel");
+fn the_examples_pass_their_own_tests() {
+    check("travel");
+    check("checkout");
+}
+
+fn check(example: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
     let cargo = Command::new(env!("CARGO"))
         .args(["test", "--locked", "--release", "--lib"])
         .current_dir(folder)
