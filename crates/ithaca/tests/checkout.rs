@@ -99,10 +99,10 @@ impl Shop {
     }
 }
 
-const SMALL: [&str; 4] = ["Accept", "NeedsApproval", "TakePayment", "RequestShipment"];
-const LARGE: [&str; 5] = ["Accept", "NeedsApproval", "RequestApproval", "TakePayment", "RequestShipment"];
+const SMALL: [&str; 4] = ["Accept", "NeedsApproval", "ChargeCustomer", "RequestShipment"];
+const LARGE: [&str; 5] = ["Accept", "NeedsApproval", "RequestApproval", "ChargeCustomer", "RequestShipment"];
 const SENT: [&str; 2] = ["SayShipped", "Order shipped"];
-const CANCELLED: [&str; 3] = ["RefundPayment", "SayCancelled", "Order cancelled"];
+const CANCELLED: [&str; 3] = ["RefundCustomer", "SayCancelled", "Order cancelled"];
 const DECLINED: [&str; 2] = ["SayDeclined", "Order declined"];
 
 #[test]

@@ -13,10 +13,12 @@ fn the_examples_pass_their_own_tests() {
 }
 
 fn check(example: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let folder = examples.join(example);
     let cargo = Command::new(env!("CARGO"))
         .args(["test", "--locked", "--release", "--lib"])
         .current_dir(folder)
+        .env("CARGO_TARGET_DIR", examples.join("travel/target"))
         .output()
         .expect("cargo runs this test, so it can be started");
     let output = [cargo.stdout, cargo.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();

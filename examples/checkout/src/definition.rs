@@ -25,13 +25,13 @@ fn entered(states: &Value, failing: &str) -> Vec<String> {
 fn what_was_done_is_compensated() {
     let states = states();
     let check = |failing, expect: &[&str]| assert_eq!(entered(&states, failing), expect, "{failing}");
-    let (asked, paid) = ("RequestApproval", "TakePayment");
-    let cancelled = ["RefundPayment", "SayCancelled", "Order cancelled"];
+    let (asked, paid) = ("RequestApproval", "ChargeCustomer");
+    let cancelled = ["RefundCustomer", "SayCancelled", "Order cancelled"];
     check("no state", &[asked, paid, "RequestShipment", "SayShipped", "Order shipped"]);
     check("RequestApproval", &[asked, "SayDeclined", "Order declined"]);
-    check("TakePayment", &[&[asked, paid][..], &cancelled].concat());
+    check("ChargeCustomer", &[&[asked, paid][..], &cancelled].concat());
     check("RequestShipment", &[&[asked, paid, "RequestShipment", "CancelShipment"][..], &cancelled].concat());
-    for (state, of) in [("RefundPayment", "TakePayment"), ("CancelShipment", "RequestShipment")] {
+    for (state, of) in [("RefundCustomer", "ChargeCustomer"), ("CancelShipment", "RequestShipment")] {
         assert_eq!(states[state]["Comment"], format!("compensates: {of}"));
     }
 }

@@ -1,9 +1,9 @@
 //! The checkout saga's Lambda functions, and what they share.
 //!
 //! ```text
-//!  POST /orders ──> web ──> SendApprovalRequest ──> TakePayment ──> RequestShipment ──> SendMail
+//!  POST /orders ──> web ──> SendApprovalRequest ──> ChargeCustomer ──> RequestShipment ──> SendMail
 //!                              |  ^                     ^              |  ^    ^
-//!            a mail with a link|  |token   refund-payment              |  |    cancel-shipment
+//!            a mail with a link|  |token   refund-customer              |  |    cancel-shipment
 //!                              v  |                                    v  |token
 //!                  /approvals/{link}: web                  /shipments/{order}: web
 //! ```

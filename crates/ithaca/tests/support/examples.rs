@@ -10,6 +10,12 @@ pub fn folder(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples")).join(name)
 }
 
+/// Where tests have all examples built: they have the same dependencies, which are compiled once, and where `up` of the
+/// first one has them already.
+pub fn target() -> PathBuf {
+    folder("travel").join("target")
+}
+
 /// The folder of an example, once its functions are built: `up` finds them ready, also where they never were built
 /// before, which takes minutes and would be no time to wait for a server.
 pub fn built(name: &'static str) -> PathBuf {
@@ -17,8 +23,9 @@ pub fn built(name: &'static str) -> PathBuf {
     // Held while it builds, so that who comes second waits.
     let mut built = BUILT.lock().unwrap();
     if built.insert(name) {
-        let cargo = Command::new("cargo").args(["build", "--release", "--bins"]).current_dir(folder(name)).status();
-        assert!(cargo.expect("cargo is there").success(), "the functions of the example could not be built");
+        let mut cargo = Command::new("cargo");
+        cargo.args(["build", "--release", "--bins"]).current_dir(folder(name)).env("CARGO_TARGET_DIR", target());
+        assert!(cargo.status().expect("cargo is there").success(), "the functions of the example could not be built");
     }
     folder(name)
 }

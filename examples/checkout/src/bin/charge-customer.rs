@@ -1,4 +1,4 @@
-//! Takes the payment: its row, with the amount. An order of 13 euros is one that no bank pays.
+//! Charges the customer: the row of the payment, with the amount. An order of 13 euros is one that no bank pays.
 
 use checkout::function::{Started, serve};
 use checkout::{Failure, Order, Table};
@@ -12,10 +12,10 @@ struct Event {
 
 fn main() -> Started {
     let orders = Table::orders()?;
-    serve(move |event: Event| take_payment(orders.clone(), event.order))
+    serve(move |event: Event| charge_customer(orders.clone(), event.order))
 }
 
-async fn take_payment(orders: Table, order: Order) -> Result<Value, Failure> {
+async fn charge_customer(orders: Table, order: Order) -> Result<Value, Failure> {
     if order.amount == 13 {
         return Err(Failure::new("PaymentRefused", "The bank has refused the payment"));
     }

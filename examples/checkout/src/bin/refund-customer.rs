@@ -1,4 +1,4 @@
-//! Compensates TakePayment: the money goes back, whether or not it came.
+//! Compensates ChargeCustomer: the money goes back, whether or not it came.
 
 use checkout::function::{Started, serve};
 use checkout::{Failure, Order, Table};
@@ -12,10 +12,10 @@ struct Event {
 
 fn main() -> Started {
     let orders = Table::orders()?;
-    serve(move |event: Event| refund_payment(orders.clone(), event.order))
+    serve(move |event: Event| refund_customer(orders.clone(), event.order))
 }
 
-async fn refund_payment(orders: Table, order: Order) -> Result<Value, Failure> {
+async fn refund_customer(orders: Table, order: Order) -> Result<Value, Failure> {
     orders.set(&order.payment_key(), &[("status", "refunded")]).await?;
     Ok(json!({}))
 }
