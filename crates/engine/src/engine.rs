@@ -23,6 +23,7 @@ use crate::machines::Machines;
 use crate::reader::Reader;
 use crate::shard::{Clock, Message, Shard, now};
 use crate::task::TaskRunner;
+use crate::watch::StatusChange;
 
 pub struct Config {
     /// 1 to 64. It may differ from run to run.
@@ -30,6 +31,8 @@ pub struct Config {
     pub running_tasks_max: usize,
     pub open_executions_max: usize,
     pub log: Arc<dyn LogSink>,
+    /// Every start and end of an execution. Who subscribes before the engine is opened misses none.
+    pub changes: broadcast::Sender<StatusChange>,
 }
 
 impl Default for Config {
@@ -39,6 +42,7 @@ impl Default for Config {
             running_tasks_max: RUNNING_TASKS_MAX,
             open_executions_max: OPEN_EXECUTIONS_MAX,
             log: Arc::new(NoLog),
+            changes: broadcast::Sender::new(WATCH_BUFFER),
         }
     }
 }
@@ -56,7 +60,7 @@ impl Engine {
     pub fn open(store: Arc<dyn Store>, runner: Arc<dyn TaskRunner>, config: &Config) -> Result<Engine, Error> {
         assert!((1..=ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 64 shards");
         let machines = Arc::new(Machines::open(store.clone())?);
-        let (changes, _) = broadcast::channel(WATCH_BUFFER);
+        let changes = config.changes.clone();
         let fatal = Arc::new(watch::Sender::new(None));
         let mut unreadable = Vec::new();
         let activities = Arc::new(Activities::open(store.clone())?);

@@ -127,11 +127,15 @@ impl Server {
         let recorder = Recorder::start(log_groups.clone(), &options.home.region).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
         let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
+        let mut targets = Vec::new();
+        for target in &options.events {
+            target.check().map_err(StartError::Events)?;
+            targets.push((target.clone(), config.changes.subscribe()));
+        }
         let engine = Engine::open(store, runner, &config).map_err(StartError::Engine)?;
 
         let states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
-        let watch = || engine.handle().watch();
-        let followers = Followers::start(&options.events, &states, watch).map_err(StartError::Events)?;
+        let followers = Followers::start(targets, &states);
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),

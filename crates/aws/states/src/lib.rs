@@ -77,7 +77,14 @@ impl States {
         if request.body().len() > REQUEST_BYTES_MAX {
             return Err(errors::request_too_large(request.body().len(), REQUEST_BYTES_MAX));
         }
-        let body = wire::parse(request.body())?;
+        let mut body = wire::parse(request.body())?;
+        // A trace may be told in either place; the body's word counts.
+        if operation == "StartExecution"
+            && body["traceHeader"].is_null()
+            && let Some(trace) = request.headers().get("x-amzn-trace-id").and_then(|value| value.to_str().ok())
+        {
+            body["traceHeader"] = trace.into();
+        }
         actions::dispatch(self, operation, body).await
     }
 

@@ -21,7 +21,7 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    check::arn(&arn, Kind::StateMachine)?;
+    check::unlabelled(&arn)?;
     let with_data = with_data(request.included_data.as_deref())?;
     let (of, qualifier) = split_machine_arn(&arn);
     let machine = find(states, of, &arn).await?;
