@@ -109,9 +109,10 @@ pub enum Act {
         task: TaskId,
         end: Box<ChildEnd>,
     },
-    /// Stops a nested execution that nobody waits for any more.
+    /// Stops the nested execution of a task that does not wait for it any more, in whatever shard it is.
     StopChild {
-        execution_arn: Arc<str>,
+        execution: ExecutionId,
+        task: TaskId,
     },
     ReadItems(RunKey, ReadItems),
     WriteResults(RunKey, WriteResults),
@@ -126,6 +127,12 @@ pub struct Gauges {
     pub open_executions: usize,
     pub running_tasks: usize,
     pub waiting_tasks: usize,
+    /// Tasks of activities that no worker has taken.
+    pub offered_tasks: usize,
+    pub map_runs: usize,
+    /// Names that are taken by what has no durable end yet.
+    pub names: usize,
+    pub nested: usize,
     pub timers: usize,
 }
 
@@ -148,6 +155,8 @@ pub struct Core {
     active: HashMap<ExecutionId, Active>,
     /// Executions that have no durable end yet, by machine and name: what makes a start idempotent.
     names: HashMap<(u32, Arc<str>), ExecutionId>,
+    /// Open nested executions, by the task that has started them.
+    nested: HashMap<(ExecutionId, TaskId), ExecutionId>,
     /// Machines whose executions end at their next transition.
     deleting: HashSet<u32>,
     timers: Timers,
@@ -242,6 +251,7 @@ impl Core {
             machines,
             active: HashMap::new(),
             names: HashMap::new(),
+            nested: HashMap::new(),
             deleting: HashSet::new(),
             timers: Timers::default(),
             waiting_tasks: VecDeque::new(),
@@ -305,8 +315,7 @@ impl Core {
     fn load(&mut self, id: ExecutionId) -> Result<(), Error> {
         match load(&*self.store, &self.machines, id) {
             Ok(active) => {
-                self.names.insert((active.row.machine, active.row.name.clone()), id);
-                self.active.insert(id, active);
+                self.take_in(id, active);
                 Ok(())
             }
             Err(Error::Unreadable { what, why }) => {
@@ -315,6 +324,18 @@ impl Core {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// From now on it is found by its name, and by the task that waits for it.
+    fn take_in(&mut self, id: ExecutionId, active: Active) {
+        // The name of an Express execution is not its own alone.
+        if !active.row.is_express || active.row.parent.is_some() {
+            self.names.insert((active.row.machine, active.row.name.clone()), id);
+        }
+        if let Some(Parent::Task { execution, task }) = active.row.parent {
+            self.nested.insert((execution, task), id);
+        }
+        self.active.insert(id, active);
     }
 
     /// What could not be loaded, for people.
@@ -380,6 +401,9 @@ impl Core {
             for run in runs {
                 self.take_up_run(run)?;
             }
+            if !self.is_awaited(id)? {
+                self.apply(id, InputKind::Stop(Failure::default()));
+            }
             for task in lost_tasks {
                 let failure = lost("Ithaca stopped while this task was running; whether it took effect is not known.");
                 self.apply(id, InputKind::TaskFailed(task, failure));
@@ -411,6 +435,10 @@ impl Core {
             open_executions: self.active.len(),
             running_tasks: self.running_tasks.len(),
             waiting_tasks: self.waiting_tasks.len(),
+            offered_tasks: self.offered.len(),
+            map_runs: self.map_runs.len(),
+            names: self.names.len(),
+            nested: self.nested.len(),
             timers: self.timers.len(),
         }
     }
@@ -441,9 +469,6 @@ impl Core {
         let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
         self.last_id = id;
         let name = start.name.unwrap_or_else(|| self.make_name());
-        if !revision.is_express {
-            self.names.insert((revision.machine, name.clone()), id);
-        }
         let row = Row {
             machine: revision.machine,
             revision: revision.number,
@@ -473,7 +498,7 @@ impl Core {
             items: 0,
             on_end: start.on_end,
         };
-        self.active.insert(id, active);
+        self.take_in(id, active);
         self.changed(id);
         self.apply(id, InputKind::Start);
         Ok(StartReply { execution_arn, started_at: self.now })
@@ -575,11 +600,16 @@ impl Core {
             Outcome::Done(Err(failure)) => drop(self.apply(id, InputKind::TaskFailed(task, failure))),
             Outcome::Submitted { output, child } => {
                 let is_open = self.apply(id, InputKind::TaskSubmitted(task, output, child.clone()));
-                // A nested execution that was started before a crash may be over already.
-                if let Some(child) = child.filter(|_| is_open)
-                    && let Ok(Some(end)) = self.end_of_child(&child)
-                {
-                    self.child_ended(id, task, &end);
+                match child {
+                    None => {}
+                    // The task was given up while the call was on its way.
+                    Some(_) if !is_open => self.acts.push(Act::StopChild { execution: id, task }),
+                    // A nested execution that was started before a crash may be over already.
+                    Some(child) => {
+                        if let Ok(Some(end)) = self.end_of_child(&child) {
+                            self.child_ended(id, task, &end);
+                        }
+                    }
                 }
             }
         }
@@ -650,7 +680,7 @@ impl Core {
                         self.acts.push(Act::Withdraw { activity, id, task });
                     }
                 }
-                Command::StopChild(execution_arn) => self.acts.push(Act::StopChild { execution_arn }),
+                Command::StopChild(task) => self.acts.push(Act::StopChild { execution: id, task }),
                 Command::StartMapRun(plan) => self.start_map_run(id, *plan),
                 Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
@@ -708,6 +738,7 @@ impl Core {
             Some(Parent::MapRun { execution, run, .. }) => self.child_finished(id, RunKey { execution, id: run }),
             Some(Parent::Task { execution, task }) => {
                 let end = Box::new(child_end(active, now));
+                self.nested.remove(&(execution, task));
                 self.acts.push(Act::TellParent { execution, task, end });
                 self.changed(id);
             }

@@ -93,7 +93,6 @@ impl Engine {
                 queued: door.queued.clone(),
                 changes: changes.clone(),
                 peers: doors.clone(),
-                machines: machines.clone(),
                 activities: activities.clone(),
                 parked: VecDeque::new(),
                 clock: Clock::new(),

@@ -269,6 +269,10 @@ impl Handle {
                 sum.open_executions += gauges.open_executions;
                 sum.running_tasks += gauges.running_tasks;
                 sum.waiting_tasks += gauges.waiting_tasks;
+                sum.offered_tasks += gauges.offered_tasks;
+                sum.map_runs += gauges.map_runs;
+                sum.names += gauges.names;
+                sum.nested += gauges.nested;
                 sum.timers += gauges.timers;
             }
         }

@@ -17,9 +17,8 @@ use crate::activities::Activities;
 use crate::core::{Act, ChildEnd, Core, Gauges, MapRunUpdate, Start, StartReply, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, TokenError};
 use crate::handle::ShardDoor;
-use crate::keys::{ExecutionId, split_execution_arn};
+use crate::keys::ExecutionId;
 use crate::log::LogSink;
-use crate::machines::Machines;
 use crate::map_run::RunKey;
 use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written};
 use crate::watch::StatusChange;
@@ -67,8 +66,8 @@ pub enum Message {
     },
     /// Nobody waits for a nested execution any more.
     StopChild {
-        machine: u32,
-        name: Arc<str>,
+        execution: ExecutionId,
+        task: TaskId,
     },
     Items {
         run: RunKey,
@@ -138,7 +137,6 @@ pub struct Shard {
     pub changes: broadcast::Sender<StatusChange>,
     /// All shards, this one included.
     pub peers: Arc<[ShardDoor]>,
-    pub machines: Arc<Machines>,
     pub activities: Arc<Activities>,
     /// What came while the open batch was full and another was on its way to the disk.
     pub parked: VecDeque<Message>,
@@ -293,7 +291,7 @@ impl Shard {
             }
             Message::Outcome { id, task, outcome } => self.core.outcome(id, task, outcome),
             Message::ChildEnded { execution, task, end } => self.core.child_ended(execution, task, &end),
-            Message::StopChild { machine, name } => self.core.stop_child(machine, &name),
+            Message::StopChild { execution, task } => self.core.stop_child(execution, task),
             Message::Items { run, items, is_last, taken } => {
                 self.core.items_read(run, &items, is_last, move |is_wanted| {
                     if let Some(taken) = taken {
@@ -337,7 +335,10 @@ impl Shard {
                 Act::TellParent { execution, task, end } => {
                     self.peer_of(execution).tell(Message::ChildEnded { execution, task, end });
                 }
-                Act::StopChild { execution_arn } => self.stop_child(&execution_arn),
+                // A made-up name may live in any shard.
+                Act::StopChild { execution, task } => {
+                    self.peers.iter().for_each(|peer| peer.tell(Message::StopChild { execution, task }));
+                }
                 Act::ReadItems(run, order) => {
                     let items = Items { shard: self.sender.clone(), run, is_told: false };
                     self.runner.read_items(order, items);
@@ -355,16 +356,6 @@ impl Shard {
 
     fn peer_of(&self, execution: ExecutionId) -> &ShardDoor {
         &self.peers[usize::from(execution.shard()) % self.peers.len()]
-    }
-
-    /// Every shard is asked, since a made-up name may live in any.
-    fn stop_child(&self, execution_arn: &str) {
-        let Some((machine_arn, name)) = split_execution_arn(execution_arn) else { return };
-        // A machine that cannot be found has no execution to stop.
-        let Ok(Some(machine)) = self.machines.get(&machine_arn) else { return };
-        for peer in self.peers.iter() {
-            peer.tell(Message::StopChild { machine: machine.number, name: name.into() });
-        }
     }
 
     /// The shard cannot be taken up again: every request is told so until the process ends.

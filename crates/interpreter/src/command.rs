@@ -16,8 +16,8 @@ pub enum Command {
     RunTask(RunTask),
     /// Nobody waits for this attempt any more; its outcome will be refused as stale.
     CancelTask(TaskId),
-    /// Nobody waits for this nested execution any more: it is to be stopped.
-    StopChild(Arc<str>),
+    /// Nobody waits any more for the nested execution that this attempt has started, or is about to: it is to be stopped.
+    StopChild(TaskId),
     SetTimer(TimerId, Timestamp),
     ClearTimer(TimerId),
     /// Feed `MapRunFinished` when it is over.

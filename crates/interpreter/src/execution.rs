@@ -212,6 +212,15 @@ impl TaskWait {
     pub fn is_started(&self) -> bool {
         !matches!(self.phase, Phase::Scheduled(_))
     }
+
+    /// Is there a nested execution whose end it waits for, or may there be one by now?
+    pub fn has_child(&self) -> bool {
+        match &self.phase {
+            Phase::Submitted { child } => child.is_some(),
+            Phase::Started { again } | Phase::Answered { again, .. } => again.is_some() && self.secret.is_some(),
+            Phase::Scheduled(_) => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use asl::definition::{Kind, Next, State, StateId};
 use asl::scope::Entropy;
 
-use crate::execution::{
-    Branch, Execution, Frame, FrameId, MapRunId, Phase, Status, TaskId, TaskWait, TimerId, Timestamp, Wait, WaitId,
-};
+use crate::execution::{Branch, Execution, Frame, FrameId, MapRunId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
 use crate::history::{EventKind, Failure, HistoryEvent, StateType};
 use crate::input::{Input, InputKind, Rejected, Setting};
 use crate::limits::{EXPRESS_SECONDS_MAX, HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
@@ -459,9 +457,11 @@ impl<'a> Stepper<'a> {
 
     /// Takes back what the frame waits for outside: timers and a task.
     pub fn close_wait(&mut self, id: FrameId) {
-        if let Wait::Task(TaskWait { phase: Phase::Submitted { child: Some(child) }, .. }) = &self.frame(id).wait {
-            let child = child.clone();
-            self.command(Command::StopChild(child));
+        if let Wait::Task(open) = &self.frame(id).wait
+            && open.has_child()
+        {
+            let attempt = open.attempt;
+            self.command(Command::StopChild(TaskId { frame: id, attempt }));
         }
         let (timers, task) = match &self.frame(id).wait {
             Wait::Until { wait, .. } | Wait::Backoff { wait, .. } => ([Some(TimerId::Pause(id, *wait)), None], None),

@@ -125,6 +125,9 @@ impl Server {
             Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
         let runner = Tasks::new(host.clone(), tokio::runtime::Handle::current());
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
+        for why in logs.unreadable() {
+            eprintln!("warning: a log group is left alone: {why}");
+        }
         let log_groups = Arc::new(LogGroups(logs.clone()));
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);

@@ -25,6 +25,7 @@ fn good() -> Vec<(&'static str, Value)> {
     let execution = format!("{}:x", MACHINE.replace("stateMachine", "execution"));
     let run = format!("{}/map:00000000-0000-4000-8000-000000000000", MACHINE.replace("stateMachine", "mapRun"));
     let activity = MACHINE.replace("stateMachine:m", "activity:a");
+    let express = MACHINE.replace("stateMachine:m", "stateMachine:e");
     let routes = json!([{ "stateMachineVersionArn": version, "weight": 100 }]);
     let page = |member: &str, arn: &str| json!({ member: arn, "maxResults": 2, "nextToken": "MQ" });
     let logging = json!({
@@ -80,6 +81,10 @@ fn good() -> Vec<(&'static str, Value)> {
         (
             "StartExecution",
             json!({ "stateMachineArn": alias, "name": "y", "input": "{}", "traceHeader": "Root=1-1-1" }),
+        ),
+        (
+            "StartSyncExecution",
+            json!({ "stateMachineArn": express, "name": "y", "input": "{}", "includedData": "ALL_DATA" }),
         ),
         ("StopExecution", json!({ "executionArn": execution, "error": "e", "cause": "c" })),
         ("TagResource", json!({ "resourceArn": MACHINE, "tags": [{ "key": "k", "value": "v" }] })),
@@ -216,6 +221,7 @@ async fn every_answer_is_one_that_aws_could_give() {
     let mut chance = Dice(Chance(seed));
     let account = Account::open();
     account.create(json!({ "publish": true })).await;
+    account.create(json!({ "name": "e", "type": "EXPRESS" })).await;
     let routes = json!([{ "stateMachineVersionArn": format!("{MACHINE}:1"), "weight": 100 }]);
     account.ask("CreateStateMachineAlias", json!({ "name": "PROD", "routingConfiguration": routes })).await.unwrap();
     account.ask("StartExecution", json!({ "stateMachineArn": MACHINE, "name": "x" })).await.unwrap();

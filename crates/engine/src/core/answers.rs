@@ -7,10 +7,10 @@ use interpreter::{Failure, InputKind, Payload, Phase, RunTask, TaskId, Timestamp
 use serde_json::{Value, json};
 use store::Space;
 
-use super::{Act, Core};
+use super::{Act, Active, Core};
 use crate::error::{Error, TokenError};
 use crate::keys::{self, ExecutionId};
-use crate::record::ExecutionStatus;
+use crate::record::{self, ExecutionStatus, Parent};
 
 /// What somebody says of a task whose token they hold.
 #[derive(Clone, Debug)]
@@ -112,6 +112,34 @@ impl Core {
         let asl::definition::Kind::Task(definition) = &definition.state(frame.state).kind else { return };
         let as_json = definition.resource.pattern() == asl::definition::Pattern::Sync2;
         self.apply(id, InputKind::TaskAnswered(task, end.outcome(as_json)));
+    }
+
+    /// Nobody waits for a nested execution any more. One that is not here is another shard's, or over.
+    pub fn stop_child(&mut self, execution: ExecutionId, task: TaskId) {
+        if let Some(id) = self.nested.get(&(execution, task)).copied() {
+            self.apply(id, InputKind::Stop(Failure::default()));
+        }
+    }
+
+    /// Is somebody there who wants the end of this execution? A nested one is stopped with the task that waits for it,
+    /// but a crash may come between. One that was redriven since goes on for itself.
+    pub(super) fn is_awaited(&self, id: ExecutionId) -> Result<bool, Error> {
+        let Some(Parent::Task { execution, task }) = self.active.get(&id).and_then(|active| active.row.parent.clone())
+        else {
+            return Ok(true);
+        };
+        let is_open = |parent: &Active| parent.execution.task(task).is_some();
+        match self.active.get(&execution) {
+            _ if self.active[&id].row.redrive_count > 0 => Ok(true),
+            Some(parent) => Ok(is_open(parent)),
+            // It is over, or another shard's.
+            None => match self.store.get(Space::Executions, &keys::execution(execution))? {
+                Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
+                    Ok(is_open(&super::load(&*self.store, &self.machines, execution)?))
+                }
+                _ => Ok(false),
+            },
+        }
     }
 
     /// Nested executions that have ended by now, so that nobody will tell of their end.

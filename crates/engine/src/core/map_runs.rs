@@ -237,7 +237,6 @@ impl Core {
         let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
         self.last_id = id;
         let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
-        self.names.insert((row.machine, row.name.clone()), id);
         self.writes.push(Write::Put { space: SPACE, key: key.child(number), value: keys::execution(id) });
         let mut execution = Execution::new();
         execution.block = block;
@@ -253,7 +252,7 @@ impl Core {
             items: input.items,
             on_end: None,
         };
-        self.active.insert(id, active);
+        self.take_in(id, active);
         let run = self.map_runs.get_mut(&key).expect("INVARIANT: a run that starts something is there");
         run.running.insert(id, number);
         run.row.executions.running += 1;
@@ -405,14 +404,16 @@ impl Core {
 
     fn take_up_child(&mut self, run: &mut MapRun, number: u32, id: ExecutionId) -> Result<(), Error> {
         run.next = run.next.max(number + 1);
-        if let Some(active) = self.active.get(&id) {
+        let is_batch = run.row.plan.batcher.is_some();
+        if let Some(active) = self.active.get_mut(&id) {
+            active.items = items_of(&active.about.input, is_batch);
             run.running.insert(id, number);
             run.count(u64::from(active.items), ExecutionStatus::Running, false);
             return Ok(());
         }
         let reader = crate::reader::Reader::new(self.store.clone(), self.machines.clone());
         let row = reader.row(id)?;
-        let items = items_of(&reader.input(id)?, run.row.plan.batcher.is_some());
+        let items = items_of(&reader.input(id)?, is_batch);
         run.count(u64::from(items), row.status, false);
         if row.status == ExecutionStatus::Succeeded && run.row.plan.writer.is_none() {
             let output = reader.outcome(id)?.0;

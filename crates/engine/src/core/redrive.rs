@@ -69,8 +69,7 @@ impl Core {
             return Err(RedriveError::NotRedrivable("Execution has nothing to go on with".to_owned()));
         }
         self.take_back(id, &mut active);
-        self.names.insert((active.row.machine, active.row.name.clone()), id);
-        self.active.insert(id, active);
+        self.take_in(id, active);
         self.changed(id);
         let is_taken = self.apply(id, InputKind::Redrive);
         // INVARIANT: an execution that has ended and has something left to do takes a redrive.
@@ -92,12 +91,5 @@ impl Core {
             Write::Put { space: Space::Listing, key: new, value: Vec::new() },
             Write::Put { space: Space::Executions, key: keys::execution(id), value: record::encode_row(&active.row) },
         ]);
-    }
-
-    /// Nobody waits for a nested execution any more. One that is not here is another shard's, or over.
-    pub fn stop_child(&mut self, machine: u32, name: &str) {
-        if let Some(id) = self.names.get(&(machine, name.into())).copied() {
-            self.apply(id, InputKind::Stop(interpreter::Failure::default()));
-        }
     }
 }

@@ -1,0 +1,842 @@
+//! Longer work with a crash before and after every commit: tasks that give their token away, activities, nested
+//! executions, Map Runs, and the redrive of what ended badly.
+//!
+//! A world stands around the shard: runners that die with it; holders of tokens, workers and callers that do not, and
+//! ask again when they got no answer. Which of them comes next is drawn from a seed. However it went, everything ends
+//! as its row says, and what holds for every execution holds.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use asl::definition::Pattern;
+use engine::core::{Start, StartReply, Taken, TokenAnswer};
+use engine::{
+    ExecutionId, ExecutionStatus, Machine, MapRunStatus, Outcome, Parent, RedriveError, RunKey, StartError, StopError,
+    TokenError,
+};
+use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
+use store::testing::Chance;
+use store::{Memory, Order, Space, prefix_end};
+use support::{Bench, FUNCTION, START, check_history, machine, payload};
+
+/// Few slots, so that tasks wait for one.
+const SLOTS: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Crash {
+    /// The batch is lost with everything in memory.
+    Before(usize),
+    /// The batch is durable, and nobody was told.
+    After(usize),
+    /// At each commit, once in so many times, on either side.
+    Often(u64),
+}
+
+/// What somebody makes of what they were asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Does {
+    /// Gives this back.
+    Gives(&'static str),
+    Echoes,
+    Fails(&'static str),
+    /// A sign of life, and then an answer.
+    Lives(&'static str),
+    /// Nothing, ever.
+    Nothing,
+}
+
+/// What is known when somebody is asked: the state, the input, how often the execution was redriven.
+struct Asked<'a> {
+    state: &'a str,
+    input: &'a str,
+    redriven: u32,
+    /// How many attempts of this state there have been before.
+    before: usize,
+}
+
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    states: String,
+    /// The machine `c`, which nested executions run.
+    child: String,
+    input: &'static str,
+    does: fn(&Asked) -> Does,
+    /// What a user does to it: stops it when so many commits are done.
+    stop: Option<usize>,
+    /// How it ends; each but the last is followed by a redrive.
+    ends: &'static [&'static str],
+    /// What must hold beside that.
+    also: fn(&World),
+}
+
+impl Row {
+    fn new(name: &'static str, states: String, does: fn(&Asked) -> Does, ends: &'static [&'static str]) -> Row {
+        Row { name, states, child: String::new(), input: "{}", does, stop: None, ends, also: |_| {} }
+    }
+}
+
+/// What callers are told, when it is durable.
+enum Told {
+    Started(Result<StartReply, StartError>),
+    Stopped(Result<Timestamp, StopError>),
+    Redriven(Result<Timestamp, RedriveError>),
+    Answered(usize, Result<(), TokenError>),
+    Taken(Option<Taken>),
+    Nested(ExecutionId, TaskId, Result<StartReply, StartError>),
+    Wanted(RunKey, usize, bool),
+}
+
+/// Somebody who has a task's token.
+#[derive(Debug)]
+struct Holder {
+    token: String,
+    does: Does,
+    /// Has been asked and not answered.
+    is_asking: bool,
+    /// Was told that it was taken.
+    is_taken: bool,
+    is_done: bool,
+    output: String,
+}
+
+struct World<'r> {
+    row: &'r Row,
+    bench: Bench,
+    machine: Arc<Machine>,
+    chance: Chance,
+    told: Arc<Mutex<VecDeque<Told>>>,
+    /// Names the run in what a failed check says.
+    what: String,
+    commits: usize,
+    crashes: usize,
+    started: Option<StartReply>,
+    is_asking: bool,
+    is_stopped: bool,
+    holders: Vec<Holder>,
+    /// Calls that have begun some longer work, and whose answer is on its way.
+    calls: VecDeque<(ExecutionId, TaskId, Option<Arc<str>>)>,
+    /// Tasks that are answered when everything is over: what frees their slots.
+    silent: VecDeque<(ExecutionId, TaskId)>,
+    reads: VecDeque<(RunKey, usize)>,
+    attempts: BTreeMap<String, usize>,
+    /// Histories as they were durable at the last crash.
+    durable: BTreeMap<ExecutionId, Vec<HistoryEvent>>,
+}
+
+/// Items that a reader gives, in chunks.
+const CHUNKS: [&[&str]; 3] = [&["0", "1", "2", "3"], &["4"], &["5", "6", "7", "8"]];
+
+fn run(row: &Row, seed: u64, crash: Option<Crash>) -> World<'_> {
+    let bench = Bench::open(Arc::new(Memory::new()), START, SLOTS);
+    if !row.child.is_empty() {
+        bench.create("c", &row.child);
+    }
+    let machine = bench.create("m", &machine(&row.states));
+    let mut world = World {
+        row,
+        bench,
+        machine,
+        chance: Chance(seed),
+        told: Arc::default(),
+        what: format!("{}, seed {seed}, {crash:?}", row.name),
+        commits: 0,
+        crashes: 0,
+        started: None,
+        is_asking: false,
+        is_stopped: false,
+        holders: Vec::new(),
+        calls: VecDeque::new(),
+        silent: VecDeque::new(),
+        reads: VecDeque::new(),
+        attempts: BTreeMap::new(),
+        durable: BTreeMap::new(),
+    };
+    for _ in 0..20_000 {
+        if !world.act() {
+            world.check();
+            return world;
+        }
+        world.commit(crash);
+    }
+    panic!("{}: the run does not end", world.what);
+}
+
+/// Something that may happen next.
+enum Move {
+    Start,
+    Stop,
+    Redrive,
+    Run(usize),
+    Answer(usize),
+    Take,
+    Submit,
+    Read,
+    Write,
+}
+
+impl World<'_> {
+    /// Feeds one to three inputs; false when nothing is left to do.
+    fn act(&mut self) -> bool {
+        let mut did = self.bench.core.has_work();
+        for _ in 0..=self.chance.below(3) {
+            let mut moves = self.moves();
+            if moves.is_empty()
+                && self.status() != "RUNNING"
+                && let Some((id, task)) = self.silent.pop_front()
+            {
+                self.bench.core.outcome(id, task, Outcome::Done(Ok(payload("\"late\""))));
+                did = true;
+            } else if moves.is_empty() {
+                // Only time is waited for.
+                did |= !self.bench.core.has_work() && self.bench.advance();
+            } else {
+                let next = moves.swap_remove(self.chance.below(moves.len() as u64) as usize);
+                self.make(next);
+                did = true;
+            }
+            self.bench.core.set_time(self.bench.now);
+            self.bench.core.go_on();
+        }
+        did
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        if self.is_asking {
+        } else if self.started.is_none() {
+            moves.push(Move::Start);
+        } else if self.row.stop.is_some_and(|at| self.commits >= at) && !self.is_stopped {
+            moves.push(Move::Stop);
+        } else if (self.redriven() as usize) + 1 < self.row.ends.len() && !self.status().starts_with("RUNNING") {
+            moves.push(Move::Redrive);
+        }
+        moves.extend((0..self.bench.running.len()).map(Move::Run));
+        let may_answer = |holder: &Holder| !holder.is_done && !holder.is_asking && holder.does != Does::Nothing;
+        moves.extend((0..self.holders.len()).filter(|at| may_answer(&self.holders[*at])).map(Move::Answer));
+        let optional = [
+            (Move::Take, self.bench.offered.is_empty()),
+            (Move::Submit, self.calls.is_empty()),
+            (Move::Read, self.bench.reads.is_empty() && self.reads.is_empty()),
+            (Move::Write, self.bench.writes.is_empty()),
+        ];
+        moves.extend(optional.into_iter().filter(|(_, is_none)| !is_none).map(|(next, _)| next));
+        moves
+    }
+
+    fn make(&mut self, next: Move) {
+        let told = self.told.clone();
+        let tell = move |what: Told| told.lock().unwrap().push_back(what);
+        match next {
+            Move::Start => {
+                self.is_asking = true;
+                let input = payload(self.row.input);
+                let start = Start { name: Some("x".into()), ..Start::new(self.machine.revision.clone(), input) };
+                self.bench.core.start(start, move |answer| tell(Told::Started(answer)));
+            }
+            Move::Stop => {
+                self.is_asking = true;
+                let failure = Failure::named("Stopped");
+                self.bench.core.stop(self.machine.number, "x", failure, move |answer| tell(Told::Stopped(answer)));
+            }
+            Move::Redrive => {
+                self.is_asking = true;
+                let id = self.id();
+                self.bench.core.redrive(id, move |answer| tell(Told::Redriven(answer)));
+            }
+            Move::Run(at) => self.run_task(at),
+            Move::Answer(at) => self.answer(at),
+            Move::Take => {
+                let (id, task) = self.bench.offered.pop_front().unwrap();
+                self.bench.core.take(id, task, Some("worker".into()), move |taken| tell(Told::Taken(taken)));
+            }
+            Move::Submit => {
+                let (id, task, child) = self.calls.pop_front().unwrap();
+                self.bench.core.outcome(id, task, Outcome::Submitted { output: payload("{}"), child });
+            }
+            Move::Read => {
+                if let Some((run, order)) = self.bench.reads.pop_front() {
+                    assert_eq!(&*order.resource, "arn:aws:states:::s3:getObject");
+                    self.reads.push_back((run, 0));
+                }
+                let (run, chunk) = self.reads.pop_front().unwrap();
+                let items: Vec<Payload> = CHUNKS[chunk].iter().map(|item| payload(item)).collect();
+                let is_last = chunk + 1 == CHUNKS.len();
+                let redriven = self.redriven();
+                let before = self.before(&format!("read {chunk}"));
+                let asked = Asked { state: "read", input: "", redriven, before };
+                match (self.row.does)(&asked) {
+                    Does::Fails(error) if is_last => self.bench.core.items_failed(run, Failure::named(error)),
+                    _ => self.bench.core.items_read(run, &items, is_last, move |is_wanted| {
+                        tell(Told::Wanted(run, chunk + 1, is_wanted && !is_last));
+                    }),
+                }
+            }
+            Move::Write => {
+                let (run, order) = self.bench.writes.pop_front().unwrap();
+                let (found, _) = self.bench.reader.map_run_executions(run, None, 0, usize::MAX).unwrap();
+                assert_eq!(found.len() as u64, order.counts.total, "a writer finds every execution");
+                self.bench.core.results_written(run, Ok(payload("\"written\"")));
+            }
+        }
+    }
+
+    fn before(&mut self, what: &str) -> usize {
+        let before = self.attempts.entry(what.to_owned()).or_default();
+        *before += 1;
+        *before - 1
+    }
+
+    /// A runner does what it was handed, or at least the call that begins it.
+    fn run_task(&mut self, at: usize) {
+        let (id, _, task) = self.bench.running.remove(at).unwrap();
+        let redriven = self.redriven();
+        let before = self.before(&task.state);
+        let asked = Asked { state: &task.state, input: task.input.text(), redriven, before };
+        let does = (self.row.does)(&asked);
+        if task.resource.call() == Some(("states", "startExecution")) {
+            let nested = self.bench.machines.get(&format!("{}c", support::ARN)).unwrap().unwrap();
+            let name: Arc<str> = format!("{:x}-{}-{}", id.0, task.task.frame.0, task.task.attempt.0).into();
+            let start = Start {
+                name: Some(name),
+                parent: Some(Parent::Task { execution: id, task: task.task }),
+                ..Start::new(nested.revision.clone(), payload("{}"))
+            };
+            let told = self.told.clone();
+            self.bench.core.start(start, move |answer| {
+                told.lock().unwrap().push_back(Told::Nested(id, task.task, answer));
+            });
+            return;
+        }
+        if task.resource.pattern() == Pattern::Callback {
+            let secret = task.secret.expect("it has a token");
+            let token = Token { execution: id.0, task: task.task, secret }.encode();
+            self.hold(token, does);
+            // Which of the two answers comes first is for the seed to say.
+            self.calls.push_back((id, task.task, None));
+            return;
+        }
+        let outcome = match does {
+            Does::Gives(output) | Does::Lives(output) => Ok(payload(output)),
+            Does::Echoes => Ok(task.input),
+            Does::Fails(error) => Err(Failure::named(error)),
+            Does::Nothing => return self.silent.push_back((id, task.task)),
+        };
+        self.bench.core.outcome(id, task.task, Outcome::Done(outcome));
+    }
+
+    fn hold(&mut self, token: String, does: Does) {
+        assert!(self.holders.iter().all(|holder| holder.token != token), "a token is given away once");
+        let output = format!("{{\"holder\":{}}}", self.holders.len());
+        self.holders.push(Holder { token, does, is_asking: false, is_taken: false, is_done: false, output });
+    }
+
+    fn answer(&mut self, at: usize) {
+        let holder = &mut self.holders[at];
+        holder.is_asking = true;
+        let answer = match holder.does {
+            Does::Gives(_) | Does::Echoes => TokenAnswer::Succeeded(payload(&holder.output)),
+            Does::Fails(error) => TokenAnswer::Failed(Failure::named(error)),
+            Does::Lives(_) => TokenAnswer::Heartbeat,
+            Does::Nothing => unreachable!("it does nothing"),
+        };
+        let told = self.told.clone();
+        let token = Token::decode(&holder.token).unwrap();
+        self.bench.core.answer(token, answer, move |answer| {
+            told.lock().unwrap().push_back(Told::Answered(at, answer));
+        });
+    }
+
+    fn commit(&mut self, crash: Option<Crash>) {
+        if !self.bench.core.has_work() {
+            return;
+        }
+        self.commits += 1;
+        let (before, after) = match crash {
+            None => (false, false),
+            Some(Crash::Before(at)) => (at == self.commits, false),
+            Some(Crash::After(at)) => (false, at == self.commits),
+            Some(Crash::Often(share)) => (self.chance.below(share) == 0, self.chance.below(share) == 0),
+        };
+        if before {
+            return self.crash();
+        }
+        if after {
+            drop(self.bench.commit());
+            return self.crash();
+        }
+        self.bench.turn();
+        let told = std::mem::take(&mut *self.told.lock().unwrap());
+        told.into_iter().for_each(|told| self.hear(told));
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Started(Ok(reply)) => {
+                self.is_asking = false;
+                self.started = Some(reply);
+            }
+            // It was started before a crash, has ended since, and so the name is taken.
+            Told::Started(Err(StartError::AlreadyExists { execution_arn })) => {
+                assert!(self.crashes > 0);
+                self.is_asking = false;
+                self.started = Some(StartReply { execution_arn: execution_arn.into(), started_at: START });
+            }
+            Told::Stopped(Ok(_)) => {
+                self.is_asking = false;
+                self.is_stopped = true;
+            }
+            Told::Redriven(Ok(_)) => self.is_asking = false,
+            // It was taken up before a crash.
+            Told::Redriven(Err(RedriveError::NotRedrivable(why))) => {
+                assert!(self.crashes > 0, "{why}");
+                self.is_asking = false;
+            }
+            Told::Answered(at, answer) => self.was_answered(at, answer),
+            Told::Taken(None) => {}
+            Told::Taken(Some(taken)) => {
+                let redriven = self.redriven();
+                let before = self.before("worker");
+                let asked = Asked { state: "worker", input: taken.input.text(), redriven, before };
+                let does = (self.row.does)(&asked);
+                self.hold(taken.token, does);
+            }
+            Told::Nested(id, task, Ok(reply)) => self.calls.push_back((id, task, Some(reply.execution_arn))),
+            Told::Nested(id, task, Err(error)) => {
+                self.bench.core.outcome(id, task, Outcome::Done(Err(Failure::named(format!("{error}")))));
+            }
+            Told::Wanted(run, chunk, true) => self.reads.push_back((run, chunk)),
+            Told::Wanted(_, _, false) => {}
+            Told::Started(Err(error)) => panic!("{error}"),
+            Told::Stopped(Err(error)) => panic!("{error}"),
+            Told::Redriven(Err(error)) => panic!("{error}"),
+        }
+    }
+
+    fn was_answered(&mut self, at: usize, answer: Result<(), TokenError>) {
+        let holder = &mut self.holders[at];
+        holder.is_asking = false;
+        match answer {
+            Ok(()) if matches!(holder.does, Does::Lives(_)) => {
+                let Does::Lives(output) = holder.does else { return };
+                holder.does = Does::Gives(output);
+            }
+            Ok(()) => {
+                assert!(!holder.is_taken, "a token works once: {holder:?}");
+                (holder.is_taken, holder.is_done) = (true, true);
+            }
+            Err(TokenError::TimedOut) => holder.is_done = true,
+            Err(error) => panic!("{error}: {holder:?}"),
+        }
+    }
+
+    fn crash(&mut self) {
+        self.crashes += 1;
+        let histories = self.histories();
+        let empty = Bench::open(Arc::new(Memory::new()), START, SLOTS);
+        self.bench = std::mem::replace(&mut self.bench, empty).crash(SLOTS);
+        // Nobody is told of what was on its way.
+        self.told = Arc::default();
+        self.is_asking = false;
+        self.holders.iter_mut().for_each(|holder| holder.is_asking = false);
+        self.calls.clear();
+        self.silent.clear();
+        self.reads.clear();
+        for (id, durable) in std::mem::replace(&mut self.durable, histories) {
+            assert!(self.durable[&id].starts_with(&durable), "{}: a history has changed", self.what);
+        }
+    }
+
+    fn id(&self) -> ExecutionId {
+        self.bench.reader.find(&engine::execution_arn(&self.machine.arn, "x")).unwrap().expect("it was started")
+    }
+
+    fn status(&self) -> String {
+        self.bench.end(&self.machine, "x")
+    }
+
+    fn redriven(&self) -> u32 {
+        let arn = engine::execution_arn(&self.machine.arn, "x");
+        self.bench.reader.describe(&arn).unwrap().map_or(0, |found| found.row.redrive_count)
+    }
+
+    /// Every execution there is.
+    fn rows(&self) -> Vec<(ExecutionId, engine::Row)> {
+        let rows = self.bench.store.scan(Space::Executions, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX);
+        let ids = rows.unwrap().into_iter().map(|(key, _)| ExecutionId(u64::from_be_bytes(key.try_into().unwrap())));
+        ids.map(|id| (id, self.bench.reader.row(id).unwrap())).collect()
+    }
+
+    fn histories(&self) -> BTreeMap<ExecutionId, Vec<HistoryEvent>> {
+        self.rows().into_iter().map(|(id, _)| (id, self.history(id))).collect()
+    }
+
+    fn history(&self, id: ExecutionId) -> Vec<HistoryEvent> {
+        self.bench.reader.history(id, None, Order::Ascending, usize::MAX).unwrap().events
+    }
+
+    /// What must hold at the end.
+    fn check(&mut self) {
+        let what = self.what.clone();
+        let what = what.as_str();
+        let rows = self.rows();
+        let mut parents = BTreeSet::new();
+        for (id, row) in &rows {
+            let history = self.history(*id);
+            check_history(&history);
+            let last = history.last().unwrap_or_else(|| panic!("{what}: {} has no history", row.name));
+            assert_eq!(Some(row.status), status_of(&last.kind), "{what}: {}", row.name);
+            let redrives = history.iter().filter(|event| matches!(event.kind, EventKind::ExecutionRedriven { .. }));
+            assert_eq!(redrives.count() as u32, row.redrive_count, "{what}");
+            if let Some(parent) = &row.parent {
+                assert!(parents.insert(format!("{parent:?}")), "{what}: two executions for {parent:?}");
+            }
+            let listed = self.listings(*id);
+            assert_eq!(listed, 1, "{what}: {} is in {listed} lists", row.name);
+        }
+        let ends: Vec<String> = self.ends_in_history();
+        assert_eq!(ends, self.row.ends, "{what}");
+        self.check_tokens(what);
+        self.check_runs(what);
+        assert!(!self.bench.core.has_work(), "{what}");
+        assert_eq!(self.bench.core.gauges(), Default::default(), "{what}: something is left over");
+        (self.row.also)(self);
+    }
+
+    fn listings(&self, id: ExecutionId) -> usize {
+        let rows = self.bench.store.scan(Space::Listing, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX).unwrap();
+        rows.iter().filter(|(key, _)| key.ends_with(&id.0.to_be_bytes())).count()
+    }
+
+    /// Every end of the execution, in short.
+    fn ends_in_history(&self) -> Vec<String> {
+        let text = |failure: &Failure| failure.error.as_deref().unwrap_or("-").to_owned();
+        let history = self.history(self.id());
+        let ends = history.iter().filter_map(|event| match &event.kind {
+            EventKind::ExecutionSucceeded { output } => Some(format!("ok {}", blurred(output.text()))),
+            EventKind::ExecutionFailed(failure) => Some(format!("failed {}", text(failure))),
+            EventKind::ExecutionAborted(failure) => Some(format!("aborted {}", text(failure))),
+            EventKind::ExecutionTimedOut(_) => Some("timed out".to_owned()),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    /// Whoever was told that their answer was taken finds it in the history, and no token works now.
+    fn check_tokens(&mut self, what: &str) {
+        let outputs: Vec<String> = self
+            .histories()
+            .into_values()
+            .flatten()
+            .filter_map(|event| match event.kind {
+                EventKind::TaskSucceeded { output, .. } => Some(output.text().to_owned()),
+                _ => None,
+            })
+            .collect();
+        for holder in self.holders.iter().filter(|holder| holder.is_taken && matches!(holder.does, Does::Gives(_))) {
+            assert!(outputs.contains(&holder.output), "{what}: an answer that was taken is lost: {holder:?}");
+        }
+        let tokens: Vec<Token> = self.holders.iter().map(|holder| Token::decode(&holder.token).unwrap()).collect();
+        let foreign = Token {
+            execution: 7,
+            task: TaskId { frame: interpreter::FrameId(0), attempt: interpreter::WaitId(1) },
+            secret: 1,
+        };
+        let refused = |bench: &mut Bench, token: Token| {
+            let heard = Arc::new(Mutex::new(None));
+            let to = heard.clone();
+            bench.core.answer(token, TokenAnswer::Succeeded(payload("1")), move |it| *to.lock().unwrap() = Some(it));
+            bench.settle();
+            heard.lock().unwrap().take().unwrap()
+        };
+        for token in tokens {
+            let answer = refused(&mut self.bench, token);
+            assert!(matches!(answer, Err(TokenError::TimedOut)), "{what}: {answer:?}");
+        }
+        let answer = refused(&mut self.bench, foreign);
+        assert!(matches!(answer, Err(TokenError::Invalid)), "{what}: {answer:?}");
+    }
+
+    /// A Map Run has counted each of its executions once, and is over.
+    fn check_runs(&self, what: &str) {
+        for (id, _) in self.rows() {
+            for run in self.bench.reader.map_runs(id).unwrap() {
+                let (key, _) = self.bench.reader.map_run(&run.plan.arn).unwrap().expect("it is found by its ARN");
+                let (children, _) = self.bench.reader.map_run_executions(key, None, 0, usize::MAX).unwrap();
+                let with = |status| children.iter().filter(|child| child.row.status == status).count() as u64;
+                let counts = run.executions;
+                let found = [counts.succeeded, counts.failed, counts.aborted, counts.timed_out, counts.running];
+                let expected = [
+                    with(ExecutionStatus::Succeeded),
+                    with(ExecutionStatus::Failed),
+                    with(ExecutionStatus::Aborted),
+                    with(ExecutionStatus::TimedOut),
+                    0,
+                ];
+                assert_eq!(found, expected, "{what}: {run:?}");
+                assert_ne!(run.status, MapRunStatus::Running, "{what}");
+                assert!(run.stopped_at.is_some());
+                let items = run.items;
+                let counted = items.succeeded + items.failed + items.aborted + items.timed_out;
+                assert_eq!((counted + items.pending(), items.running), (items.total, 0), "{what}: {run:?}");
+                if run.status == MapRunStatus::Succeeded {
+                    assert_eq!(counted, items.total, "{what}: {run:?}");
+                }
+            }
+        }
+    }
+}
+
+fn blurred(text: &str) -> String {
+    text.chars().map(|char| if char.is_ascii_digit() { '#' } else { char }).collect()
+}
+
+fn status_of(last: &EventKind) -> Option<ExecutionStatus> {
+    match last {
+        EventKind::ExecutionSucceeded { .. } => Some(ExecutionStatus::Succeeded),
+        EventKind::ExecutionFailed(_) => Some(ExecutionStatus::Failed),
+        EventKind::ExecutionAborted(_) => Some(ExecutionStatus::Aborted),
+        EventKind::ExecutionTimedOut(_) => Some(ExecutionStatus::TimedOut),
+        _ => None,
+    }
+}
+
+/// At every crash point of two seeds, and with many crashes in others.
+fn check(row: &Row) {
+    for seed in 1..=2 {
+        let commits = run(row, seed, None).commits;
+        for at in 1..=commits {
+            for crash in [Crash::Before(at), Crash::After(at)] {
+                assert_eq!(run(row, seed, Some(crash)).crashes, 1);
+            }
+        }
+    }
+    for seed in 3..=12 {
+        run(row, seed, None);
+        run(row, seed, Some(Crash::Often(15)));
+    }
+}
+
+const LOST: &str = r#""Retry":[{"ErrorEquals":["Lambda.SdkClientException"],"MaxAttempts":20,"MaxDelaySeconds":2}],"#;
+
+fn callback(fields: &str) -> String {
+    format!(
+        r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken",
+           "Parameters":{{"FunctionName":"f","Payload":{{"t.$":"$$.Task.Token"}}}},{fields}"#
+    )
+}
+
+#[test]
+fn a_saga_with_a_callback() {
+    let saga = |fields: &str| {
+        format!(
+            r#""A":{{{FUNCTION},{LOST}"Next":"B"}},
+               "B":{{{},"Catch":[{{"ErrorEquals":["States.ALL"],"Next":"Undo"}}],"Next":"C"}},
+               "C":{{{FUNCTION},{LOST}"End":true}},
+               "Undo":{{{FUNCTION},{LOST}"Next":"Sorry"}},"Sorry":{{"Type":"Fail","Error":"Sorry"}}"#,
+            callback(&format!(r#"{LOST}{fields}"TimeoutSeconds":60"#))
+        )
+    };
+    let heart = r#""HeartbeatSeconds":10,"#;
+    let rows = [
+        Row::new("answered", saga(""), |_| Does::Echoes, &[r#"ok {"holder":#}"#]),
+        Row::new(
+            "alive",
+            saga(heart),
+            |asked| if asked.state == "B" { Does::Lives("") } else { Does::Echoes },
+            &[r#"ok {"holder":#}"#],
+        ),
+        Row::new(
+            "refused",
+            saga(heart),
+            |asked| if asked.state == "B" { Does::Fails("E") } else { Does::Echoes },
+            &["failed Sorry"],
+        ),
+        Row::new(
+            "silent",
+            saga(heart),
+            |asked| if asked.state == "B" { Does::Nothing } else { Does::Echoes },
+            &["failed Sorry"],
+        ),
+        Row::new(
+            "silent for long",
+            saga(""),
+            |asked| if asked.state == "B" { Does::Nothing } else { Does::Echoes },
+            &["failed Sorry"],
+        ),
+        Row::new(
+            "stuck undoing",
+            saga(""),
+            |asked| match asked.state {
+                "B" => Does::Fails("E"),
+                "Undo" if asked.redriven == 0 => Does::Fails("E"),
+                _ => Does::Echoes,
+            },
+            &["failed E", "failed Sorry"],
+        ),
+    ];
+    rows.iter().for_each(check);
+}
+
+#[test]
+fn an_activity_and_its_worker() {
+    const ACTIVITY: &str = r#""Type":"Task","Resource":"arn:aws:states:us-east-1:000000000000:activity:a""#;
+    let retry = r#""Retry":[{"ErrorEquals":["States.Timeout"],"MaxAttempts":20,"MaxDelaySeconds":2}],"#;
+    let states =
+        |fields: &str| format!(r#""A":{{{ACTIVITY},{fields}"TimeoutSeconds":30,"HeartbeatSeconds":10,"End":true}}"#);
+    let rows = [
+        Row::new("answered", states(retry), |_| Does::Echoes, &[r#"ok {"holder":#}"#]),
+        Row::new("alive", states(retry), |_| Does::Lives(""), &[r#"ok {"holder":#}"#]),
+        Row::new("refused", states(retry), |_| Does::Fails("E"), &["failed E"]),
+        Row::new(
+            "silent once",
+            states(retry),
+            |asked| if asked.before == 0 { Does::Nothing } else { Does::Echoes },
+            &[r#"ok {"holder":#}"#],
+        ),
+        Row::new("silent", states(""), |_| Does::Nothing, &["failed States.Timeout"]),
+    ];
+    rows.iter().for_each(check);
+}
+
+const NESTED: &str = r#""Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"c"},"OutputPath":"$.Output","#;
+
+#[test]
+fn a_nested_execution() {
+    let parent = |fields: &str| format!(r#""A":{{{NESTED}{fields}"End":true}}"#);
+    let task = |top: &str| format!(r#"{{{top}"StartAt":"T","States":{{"T":{{{FUNCTION},{LOST}"End":true}}}}}}"#);
+    let hour = || r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}"#.to_owned();
+    // A child that nobody stops ends by itself, after an hour.
+    let with_its_parent = |world: &World| {
+        let ended = world.rows().into_iter().filter_map(|(_, row)| row.stopped_at).max();
+        assert!(ended < Some(START.after_ms(3_600_000)), "{}", world.what);
+    };
+    let gives = |_: &Asked| Does::Gives("7");
+    let row = |name, states, child, does, ends| Row { child, ..Row::new(name, states, does, ends) };
+    let silent = |_: &Asked| Does::Nothing;
+    let rows = [
+        row("succeeds", parent(""), task(""), gives, &["ok #"]),
+        row("fails", parent(""), task(""), |_| Does::Fails("E"), &["failed States.TaskFailed"]),
+        row("times out", parent(""), task(r#""TimeoutSeconds":5,"#), silent, &["failed States.TaskFailed"]),
+        Row {
+            also: with_its_parent,
+            ..row("is given up", parent(r#""TimeoutSeconds":9,"#), hour(), gives, &["failed States.Timeout"])
+        },
+        Row {
+            also: with_its_parent,
+            stop: Some(1),
+            ..row("is stopped", parent(""), hour(), gives, &["aborted Stopped"])
+        },
+        Row {
+            also: with_its_parent,
+            stop: Some(3),
+            ..row("is stopped later", parent(""), hour(), gives, &["aborted Stopped"])
+        },
+        Row {
+            stop: Some(2),
+            ..row("is stopped and redriven", parent(""), hour(), gives, &["aborted Stopped", "ok {}"])
+        },
+        row(
+            "fails twice",
+            parent(""),
+            task(""),
+            |asked| match asked.redriven {
+                0 | 1 => Does::Fails("E"),
+                _ => Does::Gives("7"),
+            },
+            &["failed States.TaskFailed", "failed States.TaskFailed", "ok #"],
+        ),
+    ];
+    rows.iter().for_each(check);
+}
+
+/// A distributed Map of these fields over 25 items, three at a time.
+fn distributed(fields: &str, item: &str) -> String {
+    format!(
+        r#""A":{{"Type":"Pass","Parameters":{{"a.$":"States.ArrayRange(0, 24, 1)"}},"OutputPath":"$.a","Next":"M"}},
+           "M":{{"Type":"Map","MaxConcurrency":3,{fields}"ItemProcessor":{{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}},
+               "StartAt":"I","States":{{"I":{{{item}"End":true}}}}}},"End":true}}"#
+    )
+}
+
+fn is_item(asked: &Asked, items: &[&str]) -> bool {
+    asked.state == "I" && items.contains(&asked.input)
+}
+
+fn children(world: &World, expected: usize) {
+    let found = world.rows().iter().filter(|(_, row)| row.parent.is_some()).count();
+    assert_eq!(found, expected, "{}", world.what);
+}
+
+#[test]
+fn a_map_run() {
+    let item = format!("{FUNCTION},{LOST}");
+    let echo = |_: &Asked| Does::Echoes;
+    let batched = format!(
+        r#""Type":"Task","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f","OutputPath":"$.Items",{LOST}"#
+    );
+    let reader = r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"}},"#;
+    let writer = r#""ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"}},"#;
+    let sorted = |world: &World| {
+        let end = world.status();
+        let numbers: Vec<String> = (0..25).map(|n| n.to_string()).collect();
+        assert_eq!(end, format!("SUCCEEDED [{}]", numbers.join(",")));
+        children(world, 25);
+    };
+    const ALL: &[&str] = &["ok [#,#,#,#,#,#,#,#,#,#,##,##,##,##,##,##,##,##,##,##,##,##,##,##,##]"];
+    let rows = [
+        Row { also: sorted, ..Row::new("all", distributed("", &item), echo, ALL) },
+        Row {
+            also: |world| children(world, 7),
+            ..Row::new(
+                "batches",
+                distributed(r#""ItemBatcher":{"MaxItemsPerBatch":4},"#, &batched),
+                echo,
+                &["ok [[#,#,#,#],[#,#,#,#],[#,#,##,##],[##,##,##,##],[##,##,##,##],[##,##,##,##],[##]]"],
+            )
+        },
+        Row {
+            also: |world| children(world, 25),
+            ..Row::new(
+                "a failing item within what is tolerated",
+                distributed(r#""ToleratedFailureCount":1,"#, &item),
+                |asked| if is_item(asked, &["3"]) { Does::Fails("E") } else { Does::Echoes },
+                &["ok [#,#,#,#,#,#,#,#,#,##,##,##,##,##,##,##,##,##,##,##,##,##,##,##]"],
+            )
+        },
+        Row::new(
+            "more than is tolerated",
+            distributed(r#""ToleratedFailureCount":1,"#, &item),
+            |asked| if is_item(asked, &["3", "9"]) { Does::Fails("E") } else { Does::Echoes },
+            &["failed States.ExceedToleratedFailureThreshold"],
+        ),
+        Row::new(
+            "a batch of more than is tolerated",
+            distributed(r#""ToleratedFailurePercentage":7,"ItemBatcher":{"MaxItemsPerBatch":2},"#, &batched),
+            |asked| if asked.input.contains("8") { Does::Fails("E") } else { Does::Echoes },
+            &["failed States.ExceedToleratedFailureThreshold"],
+        ),
+        Row {
+            also: |world| children(world, 9),
+            ..Row::new("read", distributed(reader, &item), echo, &["ok [#,#,#,#,#,#,#,#,#]"])
+        },
+        Row {
+            also: |world| children(world, 0),
+            ..Row::new(
+                "not read",
+                distributed(reader, &item),
+                |asked| if asked.state == "read" { Does::Fails("States.ItemReaderFailed") } else { Does::Echoes },
+                &["failed States.ItemReaderFailed"],
+            )
+        },
+        Row {
+            also: |world| children(world, 25),
+            ..Row::new("written", distributed(writer, &item), echo, &["ok \"written\""])
+        },
+        Row { stop: Some(9), ..Row::new("stopped", distributed("", &item), echo, &["aborted Stopped"]) },
+        Row { stop: Some(2), ..Row::new("stopped soon", distributed(reader, &item), echo, &["aborted Stopped"]) },
+    ];
+    rows.iter().for_each(check);
+}
