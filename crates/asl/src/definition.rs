@@ -369,6 +369,8 @@ pub struct Map {
     pub next: Next,
     /// What only a distributed Map has; none for an inline one.
     pub distributed: Option<Distributed>,
+    /// An inline one with fields that only a distributed one has: it fails when it is entered, as on AWS.
+    pub is_misplaced: bool,
 }
 
 /// `ProcessorConfig.Mode: DISTRIBUTED`: each item is an execution of its own, all together a Map Run.

@@ -139,10 +139,9 @@ fn consensus(entry: &Value) -> Option<bool> {
     }
 }
 
-/// Where we differ from the others we do so on purpose: they know little of JSONata and of what a variable may be
-/// called, demand more of paths than AWS does, or look into the distributed Map, which we refuse as a whole. A smaller
-/// number than this is a new difference.
-const AGREED_MIN: usize = 180;
+/// Where we differ from the others we do so on purpose; `docs/asl-corpus.md` tells why. A smaller number than this is
+/// a new difference.
+const AGREED_MIN: usize = 182;
 
 #[test]
 fn definitions_in_the_wild() {

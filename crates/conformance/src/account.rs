@@ -108,7 +108,12 @@ impl Account {
     /// A shard that is handed its time.
     pub fn core(&self, now: Timestamp) -> Result<Core, Reason> {
         let machines = self.engine.handle().machines().clone();
-        let limits = Limits { running_tasks_max: usize::MAX, open_executions_max: usize::MAX, shards: SHARDS };
+        let limits = Limits {
+            running_tasks_max: usize::MAX,
+            open_executions_max: usize::MAX,
+            shards: SHARDS,
+            is_volatile: false,
+        };
         // Any seed will do, as long as a run can be repeated.
         Core::recover(VIRTUAL_SHARD, self.store.clone(), machines, limits, now, 0)
             .map_err(|error| Reason::plain(error.to_string()))

@@ -4,11 +4,11 @@
 //! does the clock jump, to the next timer. So a wait of a day costs nothing and a run is the same each time.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use asl::definition::Pattern;
-use engine::core::{Act, Core, Start, TokenAnswer};
-use engine::{ExecutionId, ExecutionStatus, Machine, RunKey};
+use engine::core::{Act, ChildEnd, Core, Start, TokenAnswer};
+use engine::{ExecutionId, Machine, RunKey};
 use interpreter::{Failure, Payload, RunTask, TaskId, Timestamp, Token};
 use serde_json::Value;
 use store::commit_and_wait;
@@ -46,6 +46,8 @@ pub struct Seen {
     pub logged: Vec<Value>,
     /// Status changes as EventBridge would deliver them.
     pub changes: Vec<Value>,
+    /// How it ended.
+    pub end: Option<ChildEnd>,
 }
 
 /// Runs the execution.
@@ -57,14 +59,15 @@ pub fn run(account: &Account, plan: &Plan, tasks: &mut Tasks<'_>, objects: Objec
         tasks,
         objects,
         answers: VecDeque::new(),
-        is_over: false,
         logged: Vec::new(),
         changes: Vec::new(),
+        end: Arc::default(),
     };
     let execution_arn = drive.start(plan)?;
     for _ in 0..TURNS_MAX {
-        if drive.is_over || drive.is_held(plan, &execution_arn)? || !drive.turn()? {
-            return Ok(Seen { execution_arn, logged: drive.logged, changes: drive.changes });
+        if drive.is_over() || drive.is_held(plan, &execution_arn)? || !drive.turn()? {
+            let end = drive.end.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return Ok(Seen { execution_arn, logged: drive.logged, changes: drive.changes, end });
         }
     }
     Err(Reason::plain(format!("the execution did not end within {TURNS_MAX} turns")))
@@ -77,7 +80,7 @@ struct Drive<'a, 't, 'c> {
     tasks: &'t mut Tasks<'c>,
     objects: Objects,
     answers: VecDeque<Answer>,
-    is_over: bool,
+    end: Arc<Mutex<Option<ChildEnd>>>,
     logged: Vec<Value>,
     changes: Vec<Value>,
 }
@@ -94,9 +97,16 @@ enum Answer {
 }
 
 impl Drive<'_, '_, '_> {
+    fn is_over(&self) -> bool {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn start(&mut self, plan: &Plan) -> Result<String, Reason> {
         let name = plan.name.clone();
-        let start = Start { name, ..Start::new(plan.machine.revision.clone(), plan.input.clone()) };
+        let end = self.end.clone();
+        let on_end = Box::new(move |ended| *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended));
+        let new = Start::new(plan.machine.revision.clone(), plan.input.clone());
+        let start = Start { name, on_end: Some(on_end), ..new };
         let (sender, receiver) = mpsc::channel();
         // The receiver is still there when the commit has answered.
         self.core.start(start, move |reply| drop(sender.send(reply)));
@@ -176,7 +186,6 @@ impl Drive<'_, '_, '_> {
             // Nested executions are told of by the recording, and are not there.
             Act::Withdraw { .. } | Act::StopChild { .. } => {}
             Act::Changed(change) => {
-                self.is_over |= change.status != ExecutionStatus::Running;
                 self.changes.extend(self.account.status_change_event(&change)?);
             }
             Act::Log(logged) => {

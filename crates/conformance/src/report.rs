@@ -62,6 +62,12 @@ impl Report {
         total
     }
 
+    /// The cases that count and do not pass strictly, in the order of their names.
+    pub fn failed(&self) -> Vec<&str> {
+        let failed = self.entries.iter().filter(|entry| entry.is_counted && entry.verdict.strict.is_err());
+        failed.map(|entry| entry.place.as_str()).collect()
+    }
+
     /// How many cases that count failed for the same cause; the most frequent first.
     pub fn causes(&self) -> Vec<(usize, String)> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -8,30 +8,43 @@ use conformance::{Selection, run};
 
 /// Cases that pass strictly. When a run reaches more, write the new number here.
 const STRICT_MIN: &[(&str, usize)] = &[
-    ("activities", 0),
-    ("api", 88),
+    ("activities", 3),
+    ("api", 94),
     ("arguments", 3),
-    ("assign", 25),
+    ("assign", 29),
     ("base", 24),
-    ("callback", 0),
+    ("callback", 11),
     ("choice_operators", 23),
     ("comments", 2),
     ("context_object", 6),
-    ("credentials", 1),
-    ("error_handling", 10),
+    ("credentials", 6),
+    ("error_handling", 18),
     ("evaluate_jsonata", 7),
-    ("express", 0),
+    ("express", 3),
     ("intrinsic_functions", 105),
-    ("local_mocking", 2),
+    ("local_mocking", 6),
     ("logs", 18),
     ("outputdecl", 12),
     ("query_language", 9),
-    ("scenarios", 73),
-    ("services", 10),
+    ("scenarios", 109),
+    ("services", 44),
     ("states_variables", 6),
-    ("test_state", 0),
-    ("timeouts", 2),
+    ("test_state", 108),
+    ("timeouts", 5),
     ("unverified", 89),
+];
+
+const NOT_RECORDED: &str = "what its task did was not recorded: an Express execution has no history to take it from";
+
+/// Cases that do not pass, and why.
+const NOT_PASSED: &[(&str, &str)] = &[
+    (
+        "api/sfn_api_variable_references.test_base_variable_references_in_assign_templates_BASE_REFERENCE_IN_WAIT",
+        "the recording has masked a part of the definition that the test itself had sent",
+    ),
+    ("express/express_sync.test_catch", NOT_RECORDED),
+    ("express/express_sync.test_retry", NOT_RECORDED),
+    ("local_mocking/base_scenarios.test_lambda_service_invoke_sync_execution", NOT_RECORDED),
 ];
 
 #[test]
@@ -51,6 +64,8 @@ fn recorded_cases() {
         .map(|(area, least, strict)| format!("{area}: {strict} pass, it were {least}"))
         .collect();
     assert!(fallen.is_empty(), "{fallen:?}");
+    let known: Vec<&str> = NOT_PASSED.iter().map(|(case, _)| *case).collect();
+    assert_eq!(report.failed(), known, "the list of cases that do not pass is kept up");
     let unlisted: Vec<&String> =
         scores.keys().filter(|area| !STRICT_MIN.iter().any(|(listed, _)| listed == area)).collect();
     assert!(unlisted.is_empty(), "give these areas a row in STRICT_MIN: {unlisted:?}");

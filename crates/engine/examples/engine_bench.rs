@@ -200,6 +200,7 @@ fn run(definition: &str, input: &str, answer: Option<&str>, times: usize) -> (u6
         started_at: Timestamp(0),
         input: Payload::parse(input).expect("the input is JSON"),
         key: 1,
+        is_express: false,
     };
     let setting = Setting::new(&definition, &about);
     let since = Instant::now();

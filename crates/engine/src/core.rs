@@ -53,8 +53,12 @@ pub struct Start {
     pub alias: Option<Arc<str>>,
     /// Who waits for its end.
     pub parent: Option<Parent>,
-    pub is_express: bool,
+    /// Called with its end, if this process lives to see it.
+    pub on_end: Option<OnEnd>,
 }
+
+/// Waits for the end of an execution.
+pub type OnEnd = Box<dyn FnOnce(ChildEnd) + Send>;
 
 impl Start {
     pub fn new(revision: Arc<Revision>, input: Payload) -> Start {
@@ -66,7 +70,7 @@ impl Start {
             version: None,
             alias: None,
             parent: None,
-            is_express: false,
+            on_end: None,
         }
     }
 }
@@ -138,6 +142,8 @@ pub struct Limits {
     pub open_executions_max: usize,
     /// How many shards there are: open executions of a shard that is no more go to the others.
     pub shards: u16,
+    /// Nothing of its executions is written: they end with the process.
+    pub is_volatile: bool,
 }
 
 pub struct Core {
@@ -211,6 +217,7 @@ struct Active {
     is_new: bool,
     /// How many items of a Map Run are in its input.
     items: u32,
+    on_end: Option<OnEnd>,
 }
 
 impl Active {
@@ -321,7 +328,10 @@ impl Core {
 
     /// From now on it is found by its name, and by the task that waits for it.
     fn take_in(&mut self, id: ExecutionId, active: Active) {
-        self.names.insert((active.row.machine, active.row.name.clone()), id);
+        // The name of an Express execution is not its own alone.
+        if !active.row.is_express || active.row.parent.is_some() {
+            self.names.insert((active.row.machine, active.row.name.clone()), id);
+        }
         if let Some(Parent::Task { execution, task }) = active.row.parent {
             self.nested.insert((execution, task), id);
         }
@@ -451,7 +461,8 @@ impl Core {
         }
         // INVARIANT: an execution is accepted only with a definition that can be run.
         revision.definition()?;
-        if let Some(name) = &start.name
+        // The name of an Express execution may be used again at once.
+        if let Some(name) = start.name.as_ref().filter(|_| !revision.is_express)
             && let Some(existing) = self.existing(&revision, name, &start.input, start.parent.as_ref())?
         {
             return existing;
@@ -462,7 +473,6 @@ impl Core {
         let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
         self.last_id = id;
         let name = start.name.unwrap_or_else(|| self.make_name());
-        let execution_arn: Arc<str> = keys::execution_arn(&revision.machine_arn, &name).into();
         let row = Row {
             machine: revision.machine,
             revision: revision.number,
@@ -475,10 +485,11 @@ impl Core {
             version: start.version,
             alias: start.alias,
             parent: start.parent,
-            is_express: start.is_express,
+            is_express: revision.is_express,
             redrive_count: 0,
             redriven_at: None,
         };
+        let execution_arn: Arc<str> = row.arn(id).into();
         let active = Active {
             about: about(id, &revision, &row, execution_arn.clone(), start.input),
             row,
@@ -489,6 +500,7 @@ impl Core {
             is_dirty: false,
             is_new: true,
             items: 0,
+            on_end: start.on_end,
         };
         self.take_in(id, active);
         self.changed(id);
@@ -725,6 +737,10 @@ impl Core {
         active.row.stopped_at = Some(now);
         self.ending.push(Ending { id, machine: active.row.machine, name: active.row.name.clone(), at: now });
         self.pumping.extend(self.starved.drain(..));
+        if let Some(on_end) = active.on_end.take() {
+            let end = child_end(active, now);
+            self.acts.push(Act::Reply(Box::new(move || on_end(end))));
+        }
         match active.row.parent.clone() {
             // Nobody watches the executions of a Map Run one by one.
             Some(Parent::MapRun { execution, run, .. }) => self.child_finished(id, RunKey { execution, id: run }),
@@ -739,7 +755,8 @@ impl Core {
     }
 
     fn changed(&mut self, id: ExecutionId) {
-        let Some(active) = self.active.get(&id) else { return };
+        // AWS tells nobody of Express executions.
+        let Some(active) = self.active.get(&id).filter(|active| !active.row.is_express) else { return };
         self.acts.push(Act::Changed(StatusChange {
             execution_arn: active.about.execution_arn.clone(),
             machine_arn: active.row.machine_arn.clone(),
@@ -782,7 +799,10 @@ impl Core {
         self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
             if let Some(active) = self.active.get_mut(&id) {
-                let events = write(id, active, &mut writes);
+                let events = match self.limits.is_volatile {
+                    true => written(active),
+                    false => write(id, active, &mut writes),
+                };
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
                 }
@@ -897,9 +917,13 @@ fn branch_bytes(branch: &Branch) -> usize {
 /// are in the record.
 fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
     let is_over = active.execution.status.is_terminal();
+    if active.row.is_express && active.row.parent.is_none() && is_over {
+        forget(id, active, writes);
+        return written(active);
+    }
     let (row, machine) = (&active.row, active.row.machine);
     let listed = listed_under(row);
-    if active.is_new {
+    if active.is_new && !(row.is_express && row.parent.is_none()) {
         let value = keys::execution(id);
         writes.push(Write::Put { space: Space::Names, key: keys::name(machine, &row.name), value });
     }
@@ -921,17 +945,36 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<H
     let value = record::encode_record(&active.events, snapshot);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     active.seq += 1;
-    let events = std::mem::take(&mut active.events);
+    written(active)
+}
+
+/// The events of the open batch are where they belong.
+fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
     active.execution.settle();
-    events
+    std::mem::take(&mut active.events)
 }
 
-/// The list of a machine's executions does not show those of its Map Runs; they have one of their own.
+/// Nobody can ask for an Express execution that has ended: its history is its log.
+fn forget(id: ExecutionId, active: &Active, writes: &mut Vec<Write>) {
+    if active.is_new {
+        return;
+    }
+    let listed = keys::listing(listed_under(&active.row), ExecutionStatus::Running, id);
+    writes.push(Write::Delete { space: Space::Listing, key: listed });
+    writes.push(Write::Delete { space: Space::Executions, key: keys::execution(id) });
+    for seq in 0..active.seq {
+        writes.push(Write::Delete { space: Space::Records, key: keys::record(id, seq) });
+    }
+}
+
+/// The list of a machine's executions shows neither those of its Map Runs nor Express executions; they have one of
+/// their own.
 fn listed_under(row: &Row) -> u32 {
     match row.parent {
         Some(Parent::MapRun { .. }) => keys::CHILDREN | row.machine,
+        _ if row.is_express => keys::CHILDREN | row.machine,
         _ => row.machine,
     }
 }
@@ -946,6 +989,7 @@ fn about(id: ExecutionId, revision: &Revision, row: &Row, execution_arn: Arc<str
         started_at: row.started_at,
         input,
         key: id.0,
+        is_express: row.is_express,
     }
 }
 
@@ -980,7 +1024,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
     let revision = machines.revision(row.machine, row.revision)?;
     revision.definition()?;
-    let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
+    let execution_arn: Arc<str> = row.arn(id).into();
     Ok(Active {
         about: about(id, &revision, &row, execution_arn, input),
         row,
@@ -991,6 +1035,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         is_dirty: false,
         is_new: false,
         items: 0,
+        on_end: None,
     })
 }
 
@@ -1032,7 +1077,7 @@ mod tests {
             }
         };
         let recover = || {
-            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1 };
+            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1, is_volatile: false };
             Core::recover(ShardId(0), store.clone(), machines.clone(), limits, Timestamp(0), 1).unwrap()
         };
         // Its start is on its way while its machine is deleted and made anew.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use interpreter::Timestamp;
-use store::{ShardId, Store};
+use store::{Memory, ShardId, Store};
 use tokio::sync::{broadcast, watch};
 
 use crate::activities::Activities;
@@ -23,6 +23,7 @@ use crate::machines::Machines;
 use crate::reader::Reader;
 use crate::shard::{Clock, Message, Shard, now};
 use crate::task::TaskRunner;
+use crate::watch::StatusChange;
 
 pub struct Config {
     /// 1 to 64. It may differ from run to run.
@@ -30,6 +31,8 @@ pub struct Config {
     pub running_tasks_max: usize,
     pub open_executions_max: usize,
     pub log: Arc<dyn LogSink>,
+    /// Every start and end of an execution. Who subscribes before the engine is opened misses none.
+    pub changes: broadcast::Sender<StatusChange>,
 }
 
 impl Default for Config {
@@ -39,6 +42,7 @@ impl Default for Config {
             running_tasks_max: RUNNING_TASKS_MAX,
             open_executions_max: OPEN_EXECUTIONS_MAX,
             log: Arc::new(NoLog),
+            changes: broadcast::Sender::new(WATCH_BUFFER),
         }
     }
 }
@@ -56,21 +60,26 @@ impl Engine {
     pub fn open(store: Arc<dyn Store>, runner: Arc<dyn TaskRunner>, config: &Config) -> Result<Engine, Error> {
         assert!((1..=ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 64 shards");
         let machines = Arc::new(Machines::open(store.clone())?);
-        let (changes, _) = broadcast::channel(WATCH_BUFFER);
+        let changes = config.changes.clone();
         let fatal = Arc::new(watch::Sender::new(None));
         let mut unreadable = Vec::new();
         let activities = Arc::new(Activities::open(store.clone())?);
-        let (mut doors, mut inboxes) = (Vec::new(), Vec::new());
-        for _ in 0..config.shards {
+        let mut inboxes = Vec::new();
+        let mut door = || {
             let (sender, inbox) = mpsc::channel();
-            doors.push(ShardDoor { sender, queued: Arc::new(AtomicUsize::new(0)) });
             inboxes.push(inbox);
-        }
-        let doors: Arc<[ShardDoor]> = doors.into();
+            ShardDoor { sender, queued: Arc::new(AtomicUsize::new(0)) }
+        };
+        let doors: Arc<[ShardDoor]> = (0..config.shards).map(|_| door()).collect();
+        let express = Arc::new(door());
+        let volatile: Arc<dyn Store> = Arc::new(Memory::new());
         let mut threads = Vec::new();
-        for (shard, inbox) in (0..config.shards).zip(inboxes) {
-            let door = &doors[usize::from(shard)];
-            let recover = recovery(shard, config, &store, &machines);
+        let all = doors.iter().chain([&*express]).zip(inboxes).enumerate();
+        for (number, (door, inbox)) in all {
+            // The last keeps its executions in memory.
+            let is_volatile = number == doors.len();
+            let store = if is_volatile { &volatile } else { &store };
+            let recover = recovery(number as u16, is_volatile, config, store, &machines);
             let core = recover(now())?;
             unreadable.extend_from_slice(core.unreadable());
             let shard_loop = Shard {
@@ -89,13 +98,14 @@ impl Engine {
                 clock: Clock::new(),
                 fatal: fatal.clone(),
             };
+            let name = if is_volatile { "express".to_owned() } else { format!("shard-{number}") };
             let thread = std::thread::Builder::new()
-                .name(format!("shard-{shard}"))
+                .name(name)
                 .spawn(move || run_to_the_end(shard_loop))
                 .map_err(|error| Error::Unavailable(format!("a shard's thread could not be started: {error}")))?;
             threads.push(thread);
         }
-        let handle = Handle { machines: machines.clone(), activities, shards: doors, changes, runner };
+        let handle = Handle { machines: machines.clone(), activities, shards: doors, express, changes, runner };
         Ok(Engine { handle, reader: Reader::new(store, machines), fatal, unreadable, threads })
     }
 
@@ -122,7 +132,7 @@ impl Engine {
     /// what comes later finds nobody and is lost, as in a crash. Requests are told that the engine is stopping.
     pub fn shut_down(self, patience: Duration) {
         let at = Instant::now() + patience;
-        for shard in self.handle.shards.iter() {
+        for shard in self.handle.shards.iter().chain([&*self.handle.express]) {
             shard.tell(Message::ShutDown(at));
         }
         for thread in self.threads {
@@ -143,6 +153,7 @@ fn run_to_the_end(shard: Shard) {
 
 fn recovery(
     shard: u16,
+    is_volatile: bool,
     config: &Config,
     store: &Arc<dyn Store>,
     machines: &Arc<Machines>,
@@ -152,7 +163,7 @@ fn recovery(
     let shards = config.shards;
     let open_executions_max = (config.open_executions_max / usize::from(config.shards)).max(1);
     Box::new(move |now| {
-        let limits = Limits { running_tasks_max, open_executions_max, shards };
+        let limits = Limits { running_tasks_max, open_executions_max, shards, is_volatile };
         // Randomness enters here and only here; from the seed on everything is a function of its inputs.
         let seed = RandomState::new().hash_one(now.0);
         Core::recover(ShardId(shard), store.clone(), machines.clone(), limits, now, seed)

@@ -18,6 +18,8 @@ pub enum StartError {
     MachineDoesNotExist,
     #[error("the state machine is being deleted")]
     MachineDeleting,
+    #[error("the state machine is not an Express one")]
+    NotExpress,
     /// Same name, and closed or with another input.
     #[error("an execution of this name exists: {execution_arn}")]
     AlreadyExists { execution_arn: String },

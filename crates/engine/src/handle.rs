@@ -10,7 +10,7 @@ use interpreter::{Failure, Payload, RunTask, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::activities::{Activities, Polled};
-use crate::core::{Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
+use crate::core::{ChildEnd, Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::INBOX_MAX;
@@ -27,6 +27,8 @@ pub struct Handle {
     pub(crate) machines: Arc<Machines>,
     pub(crate) activities: Arc<Activities>,
     pub(crate) shards: Arc<[ShardDoor]>,
+    /// Runs what is waited for: nothing of it is written.
+    pub(crate) express: Arc<ShardDoor>,
     pub(crate) changes: broadcast::Sender<StatusChange>,
     pub(crate) runner: Arc<dyn TaskRunner>,
 }
@@ -53,6 +55,29 @@ impl Handle {
         input: Payload,
         trace_header: Option<&str>,
     ) -> Result<Started, StartError> {
+        self.start_target(machine_arn, name, input, trace_header, None).await
+    }
+
+    /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
+    /// asks.
+    pub async fn start_nested(
+        &self,
+        machine_arn: &str,
+        name: &str,
+        input: Payload,
+        parent: Parent,
+    ) -> Result<Started, StartError> {
+        self.start_target(machine_arn, Some(name), input, None, Some(parent)).await
+    }
+
+    async fn start_target(
+        &self,
+        machine_arn: &str,
+        name: Option<&str>,
+        input: Payload,
+        trace_header: Option<&str>,
+        parent: Option<Parent>,
+    ) -> Result<Started, StartError> {
         // The share of an alias that this start falls to.
         let draw = RandomState::new().hash_one(machine_arn);
         let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
@@ -70,27 +95,41 @@ impl Handle {
             trace_header: trace_header.map(Arc::from),
             version: target.version,
             alias: target.alias,
+            parent,
             ..Start::new(target.revision, input)
         };
         self.start_on(shard, start).await
     }
 
-    /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
-    /// asks.
-    pub async fn start_nested(
+    /// Runs an Express execution of the machine, version or alias of this ARN to its end. It lives in memory: when the
+    /// process ends, so does it.
+    pub async fn start_sync(
         &self,
         machine_arn: &str,
-        name: &str,
+        name: Option<&str>,
         input: Payload,
-        parent: Parent,
-    ) -> Result<Started, StartError> {
-        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
-        if machine.is_deleting {
+        trace_header: Option<&str>,
+    ) -> Result<ChildEnd, StartError> {
+        let draw = RandomState::new().hash_one(machine_arn);
+        let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
+        if target.machine.is_deleting {
             return Err(StartError::MachineDeleting);
         }
-        let start =
-            Start { name: Some(name.into()), parent: Some(parent), ..Start::new(machine.revision.clone(), input) };
-        self.start_on(self.shard_of(machine.number, name), start).await
+        if !target.revision.is_express {
+            return Err(StartError::NotExpress);
+        }
+        let (ended, end) = oneshot::channel();
+        let start = Start {
+            name: name.map(Arc::from),
+            trace_header: trace_header.map(Arc::from),
+            version: target.version,
+            alias: target.alias,
+            // A caller that is gone needs no answer.
+            on_end: Some(Box::new(move |end| drop(ended.send(end)))),
+            ..Start::new(target.revision, input)
+        };
+        self.start_on(&self.express, start).await?;
+        end.await.map_err(|_| unavailable().into())
     }
 
     async fn start_on(&self, shard: &ShardDoor, start: Start) -> Result<Started, StartError> {
@@ -203,7 +242,7 @@ impl Handle {
     pub fn delete_machine(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
         let deleted = self.machines.delete(arn)?;
         if let Some(machine) = &deleted {
-            for shard in self.shards.iter() {
+            for shard in self.shards.iter().chain([&*self.express]) {
                 shard.tell(Message::MachineDeleted(machine.number));
             }
         }

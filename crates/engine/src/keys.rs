@@ -114,6 +114,13 @@ pub fn execution_arn(machine_arn: &str, execution_name: &str) -> String {
     format!("{}:{execution_name}", machine_arn.replacen(":stateMachine:", ":execution:", 1))
 }
 
+/// `…:express:NAME:EXECUTION:ID`: the name of an Express execution is not its own alone.
+pub fn express_arn(machine_arn: &str, execution_name: &str, id: ExecutionId) -> String {
+    let (high, mid, low) = (id.0 >> 32, (id.0 >> 16) & 0xffff, id.0 & 0xffff_ffff_ffff);
+    let machine_arn = machine_arn.replacen(":stateMachine:", ":express:", 1);
+    format!("{machine_arn}:{execution_name}:{high:08x}-{mid:04x}-4000-8000-{low:012x}")
+}
+
 /// The machine's ARN and the execution's name in an execution's ARN. That of a Map Run's execution has the label of the
 /// Map behind the machine's name.
 pub fn split_execution_arn(arn: &str) -> Option<(String, &str)> {

@@ -89,6 +89,8 @@ pub struct Revision {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Are the events of its executions logged? Told by the settings.
     pub is_logged: bool,
+    /// Its executions are Express executions. Told by the settings.
+    pub is_express: bool,
     pub created_at: Timestamp,
     parsed: OnceLock<Result<asl::Definition, String>>,
 }
@@ -115,6 +117,7 @@ impl Revision {
             role_arn: self.role_arn.clone(),
             text: self.text.clone(),
             is_logged: log::is_on(&settings),
+            is_express: is_express(&settings),
             settings,
             created_at: self.created_at,
             parsed: OnceLock::new(),
@@ -128,6 +131,11 @@ impl Revision {
             number => format!("00000000-0000-4000-8000-{:08x}{number:04x}", self.machine),
         }
     }
+}
+
+/// The type of a machine is kept among its settings, and it is there only if it is not the usual one.
+pub(crate) fn is_express(settings: &serde_json::Map<String, serde_json::Value>) -> bool {
+    settings.get("type").is_some_and(|name| name == "EXPRESS")
 }
 
 /// The outcome of a create, which is idempotent.
@@ -233,6 +241,7 @@ impl Machines {
             role_arn: new.role_arn.into(),
             text: new.definition.into(),
             is_logged: log::is_on(&new.settings),
+            is_express: is_express(&new.settings),
             settings: new.settings,
             created_at: now,
             parsed: OnceLock::new(),
@@ -349,9 +358,13 @@ impl Machines {
     }
 
     fn has_running(&self, machine: u32) -> Result<bool, Error> {
-        let prefix = keys::listing_prefix(machine, ExecutionStatus::Running);
-        let rows = self.store.scan(Space::Listing, &prefix..&prefix_end(&prefix), Order::Ascending, 1)?;
-        Ok(!rows.is_empty())
+        for listed in [machine, keys::CHILDREN | machine] {
+            let prefix = keys::listing_prefix(listed, ExecutionStatus::Running);
+            if !self.store.scan(Space::Listing, &prefix..&prefix_end(&prefix), Order::Ascending, 1)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Arc<str>, Arc<Machine>>> {
@@ -395,6 +408,7 @@ impl Machine {
             role_arn,
             text,
             is_logged: log::is_on(&settings),
+            is_express: is_express(&settings),
             settings,
             created_at: now,
             parsed: OnceLock::new(),

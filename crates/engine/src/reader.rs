@@ -301,7 +301,7 @@ impl Reader {
 
     fn summary(&self, id: ExecutionId) -> Result<Summary, Error> {
         let row = self.row(id)?;
-        Ok(Summary { id, execution_arn: keys::execution_arn(&row.machine_arn, &row.name), row })
+        Ok(Summary { id, execution_arn: row.arn(id), row })
     }
 
     pub fn figures(&self) -> store::Figures {

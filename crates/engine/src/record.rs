@@ -13,7 +13,7 @@ use interpreter::{Execution, HistoryEvent, MapRunId, Payload, Status, Table, Tas
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::keys::ExecutionId;
+use crate::keys::{self, ExecutionId};
 use crate::map_run::RunKey;
 
 mod old;
@@ -47,6 +47,13 @@ pub struct Row {
 }
 
 impl Row {
+    pub fn arn(&self, id: ExecutionId) -> String {
+        match self.is_express && self.parent_run().is_none() {
+            true => keys::express_arn(&self.machine_arn, &self.name, id),
+            false => keys::execution_arn(&self.machine_arn, &self.name),
+        }
+    }
+
     /// The Map Run that it works for, if it does.
     pub fn parent_run(&self) -> Option<RunKey> {
         match self.parent {

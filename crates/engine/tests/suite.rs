@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Filter, Handle, StartError, Started,
-    StatusChange, StopError, Task, TaskRunner, Update,
+    ChangeError, Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Filter, Handle, LogSink,
+    Logged, NewAlias, Route, StartError, Started, StatusChange, StopError, Task, TaskRunner, Update,
 };
 use interpreter::{EventKind, Failure};
 use store::testing::{Fault, Faulty, Scratch};
@@ -602,5 +602,83 @@ fn watchers_see_each_start_and_end_once() {
             assert!(matches!(history.last().unwrap().kind, EventKind::ExecutionSucceeded { .. }));
         }
         world.engine.shut_down(Duration::ZERO);
+    });
+}
+
+#[test]
+fn versions_and_aliases_are_kept() {
+    each(async |store| {
+        let mut world = open(&store, &Config::default());
+        let arn = format!("{ARN}m");
+        world.create("m", r#""A":{"Type":"Pass","Result":1,"End":true}"#);
+        let machines = world.handle.machines().clone();
+        let update = |result: u32| Update {
+            definition: Some(machine(&format!(r#""A":{{"Type":"Pass","Result":{result},"End":true}}"#))),
+            publish: Some(format!("answers {result}")),
+            ..Update::default()
+        };
+        assert_eq!(machines.publish(&arn, None, "first".into(), engine::now()).unwrap().number, 1);
+        assert_eq!(machines.update(&arn, update(2), engine::now()).unwrap().version.unwrap().number, 2);
+        let routes = vec![Route { version: 1, weight: 0 }, Route { version: 2, weight: 100 }];
+        let alias = NewAlias { name: "live".into(), description: String::new(), routes };
+        machines.create_alias(&arn, alias, engine::now()).unwrap();
+        machines.update(&arn, update(3), engine::now()).unwrap();
+        machines.delete_version(&arn, 3).unwrap();
+        assert!(matches!(machines.delete_version(&arn, 2), Err(ChangeError::VersionInUse { .. })));
+
+        // All of it is there after a restart, and numbers go on.
+        world.engine.shut_down(Duration::ZERO);
+        world = open(&store, &Config::default());
+        let machines = world.handle.machines().clone();
+        for (name, qualifier, output) in [("a", ":1", "1"), ("b", ":2", "2"), ("c", ":live", "2"), ("d", "", "3")] {
+            let input = payload("0");
+            world.handle.start(&format!("{arn}{qualifier}"), Some(name), input, None).await.unwrap();
+            assert_eq!(world.end("m", name).await, format!("SUCCEEDED {output}"), "{qualifier}");
+        }
+        let row = world.engine.reader().describe(&engine::execution_arn(&arn, "c")).unwrap().unwrap().row;
+        assert_eq!((row.version, row.alias.as_deref()), (Some(2), Some("live")));
+        assert_eq!(machines.publish(&arn, None, "again".into(), engine::now()).unwrap().number, 4);
+        let gone = world.handle.start(&format!("{arn}:3"), None, payload("0"), None).await;
+        assert!(matches!(gone, Err(StartError::MachineDoesNotExist)));
+        world.engine.shut_down(Duration::ZERO);
+    });
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Logged>>);
+
+impl LogSink for Kept {
+    fn log(&self, logged: Box<Logged>) {
+        self.0.lock().unwrap().push(*logged);
+    }
+}
+
+#[test]
+fn machines_that_log_tell_their_events_once_and_others_none() {
+    each(async |store| {
+        let kept = Arc::new(Kept::default());
+        let mut world = open(&store, &Config { log: kept.clone(), ..Config::default() });
+        world.create("quiet", PASS);
+        world.create("loud", PASS);
+        let level = |level: &str| Update {
+            settings: serde_json::Map::from_iter([(
+                "loggingConfiguration".to_owned(),
+                serde_json::json!({ "level": level }),
+            )]),
+            ..Update::default()
+        };
+        let machines = world.handle.machines().clone();
+        machines.update(&format!("{ARN}quiet"), level("OFF"), engine::now()).unwrap();
+        machines.update(&format!("{ARN}loud"), level("ALL"), engine::now()).unwrap();
+        for name in ["quiet", "loud"] {
+            world.start(name, "x", "{}").await.unwrap();
+            world.end(name, "x").await;
+        }
+        world.engine.shut_down(Duration::ZERO);
+        let kept = kept.0.lock().unwrap();
+        assert!(kept.iter().all(|logged| logged.execution_arn.contains(":loud:")));
+        let ids: Vec<u64> = kept.iter().flat_map(|logged| logged.events.iter().map(|event| event.id)).collect();
+        assert_eq!(ids, [1, 2, 3, 4]);
     });
 }

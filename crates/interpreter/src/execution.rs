@@ -42,6 +42,8 @@ pub struct About {
     pub input: Payload,
     /// How the tokens of its tasks name the execution.
     pub key: u64,
+    /// An Express execution: it has five minutes, and its history may be as long as they allow.
+    pub is_express: bool,
 }
 
 /// Names a frame within its execution, never used twice.

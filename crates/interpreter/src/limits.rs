@@ -38,3 +38,7 @@ pub const WAIT_SECONDS_MAX: i64 = 24_855 * 24 * 3600 + 86_399;
 
 /// "TimeoutSeconds" and "HeartbeatSeconds" of a Task: the quota of the language.
 pub const TASK_SECONDS_MAX: u64 = 99_999_999;
+
+/// "Maximum execution time" of an Express workflow: 5 minutes. Source: "Step Functions service quotas", AWS Step
+/// Functions Developer Guide.
+pub const EXPRESS_SECONDS_MAX: u64 = 5 * 60;

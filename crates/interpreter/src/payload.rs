@@ -16,26 +16,38 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct Payload(Arc<Inner>);
 
+#[derive(Default)]
 struct Inner {
     text: OnceLock<Box<str>>,
     value: OnceLock<Value>,
+    /// Of the text, counted when they are first asked for: a payload goes through many states.
+    brackets: OnceLock<u32>,
+    depth: OnceLock<u32>,
 }
 
 impl Payload {
     /// From text that is known to be JSON, or none.
     pub fn parse(text: &str) -> Result<Payload, serde_json::Error> {
         let value: Value = serde_json::from_str(text)?;
-        Ok(Payload(Arc::new(Inner { text: OnceLock::from(Box::from(text)), value: OnceLock::from(value) })))
+        Ok(Payload::of(Inner {
+            text: OnceLock::from(Box::from(text)),
+            value: OnceLock::from(value),
+            ..Inner::default()
+        }))
     }
 
     /// From text that was checked before, for instance because we wrote it. [`Payload::value`] panics on what is
     /// not JSON.
     pub fn from_checked_text(text: impl Into<Box<str>>) -> Payload {
-        Payload(Arc::new(Inner { text: OnceLock::from(text.into()), value: OnceLock::new() }))
+        Payload::of(Inner { text: OnceLock::from(text.into()), ..Inner::default() })
     }
 
     pub fn from_value(value: Value) -> Payload {
-        Payload(Arc::new(Inner { text: OnceLock::new(), value: OnceLock::from(value) }))
+        Payload::of(Inner { value: OnceLock::from(value), ..Inner::default() })
+    }
+
+    fn of(inner: Inner) -> Payload {
+        Payload(Arc::new(inner))
     }
 
     /// A JSON array of these, their texts unchanged.
@@ -83,7 +95,8 @@ impl Payload {
     /// Are objects and arrays nested in the text deeper than this?
     pub fn is_deeper_than(&self, levels: usize) -> bool {
         // Few texts have so many brackets at all, and counting them is quick.
-        opening_brackets(self.text()) > levels && self.depth() > levels
+        let brackets = self.0.brackets.get_or_init(|| opening_brackets(self.text()) as u32);
+        *brackets as usize > levels && *self.0.depth.get_or_init(|| self.depth() as u32) as usize > levels
     }
 
     /// How deep objects and arrays are nested in the text.

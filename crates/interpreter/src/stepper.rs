@@ -13,7 +13,7 @@ use asl::scope::Entropy;
 use crate::execution::{Branch, Execution, Frame, FrameId, MapRunId, Status, TaskId, TimerId, Timestamp, Wait, WaitId};
 use crate::history::{EventKind, Failure, HistoryEvent, StateType};
 use crate::input::{Input, InputKind, Rejected, Setting};
-use crate::limits::{HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
+use crate::limits::{EXPRESS_SECONDS_MAX, HISTORY_EVENTS_MAX, STEP_EVENTS_MAX};
 use crate::payload::Payload;
 use crate::states;
 use crate::token::Token;
@@ -146,8 +146,10 @@ impl<'a> Stepper<'a> {
 
     /// TimeoutSeconds of the state machine. A child of a Map Run has the time that its parent has.
     fn set_deadline(&mut self) {
-        let seconds = self.setting.definition.timeout_seconds;
-        if let Some(seconds) = seconds.filter(|_| self.execution.block == asl::Definition::ROOT) {
+        let own = self.setting.definition.timeout_seconds;
+        let own = own.filter(|_| self.execution.block == asl::Definition::ROOT);
+        let most = self.setting.about.is_express.then_some(EXPRESS_SECONDS_MAX);
+        if let Some(seconds) = own.into_iter().chain(most).min() {
             let at = self.at.after_ms(seconds.saturating_mul(1000));
             self.execution.deadline = Some(at);
             self.command(Command::SetTimer(TimerId::Execution, at));
@@ -592,7 +594,7 @@ impl<'a> Stepper<'a> {
     /// execution ends: only a terminal event may take the last number.
     pub fn emit(&mut self, previous: u64, kind: EventKind) -> u64 {
         let id = self.execution.last_event + 1;
-        if id >= HISTORY_EVENTS_MAX && !kind.is_terminal() {
+        if id >= HISTORY_EVENTS_MAX && !kind.is_terminal() && !self.setting.about.is_express {
             self.full = true;
             return previous;
         }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aws_cloudformation::{Build, Code, Function, Plan, StateMachine, Table};
+use aws_cloudformation::{Build, Code, Function, Plan, StateMachine, StateMachineKind, Table};
 use serde_json::{Value, json};
 
 use crate::apis::{self, StoredApi};
@@ -21,6 +21,7 @@ use crate::server::Server;
 pub struct Deployed {
     pub tables: Vec<String>,
     pub functions: Vec<String>,
+    pub activities: Vec<String>,
     pub state_machines: Vec<String>,
     /// Name and address of each API.
     pub apis: Vec<(String, SocketAddr)>,
@@ -40,13 +41,6 @@ pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
     errors.extend(apis::refusals(plan));
     if !errors.is_empty() {
         return Err(errors.join("\n"));
-    }
-    for machine in plan.state_machines.iter().filter(|machine| asks_for_logs(machine)) {
-        let place = format!("{}:{}:{}", plan.template.display(), machine.at.line, machine.at.column);
-        say(&format!(
-            "{place}: note: {}: logs of executions are not written yet, its logging is off",
-            machine.logical_id
-        ));
     }
     Ok(Prepared { executables: build(plan, say)? })
 }
@@ -72,6 +66,12 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
             |error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name),
         )?;
         done.functions.push(function.name.clone());
+    }
+    for activity in &plan.activities {
+        // One that is there already is the same: it has nothing but its name.
+        let created = server.front.states.call("CreateActivity", json!({ "name": activity.name })).await;
+        created.map_err(|error| format!("activity {}: {error}", activity.name))?;
+        done.activities.push(activity.name.clone());
     }
     for machine in &plan.state_machines {
         put_machine(server, machine).await?;
@@ -208,11 +208,6 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
 }
 
 /// Logs of executions are not written yet.
-fn asks_for_logs(machine: &StateMachine) -> bool {
-    let level = machine.logging.as_ref().and_then(|logging| logging["level"].as_str());
-    !matches!(level, None | Some("OFF"))
-}
-
 /// Creates the state machine, or brings the one of this name to the template's definition.
 async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), String> {
     let states = &server.front.states;
@@ -222,14 +217,19 @@ async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), Stri
         "roleArn": machine.role_arn,
         "tracingConfiguration": { "enabled": machine.tracing },
     });
-    if let Some(logging) = machine.logging.as_ref().filter(|_| !asks_for_logs(machine)) {
+    if machine.kind == StateMachineKind::Express {
+        body["type"] = "EXPRESS".into();
+    }
+    if let Some(logging) = &machine.logging {
         body["loggingConfiguration"] = logging.clone();
     }
     let created = states.call("CreateStateMachine", body.clone()).await;
     let done = match created {
         Err(error) if error.name == "StateMachineAlreadyExists" => {
             let members = body.as_object_mut().expect("the body was made as an object");
+            // An update changes neither.
             members.remove("name");
+            members.remove("type");
             members.insert("stateMachineArn".into(), machine.arn.as_str().into());
             states.call("UpdateStateMachine", body).await
         }

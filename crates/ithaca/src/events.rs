@@ -49,6 +49,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// Can it be written to? A webhook may come later.
+    pub fn check(&self) -> io::Result<()> {
+        match self {
+            Target::File(path) => append(path, b""),
+            Target::Webhook { .. } => Ok(()),
+        }
+    }
+
     /// A URL, or else a path.
     pub fn parse(text: &str) -> Result<Target, String> {
         let Some((scheme, _)) = text.split_once("://") else { return Ok(Target::File(PathBuf::from(text))) };
@@ -69,18 +77,16 @@ pub struct Followers {
 }
 
 impl Followers {
-    /// A follower for each target, from now on. A file must be there to be written to.
-    pub fn start(targets: &[Target], states: &States, watch: impl Fn() -> Receiver<StatusChange>) -> io::Result<Self> {
+    /// A follower for each target. What they are told came from before the engine was opened on, or what it did first
+    /// would be missed.
+    pub fn start(targets: Vec<(Target, Receiver<StatusChange>)>, states: &States) -> Followers {
         let stop = watch::Sender::new(false);
-        let mut tasks = Vec::new();
-        for target in targets {
-            if let Target::File(path) = target {
-                append(path, b"")?;
-            }
-            let follower = Follower { target: target.clone(), states: states.clone(), connection: None };
-            tasks.push(tokio::spawn(follower.run(watch(), stop.subscribe())));
-        }
-        Ok(Followers { stop, tasks })
+        let follow = |(target, changes)| {
+            let follower = Follower { target, states: states.clone(), connection: None };
+            tokio::spawn(follower.run(changes, stop.subscribe()))
+        };
+        let tasks = targets.into_iter().map(follow).collect();
+        Followers { stop, tasks }
     }
 
     /// Lets what has happened be told, within a bound.

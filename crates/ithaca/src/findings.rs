@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use asl::{Diagnostic, Severity};
+use asl::{Diagnostic, MachineType, Severity};
 use aws_cloudformation::{Plan, StateMachine, StateMachineKind};
 use serde_json::{Value, json};
 
@@ -60,7 +60,11 @@ fn severity(diagnostic: &Diagnostic) -> &'static str {
 
 /// What a definition's text deserves to be told: warnings if it can be used, else what is wrong with it.
 pub fn in_text(file: &Path, text: &str) -> Vec<Finding> {
-    let found = match asl::parse::parse(text) {
+    in_text_of(file, text, MachineType::Standard)
+}
+
+fn in_text_of(file: &Path, text: &str, machine_type: MachineType) -> Vec<Finding> {
+    let found = match asl::parse_as(text, machine_type) {
         Ok(parsed) => parsed.warnings,
         Err(diagnostics) => diagnostics,
     };
@@ -69,30 +73,18 @@ pub fn in_text(file: &Path, text: &str) -> Vec<Finding> {
 
 /// The same for every state machine of a template.
 pub fn in_plan(plan: &Plan) -> Vec<Finding> {
-    plan.state_machines.iter().flat_map(|machine| in_machine(plan, machine)).collect()
+    plan.state_machines.iter().flat_map(in_machine).collect()
 }
 
-fn in_machine(plan: &Plan, machine: &StateMachine) -> Vec<Finding> {
-    if machine.kind == StateMachineKind::Express {
-        return vec![no_express(plan, machine)];
-    }
-    let mut found = in_text(&machine.definition.file, &machine.definition.text);
+fn in_machine(machine: &StateMachine) -> Vec<Finding> {
+    let machine_type = match machine.kind {
+        StateMachineKind::Express => MachineType::Express,
+        StateMachineKind::Standard => MachineType::Standard,
+    };
+    let mut found = in_text_of(&machine.definition.file, &machine.definition.text, machine_type);
     for finding in &mut found {
         let at = machine.definition.locate(&finding.diagnostic.pointer);
         (finding.diagnostic.line, finding.diagnostic.column) = (at.line, at.column);
     }
     found
-}
-
-fn no_express(plan: &Plan, machine: &StateMachine) -> Finding {
-    let diagnostic = Diagnostic {
-        severity: Severity::Error,
-        code: "ITHACA_NOT_SERVED_YET",
-        message: "Ithaca does not serve EXPRESS state machines yet".into(),
-        pointer: machine.logical_id.clone(),
-        line: machine.at.line,
-        column: machine.at.column,
-        help: Some("make its Type STANDARD".into()),
-    };
-    Finding { file: plan.template.clone(), diagnostic }
 }

@@ -51,7 +51,6 @@ const FUNCTIONS: &[(&str, usize)] = &[
     ("round", 2),
     ("spread", 1),
     ("sqrt", 1),
-    ("substring", 3),
     ("substringAfter", 2),
     ("substringBefore", 2),
     ("sum", 1),

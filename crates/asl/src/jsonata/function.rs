@@ -17,7 +17,7 @@ use super::host::{Host, Outcome, coded};
 pub(super) use chance::{random, shuffle, uuid};
 pub(super) use list::{partition, range, up_to};
 pub(super) use moment::{millis, now, to_millis};
-pub(super) use text::{concatenate, format_integer, hash, join, pad, parse, replace, split, string};
+pub(super) use text::{concatenate, format_integer, hash, join, pad, parse, replace, split, string, substring};
 
 /// Not available in Step Functions; so AWS says it.
 pub(super) fn eval(_: &Host, _: &[JValue], _: &JValue) -> Outcome {

@@ -41,6 +41,13 @@ impl Guard<'_> {
     }
 
     fn node_here(&self, node: &mut AstNode) {
+        if let AstNode::Binary { op: BinaryOp::ChainPipe, rhs, .. } = node
+            && is_operator(rhs)
+        {
+            // A call on the right side of `~>` gets the left side as an argument more; an operator is no function,
+            // and must not look like a call because the host, or the tree that tells, puts one in its place.
+            **rhs = AstNode::Block(vec![take(rhs)]);
+        }
         if let AstNode::Function { name, args, is_builtin: true } = node {
             self.arguments(name, args);
         } else {
@@ -149,6 +156,14 @@ fn either(named: &'static Named, args: Vec<AstNode>) -> AstNode {
         else_branch: Some(Box::new(call(named.as_call(), variables().into_iter().chain([context_item()]).collect()))),
     };
     AstNode::Block(bindings.chain([choice]).collect())
+}
+
+fn is_operator(node: &AstNode) -> bool {
+    match node {
+        AstNode::Unary { .. } => true,
+        AstNode::Binary { op, .. } => !matches!(op, BinaryOp::ChainPipe | BinaryOp::ColonEqual),
+        _ => false,
+    }
 }
 
 /// A function that is not called here but passed on.

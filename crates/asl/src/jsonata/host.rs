@@ -126,7 +126,7 @@ const fn named(name: &'static str, parameters: usize, run: Run) -> Named {
     Named { name, parameters, arity: parameters, run }
 }
 
-static FUNCTIONS: [Named; 17] = [
+static FUNCTIONS: [Named; 18] = [
     // Step Functions' own.
     named("partition", 2, function::partition),
     named("range", 3, function::range),
@@ -147,6 +147,8 @@ static FUNCTIONS: [Named; 17] = [
     named("replace", 4, function::replace),
     named("split", 3, function::split),
     named("formatInteger", 2, function::format_integer),
+    // Whose arithmetic is not checked.
+    named("substring", 3, function::substring),
 ];
 
 /// Gives an evaluator what a guarded tree calls.

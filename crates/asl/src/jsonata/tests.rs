@@ -50,6 +50,11 @@ fn cause(text: &str) -> String {
 fn values() {
     let rows = [
         ("$states.input.orderId", json!("o-1")),
+        ("$substring('abc', 1e308)", json!("")),
+        ("$substring('abc', 1, 1e308)", json!("bc")),
+        ("$substring('abc', -1e308, 1e308)", json!("abc")),
+        ("$substring('abcd', -3, 2.9)", json!("bc")),
+        ("$states.input.orderId.$substring(1)", json!("-1")),
         ("$states.input.items.price", json!([2.5, 4])),
         ("$states.input.items[id = 2].price", json!(4)),
         ("$states.input.items.id.$string()", json!(["1", "2"])),
@@ -190,6 +195,12 @@ fn sentences_of_failures() {
             "T2010: The expressions either side of operator \">\" must evaluate to numeric or string values".to_owned(),
         ),
         ("$unknown(1)", "T1006: Attempted to invoke a non-function".to_owned()),
+        // An operator is no function, whatever stands for it in the tree that is evaluated.
+        (
+            "1 ~> 'a' & 'b'",
+            "T2006: The right side of the function application operator ~> must be a function".to_owned(),
+        ),
+        ("1 ~> -'a'", "D1002: Cannot negate a non-numeric value: \"a\"".to_owned()),
         ("$map($states.input.items, function($i){ $uppercase($i.id) })", mismatch(1, "uppercase")),
     ];
     for (text, expected) in coded {

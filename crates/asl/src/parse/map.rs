@@ -8,7 +8,7 @@ use super::distributed;
 use super::fields::Fields;
 use super::language::Language;
 use super::query::Moment;
-use super::report::{Problem, Read, Refused, Report};
+use super::report::{Problem, Read, Refused, Report, code};
 use super::schema;
 use super::state::{Here, Parser};
 
@@ -24,6 +24,7 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Map> {
     let next = p.next(here);
     let (retry, catch) = errors?;
     let (processor, distributed) = processor?;
+    let is_misplaced = distributed.is_none() && misplaced(p, here);
     Ok(Map {
         io: io?,
         items: items?,
@@ -36,6 +37,7 @@ pub(crate) fn parse(p: &mut Parser<'_>, here: &Here<'_>) -> Read<Map> {
         catch,
         next: next?,
         distributed,
+        is_misplaced,
     })
 }
 
@@ -87,23 +89,20 @@ fn processor(p: &mut Parser<'_>, here: &Here<'_>) -> Read<(BlockId, Option<Distr
     schema::check(&fields, schema::PROCESSOR, p.report);
     let distributed = match config(p, &fields)? {
         Some(is_express) => Some(distributed::parse(p, here, is_express)?),
-        None => {
-            inline_only(p, here)?;
-            None
-        }
+        None => None,
     };
     Ok((here.inner.first().copied().flatten().ok_or(Refused)?, distributed))
 }
 
-/// Refuses what an inline Map has not.
-fn inline_only(p: &mut Parser<'_>, here: &Here<'_>) -> Read<()> {
-    let mut result = Ok(());
-    for name in distributed::FIELDS.iter().filter(|name| here.fields.has(name)) {
-        let problem = Problem::schema(&here.fields.at, format!("Field '{name}' is not supported"));
-        let help = "only a distributed Map has it: set ProcessorConfig.Mode to DISTRIBUTED";
-        result = Err(p.report.add(problem.exact(&here.fields.at.key(name)).help(help)));
+/// Warns of what an inline Map has not. AWS accepts it, and lets the state fail.
+fn misplaced(p: &mut Parser<'_>, here: &Here<'_>) -> bool {
+    let found: Vec<&str> = distributed::FIELDS.iter().copied().filter(|name| here.fields.has(name)).collect();
+    for name in &found {
+        let problem = Problem::new(code::INLINE_MAP, &here.fields.at.key(name), format!("'{name}' has no place here"));
+        let help = "only a distributed Map has it, and this state will fail: set ProcessorConfig.Mode to DISTRIBUTED";
+        p.report.add(problem.warning().help(help));
     }
-    result
+    found.iter().any(|name| *name != "Label")
 }
 
 /// Whether the children are Express executions, of a distributed Map; none for an inline one.

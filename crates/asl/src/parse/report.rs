@@ -23,6 +23,7 @@ pub(crate) mod code {
     pub const SHADOWED: &str = "ITHACA_SHADOWED_VARIABLE";
     pub const UNREACHABLE: &str = "ITHACA_UNREACHABLE_STATE";
     pub const COMPENSATES_NOTHING: &str = "ITHACA_COMPENSATES_NOTHING";
+    pub const INLINE_MAP: &str = "ITHACA_INLINE_MAP";
     pub const MORE: &str = "ITHACA_MORE_DIAGNOSTICS";
 }
 

@@ -106,7 +106,7 @@ fn is_region(text: &str) -> bool {
 
 /// AWS takes words too, as in the ARNs of examples: so recorded.
 fn is_account(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// `function:NAME` or `function:NAME:QUALIFIER`.

@@ -53,6 +53,8 @@ pub struct Groups {
     groups: BTreeMap<String, Group>,
     /// Distinguishes the streams of this run from those of earlier ones.
     run: u32,
+    /// Groups that stay where they are: a log that cannot be read stops nobody.
+    pub unreadable: Vec<Failure>,
 }
 
 pub struct Group {
@@ -85,20 +87,22 @@ fn escaped(name: &str) -> Result<String, Failure> {
 
 impl Groups {
     pub fn open(folder: &Path, now: i64) -> Result<Groups, Failure> {
-        let mut groups = BTreeMap::new();
+        let (mut groups, mut unreadable) = (BTreeMap::new(), Vec::new());
         if folder.is_dir() {
             for entry in file("reading", folder, std::fs::read_dir(folder))? {
                 let path = file("reading", folder, entry)?.path();
                 // A folder without this file was being made or deleted when the process died.
                 if path.join(GROUP_FILE).is_file() {
-                    let group = Group::open(&path)?;
-                    groups.insert(group.about.name.clone(), group);
+                    match Group::open(&path) {
+                        Ok(group) => drop(groups.insert(group.about.name.clone(), group)),
+                        Err(failure) => unreadable.push(failure),
+                    }
                 }
             }
         }
         // Seconds will do: a folder has one process at a time.
         let run = u32::try_from(now / 1000).unwrap_or_default();
-        Ok(Groups { folder: folder.to_owned(), groups, run })
+        Ok(Groups { folder: folder.to_owned(), groups, run, unreadable })
     }
 
     pub fn get(&self, name: &str) -> Option<&Group> {
@@ -119,6 +123,10 @@ impl Groups {
             return Err(Failure::TooManyGroups);
         }
         let folder = self.folder.join(escaped(name)?);
+        if folder.join(GROUP_FILE).exists() {
+            let why = "it is of a group that could not be opened: move it away to make this one".to_owned();
+            return Err(Failure::Unreadable { path: folder, why });
+        }
         // What a crash has left of a group of this name is not part of the new one.
         remove(&folder)?;
         file("making", &folder, std::fs::create_dir_all(&folder))?;

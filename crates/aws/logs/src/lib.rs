@@ -39,6 +39,11 @@ impl Logs {
         Ok(Logs { groups: Arc::new(Mutex::new(Groups::open(folder, now_ms())?)), home: home.clone() })
     }
 
+    /// Groups that could not be opened, each with the reason. They stay as they are.
+    pub fn unreadable(&self) -> Vec<String> {
+        self.lock().unreadable.iter().map(Failure::to_string).collect()
+    }
+
     /// Makes a group, if there is none of this name.
     pub fn declare(&self, group: &str) -> Result<(), Failure> {
         let mut groups = self.lock();

@@ -116,6 +116,26 @@ async fn groups_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_group_that_cannot_be_read_harms_no_other_and_is_not_lost() {
+    let folder = Folder::new("unreadable");
+    let logs = folder.open();
+    for name in ["good", "newer", "broken"] {
+        logs.declare(name).unwrap();
+    }
+    drop(logs);
+    let file = |group: &str| folder.0.join(group).join("group.json");
+    std::fs::write(file("newer"), r#"{"format":2,"name":"newer","created_at":0,"retention_days":null}"#).unwrap();
+    std::fs::write(file("broken"), "{").unwrap();
+    let logs = folder.open();
+    let mut told = logs.unreadable();
+    told.sort();
+    assert!(told[0].contains("broken") && told[1].contains("its format is 2, this version knows 1"), "{told:?}");
+    assert_eq!(all(&logs, "DescribeLogGroups", json!({}), "logGroups").await.len(), 1);
+    assert!(logs.declare("newer").unwrap_err().to_string().contains("move it away"));
+    assert!(file("newer").is_file());
+}
+
+#[tokio::test]
 async fn names_stay_in_the_folder() {
     let folder = Folder::new("names");
     let logs = folder.open();
@@ -220,4 +240,72 @@ async fn a_line_that_a_crash_has_cut_harms_no_other() {
         all(&folder.open(), "DescribeLogStreams", json!({ "logGroupName": GROUP }), "logStreams").await.len(),
         1
     );
+}
+
+#[tokio::test]
+async fn hostile_members_are_refused_in_aws_form() {
+    const OPERATIONS: [&str; 8] = [
+        "CreateLogGroup",
+        "DeleteLogGroup",
+        "DeleteRetentionPolicy",
+        "DescribeLogGroups",
+        "DescribeLogStreams",
+        "FilterLogEvents",
+        "GetLogEvents",
+        "PutRetentionPolicy",
+    ];
+    const MEMBERS: [&str; 16] = [
+        "logGroupName",
+        "logGroupIdentifier",
+        "logStreamName",
+        "logStreamNames",
+        "logStreamNamePrefix",
+        "logGroupNamePrefix",
+        "logGroupNamePattern",
+        "filterPattern",
+        "nextToken",
+        "limit",
+        "startTime",
+        "endTime",
+        "startFromHead",
+        "descending",
+        "orderBy",
+        "retentionInDays",
+    ];
+    let hostile = [
+        json!(null),
+        json!(-1),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("\u{0}\u{e9}\u{1f600}"),
+        json!("../.."),
+        json!("f/18446744073709551615"),
+        json!("18446744073709551615/s"),
+        json!("arn:aws:logs:::log-group:"),
+        json!("?"),
+        json!("\"\\"),
+        json!("x".repeat(10_000)),
+        json!([]),
+        json!(["s", "s"]),
+        json!({}),
+        json!(true),
+    ];
+    let folder = Folder::new("hostile");
+    let logs = folder.open();
+    logs.declare(GROUP).unwrap();
+    put(&logs, "s", 3);
+    for operation in OPERATIONS {
+        for member in MEMBERS {
+            for value in &hostile {
+                logs.declare(GROUP).unwrap();
+                let mut body = json!({ "logGroupName": GROUP, "logStreamName": "s", "retentionInDays": 1 });
+                body[member] = value.clone();
+                // Also that a refusal names an error is checked there.
+                if let Err(refused) = ask(&logs, operation, body.clone()).await {
+                    assert!(!refused.starts_with("InternalServerError"), "{operation} {body}: {refused}");
+                }
+            }
+        }
+    }
 }

@@ -73,9 +73,12 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
         Kind::Activity => ("activity", 1),
         Kind::MapRun => ("mapRun", 2),
     };
-    let is_kind = resource.next() == Some(type_name);
+    let found = resource.next().unwrap_or_default();
+    if arn.service == "states" && found != type_name {
+        return Err(errors::invalid_arn(&format!("Resource type not valid in this context: {found}")));
+    }
     let names: Vec<&str> = resource.collect();
-    if arn.service != "states" || !is_kind || names.len() < parts || names.iter().any(|name| name.is_empty()) {
+    if arn.service != "states" || names.len() < parts || names.iter().any(|name| name.is_empty()) {
         return Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}")));
     }
     Ok(())

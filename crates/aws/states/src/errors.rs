@@ -47,7 +47,8 @@ pub fn machine_limit() -> Error {
     Error::client("StateMachineLimitExceeded", "State machine limit exceeded")
 }
 
-pub fn type_not_supported(text: impl Into<String>) -> Error {
+pub fn not_this_type() -> Error {
+    let text = "This operation is not supported by this type of state machine";
     Error::client("StateMachineTypeNotSupported", text)
 }
 
@@ -184,6 +185,7 @@ pub fn from_start(error: StartError, machine_arn: &str) -> Error {
     match error {
         StartError::MachineDoesNotExist => machine_does_not_exist(machine_arn),
         StartError::MachineDeleting => machine_deleting(machine_arn),
+        StartError::NotExpress => not_this_type(),
         StartError::AlreadyExists { execution_arn } => execution_exists(&execution_arn),
         StartError::Throttled => throttled(),
         StartError::TooManyOpen => execution_limit(),

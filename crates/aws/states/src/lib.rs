@@ -18,10 +18,11 @@ mod wire;
 use std::sync::Arc;
 
 use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
-use engine::{Handle, Reader};
+use engine::{Handle, Parent, Reader};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
+pub use actions::start_sync_execution::shape as sync_answer;
 pub use logging::{LogTarget, Record, Recorder, records as log_records};
 
 /// What comes before the operation in `X-Amz-Target`.
@@ -76,12 +77,24 @@ impl States {
         if request.body().len() > REQUEST_BYTES_MAX {
             return Err(errors::request_too_large(request.body().len(), REQUEST_BYTES_MAX));
         }
-        let body = wire::parse(request.body())?;
+        let mut body = wire::parse(request.body())?;
+        // A trace may be told in either place; the body's word counts.
+        if operation == "StartExecution"
+            && body["traceHeader"].is_null()
+            && let Some(trace) = request.headers().get("x-amzn-trace-id").and_then(|value| value.to_str().ok())
+        {
+            body["traceHeader"] = trace.into();
+        }
         actions::dispatch(self, operation, body).await
     }
 
     /// Calls an action with a body, as if it had come over the wire: for the command line's own use.
     pub async fn call(&self, operation: &str, body: Value) -> Result<Value, Error> {
         actions::dispatch(self, operation, body).await
+    }
+
+    /// StartExecution for a task that waits for the end of what it starts.
+    pub async fn start_nested(&self, body: Value, parent: Parent) -> Result<Value, Error> {
+        actions::start_nested(self, body, parent).await
     }
 }

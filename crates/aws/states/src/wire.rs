@@ -37,11 +37,18 @@ pub fn date(at: Timestamp) -> Value {
 
 /// The ARNs of the version and the alias that an execution was started through.
 pub fn started_through(row: &Row) -> Map<String, Value> {
-    let qualified = |qualifier: &dyn std::fmt::Display| format!("{}:{qualifier}", row.machine_arn);
+    // The ARN of a Map Run's executions names their Map state too, which has no versions.
+    let (machine, _) = split_label(&row.machine_arn);
+    let qualified = |qualifier: &dyn std::fmt::Display| format!("{machine}:{qualifier}");
     let mut members = Map::new();
     put(&mut members, "stateMachineVersionArn", row.version.map(|version| qualified(&version)));
     put(&mut members, "stateMachineAliasArn", row.alias.as_ref().map(|alias| qualified(alias)));
     members
+}
+
+/// The ARN of a machine, and the label of its Map state that the ARN names.
+pub fn split_label(arn: &str) -> (&str, Option<&str>) {
+    arn.split_once('/').map_or((arn, None), |(machine, label)| (machine, Some(label)))
 }
 
 /// Puts a member in if there is something to put.

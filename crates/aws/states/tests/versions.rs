@@ -265,3 +265,36 @@ async fn pages_and_quotas() {
     assert!(over.unwrap_err().starts_with("ServiceQuotaExceededException: "));
     account.close();
 }
+
+#[tokio::test]
+async fn the_executions_of_a_map_run_tell_whose_they_are() {
+    let account = Account::open();
+    let item = json!({ "StartAt": "B", "States": { "B": { "Type": "Pass", "End": true } } });
+    let mut processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" } });
+    processor.as_object_mut().unwrap().extend(item.as_object().unwrap().clone());
+    let map = json!({ "Type": "Map", "Label": "each", "ItemProcessor": processor, "End": true });
+    let definition = json!({ "StartAt": "A", "States": { "A": map } }).to_string();
+    account.create(json!({ "definition": definition, "publish": true })).await;
+    let start = json!({ "stateMachineArn": at("1"), "input": "[1]" });
+    let started = account.ask("StartExecution", start).await.unwrap();
+    let parent = json!({ "executionArn": started["executionArn"] });
+    let ended = async || {
+        while account.ask("DescribeExecution", parent.clone()).await.unwrap()["status"] == "RUNNING" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), ended()).await.expect("it ends");
+    let runs = account.ask("ListMapRuns", parent).await.unwrap();
+    let run = &runs["mapRuns"][0]["mapRunArn"];
+    let children = account.ask("ListExecutions", json!({ "mapRunArn": run })).await.unwrap();
+    let child = &children["executions"][0];
+    assert_eq!(child["stateMachineArn"], format!("{MACHINE}/each"));
+    assert_eq!(child["stateMachineVersionArn"], at("1"));
+    let child = json!({ "executionArn": child["executionArn"] });
+    let machine = account.ask("DescribeStateMachineForExecution", child).await.unwrap();
+    assert_eq!((&machine["label"], &machine["mapRunArn"]), (&json!("each"), run));
+    let labelled = json!({ "stateMachineArn": format!("{MACHINE}/each") });
+    let refused = account.ask("DescribeStateMachine", labelled).await.unwrap_err();
+    assert!(refused.starts_with("ValidationException: "), "{refused}");
+    account.close();
+}

@@ -340,6 +340,7 @@ impl Core {
             is_dirty: false,
             is_new: true,
             items: input.items,
+            on_end: None,
         };
         self.take_in(id, active);
         let run = self.map_runs.get_mut(&key).expect("INVARIANT: a run that starts something is there");

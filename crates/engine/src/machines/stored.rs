@@ -103,6 +103,7 @@ pub fn revision(what: &str, machine: u32, number: u32, bytes: &[u8]) -> Result<R
         role_arn: stored.role_arn.into(),
         text: stored.definition.into(),
         is_logged: log::is_on(&stored.settings),
+        is_express: super::is_express(&stored.settings),
         settings: stored.settings,
         created_at: stored.created_at,
         parsed: OnceLock::new(),

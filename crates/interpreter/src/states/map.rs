@@ -21,6 +21,10 @@ pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Fai
         // So recorded: a Map in JSONata has begun before its fields are evaluated, so that it fails with them.
         step.frame_mut(id).wait = Wait::Map(MapWait::default());
     }
+    if map.is_misplaced {
+        let cause = "The ItemReader, ItemBatcher and ResultWriter fields are not supported for INLINE maps";
+        return Err(Failure::new("States.Runtime", step.runtime_cause(id, cause)));
+    }
     if let Some(distributed) = &map.distributed {
         return map_run::enter(step, id, map, distributed);
     }

@@ -87,8 +87,28 @@ fn arguments(step: &mut Stepper<'_>, id: FrameId, task: &Task) -> Result<Asked, 
     let timeout_seconds = seconds(step, id, task.timeout.as_ref(), &input, "TimeoutSeconds")?;
     let heartbeat_seconds = seconds(step, id, task.heartbeat.as_ref(), &input, "HeartbeatSeconds")?;
     let parameters = step.arguments(id, &task.io, &input)?;
+    if let Some(field) = misshapen(&task.resource, &parameters) {
+        let shown = parameters.text();
+        let why = format!("[The value of the field '{field}' has an invalid format]");
+        let cause = format!("The Parameters '{shown}' could not be used to start the Task: {why}");
+        return Err(Failure::new("States.Runtime", step.runtime_cause(id, &cause)));
+    }
     let role_arn = role_arn(step, id, task.credentials.as_ref(), &input)?;
     Ok(Asked { parameters, role_arn, timeout_seconds, heartbeat_seconds })
+}
+
+/// The first parameter that AWS refuses before the task is scheduled.
+fn misshapen(resource: &Resource, parameters: &Payload) -> Option<&'static str> {
+    /// Of `apigateway:invoke`: each name has a list of texts.
+    const LISTS: [&str; 2] = ["Headers", "QueryParameters"];
+    let is_list = |value: &Value| value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string));
+    let is_shaped = |value: &Value| value.as_object().is_some_and(|lists| lists.values().all(is_list));
+    match resource.call() {
+        Some(("apigateway", "invoke")) => {
+            LISTS.into_iter().find(|field| parameters.value().get(field).is_some_and(|value| !is_shaped(value)))
+        }
+        _ => None,
+    }
 }
 
 /// `RoleArn` of the Credentials.

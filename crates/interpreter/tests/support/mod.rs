@@ -73,6 +73,7 @@ impl World {
             started_at: START,
             input: Payload::parse(input).expect("the input is JSON"),
             key: 1,
+            is_express: false,
         };
         Ok(World::with(parsed.definition, about))
     }

@@ -61,6 +61,23 @@ pub(in super::super) fn join(host: &Host, args: &[JValue], context: &JValue) -> 
     Host::builtin("join", args, context)
 }
 
+/// The language's adds places and lengths as 64-bit integers, unchecked; beyond any text one is as good as another.
+pub(in super::super) fn substring(_: &Host, args: &[JValue], context: &JValue) -> Outcome {
+    const FAR: f64 = VALUE_BYTES_MAX as f64;
+    let near = |arg: &JValue| match arg {
+        JValue::Number(number) => JValue::Number(number.clamp(-FAR, FAR)),
+        other => other.clone(),
+    };
+    let args: Vec<JValue> = args.iter().map(near).collect();
+    match &args[..] {
+        [JValue::String(text), JValue::Number(start)] => Ok(language::substring(text, *start as i64, None)?),
+        [JValue::String(text), JValue::Number(start), JValue::Number(length)] => {
+            Ok(language::substring(text, *start as i64, Some(*length as i64))?)
+        }
+        _ => Host::builtin("substring", &args, context),
+    }
+}
+
 pub(in super::super) fn pad(host: &Host, args: &[JValue], context: &JValue) -> Outcome {
     // The width is the second argument, or the first when the text is the context item.
     let width = args.iter().find_map(JValue::as_f64).map_or(0.0, f64::abs);

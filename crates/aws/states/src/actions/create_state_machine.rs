@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use asl::MachineType;
 use aws_protocol::Error;
 use engine::{Created, NewMachine};
 use interpreter::Timestamp;
@@ -92,12 +93,15 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let definition = required(request.definition, "definition")?;
     let role_arn = required(request.role_arn, "roleArn")?;
     check::name(&name)?;
-    check_type(request.machine_type.as_deref())?;
-    check_definition(&definition)?;
+    let machine_type = machine_type(request.machine_type.as_deref())?;
+    check_definition(&definition, machine_type)?;
     let publish = request.publishing.description()?;
     let arn = states.home.arn("states", &format!("stateMachine:{name}"));
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
-    let settings = request.settings.into_map()?;
+    let mut settings = request.settings.into_map()?;
+    if machine_type == MachineType::Express {
+        settings.insert("type".into(), "EXPRESS".into());
+    }
     let new = NewMachine { arn: arn.clone(), name, role_arn, definition, tags, settings };
     states.declare_log(&new.settings).await?;
     let handle = states.handle.clone();
@@ -116,12 +120,10 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     }
 }
 
-pub fn check_type(machine_type: Option<&str>) -> Result<(), Error> {
-    match machine_type {
-        None | Some("STANDARD") => Ok(()),
-        Some("EXPRESS") => {
-            Err(errors::type_not_supported("Ithaca does not serve EXPRESS state machines yet: create a STANDARD one"))
-        }
+pub fn machine_type(name: Option<&str>) -> Result<MachineType, Error> {
+    match name {
+        None | Some("STANDARD") => Ok(MachineType::Standard),
+        Some("EXPRESS") => Ok(MachineType::Express),
         Some(other) => Err(errors::constraint(
             &format!("'{other}'"),
             "type",
@@ -130,9 +132,9 @@ pub fn check_type(machine_type: Option<&str>) -> Result<(), Error> {
     }
 }
 
-pub fn check_definition(definition: &str) -> Result<(), Error> {
+pub fn check_definition(definition: &str, machine_type: MachineType) -> Result<(), Error> {
     check::definition_size(definition)?;
-    match asl::parse::parse(definition) {
+    match asl::parse_as(definition, machine_type) {
         Ok(_) => Ok(()),
         Err(diagnostics) => Err(errors::invalid_definition(asl::aws_message(&diagnostics))),
     }

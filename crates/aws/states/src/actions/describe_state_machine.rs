@@ -21,7 +21,7 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    check::arn(&arn, Kind::StateMachine)?;
+    check::unlabelled(&arn)?;
     let with_data = with_data(request.included_data.as_deref())?;
     let (of, qualifier) = split_machine_arn(&arn);
     let machine = find(states, of, &arn).await?;
@@ -44,7 +44,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     answer.insert("stateMachineArn".into(), arn.as_str().into());
     answer.insert("name".into(), (*machine.name).into());
     answer.insert("status".into(), if machine.is_deleting { "DELETING" } else { "ACTIVE" }.into());
-    answer.insert("type".into(), "STANDARD".into());
+    answer.insert("type".into(), type_name(&revision).into());
     let created_at = version.as_ref().map_or(machine.created_at, |version| version.created_at);
     answer.insert("creationDate".into(), date(created_at));
     let description = version.map(|version| version.description).filter(|description| !description.is_empty());
@@ -74,11 +74,15 @@ pub fn common(answer: &mut Map<String, Value>, revision: &Revision, with_data: b
     }
     answer.insert("tracingConfiguration".into(), json!({ "enabled": false }));
     answer.insert("encryptionConfiguration".into(), json!({ "type": "AWS_OWNED_KEY" }));
-    answer.extend(settings.clone());
+    answer.extend(settings.iter().filter(|(name, _)| *name != "type").map(|(name, it)| (name.clone(), it.clone())));
     answer.insert("loggingConfiguration".into(), logging);
     if revision.number > 0 {
         answer.insert("revisionId".into(), revision.id().into());
     }
+}
+
+pub fn type_name(revision: &Revision) -> &'static str {
+    if revision.is_express { "EXPRESS" } else { "STANDARD" }
 }
 
 /// Which variables each state reads, if any does. A definition that this version can no longer run is shown all the

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::blocking;
 use super::describe_state_machine::{common, with_data};
 use crate::check::{self, Kind};
-use crate::wire::{date, required};
+use crate::wire::{date, put, required, split_label};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -23,15 +23,17 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let with_data = with_data(request.included_data.as_deref())?;
     let (reader, of) = (states.reader.clone(), arn.clone());
     let found = blocking(move || {
-        let Some(id) = reader.find(&of)? else { return Ok(None) };
-        let row = reader.row(id)?;
-        reader.revision(&row).map(Some)
+        let Some(found) = reader.describe(&of)? else { return Ok(None) };
+        let revision = reader.revision(&found.row)?;
+        Ok(Some((found, revision)))
     });
-    let revision = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
+    let (found, revision) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
     let mut answer = Map::new();
     answer.insert("stateMachineArn".into(), (*revision.machine_arn).into());
     answer.insert("name".into(), (*revision.machine_name).into());
     answer.insert("updateDate".into(), date(revision.created_at));
+    put(&mut answer, "mapRunArn", found.map_run_arn.as_deref());
+    put(&mut answer, "label", split_label(&found.row.machine_arn).1);
     common(&mut answer, &revision, with_data);
     Ok(Value::Object(answer))
 }

@@ -38,6 +38,9 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let limit = request.page.limit_with(EXECUTIONS_TOKEN_CHARS_MAX)?;
     let (of, qualifier) = split_machine_arn(&arn);
     let machine = find(states, of, &arn).await?;
+    if machine.revision.is_express {
+        return Err(errors::not_this_type());
+    }
     let filter = filter(&machine, qualifier, status).ok_or_else(|| errors::machine_does_not_exist(&arn))?;
     let list = format!("executions of {arn} {}", request.status_filter.as_deref().unwrap_or("ALL"));
     let from = request.page.next_token.map(|token| page::number(&token, &list)).transpose()?.map(ExecutionId);

@@ -4,6 +4,7 @@ use aws_protocol::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::describe_state_machine::type_name;
 use crate::States;
 use crate::page::{self, Page};
 use crate::wire::date;
@@ -29,7 +30,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
             json!({
                 "stateMachineArn": &*machine.arn,
                 "name": &*machine.name,
-                "type": "STANDARD",
+                "type": type_name(&machine.revision),
                 "creationDate": date(machine.created_at),
             })
         })

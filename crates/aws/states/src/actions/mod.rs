@@ -31,6 +31,7 @@ mod send_task_failure;
 mod send_task_heartbeat;
 mod send_task_success;
 mod start_execution;
+pub mod start_sync_execution;
 mod stop_execution;
 mod tag_resource;
 mod test_state;
@@ -91,6 +92,7 @@ actions! {
     "SendTaskHeartbeat" => send_task_heartbeat,
     "SendTaskSuccess" => send_task_success,
     "StartExecution" => start_execution,
+    "StartSyncExecution" => start_sync_execution,
     "StopExecution" => stop_execution,
     "TagResource" => tag_resource,
     "TestState" => test_state,
@@ -99,6 +101,11 @@ actions! {
     "UpdateStateMachine" => update_state_machine,
     "UpdateStateMachineAlias" => update_state_machine_alias,
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
+}
+
+/// StartExecution for a task that waits for the end.
+pub async fn start_nested(states: &States, body: Value, parent: engine::Parent) -> Result<Value, Error> {
+    start_execution::nested(states, members(body)?, parent).await
 }
 
 /// Runs what waits for the disk where it may wait.

@@ -58,18 +58,9 @@ const STATE_NAME_CHARS_MAX: usize = 80;
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let level = level(request.inspection_level.as_deref())?;
-    length(request.role_arn.as_deref(), "roleArn", ROLE_CHARS_MAX)?;
-    length(request.state_name.as_deref(), "stateName", STATE_NAME_CHARS_MAX)?;
+    check(&request)?;
     let text = required(request.definition, "definition")?;
     let configuration = request.state_configuration.unwrap_or_default();
-    configuration.check(request.mock.is_some())?;
-    match (&request.mock, &request.context, request.reveal_secrets) {
-        (None, Some(_), _) => return Err(mock::needs_mock("Context")),
-        (Some(_), _, Some(true)) => {
-            return Err(errors::validation("TestState does not support RevealSecrets when a mock is specified."));
-        }
-        _ => {}
-    }
     let context = request.context.as_deref().map(context::given).transpose()?;
     let variables = request.variables.as_deref().map_or(Ok(Vec::new()), variables)?;
     let subject = Subject::read(&text, request.state_name.as_deref())?;
@@ -103,6 +94,22 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         Ok(answer::render(&subject, &input, run.finish()?, level))
     })
     .await
+}
+
+/// What can be told without the state.
+fn check(request: &Request) -> Result<(), Error> {
+    length(request.role_arn.as_deref(), "roleArn", ROLE_CHARS_MAX)?;
+    length(request.state_name.as_deref(), "stateName", STATE_NAME_CHARS_MAX)?;
+    if let Some(configuration) = &request.state_configuration {
+        configuration.check(request.mock.is_some())?;
+    }
+    match (&request.mock, &request.context, request.reveal_secrets) {
+        (None, Some(_), _) => Err(mock::needs_mock("Context")),
+        (Some(_), _, Some(true)) => {
+            Err(errors::validation("TestState does not support RevealSecrets when a mock is specified."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A test blocks, and its expressions may take their time, so it has a thread to itself; it holds its place for as long
@@ -200,6 +207,7 @@ fn about(home: &Home, entropy: u64, role_arn: &str, input: &Payload) -> About {
         input: input.clone(),
         // Nobody can give a token back to a test, so it names nothing.
         key: 0,
+        is_express: false,
     }
 }
 

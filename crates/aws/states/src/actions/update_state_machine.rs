@@ -1,12 +1,13 @@
 //! UpdateStateMachine. Running executions keep the definition they were started with.
 
+use asl::MachineType;
 use aws_protocol::Error;
 use engine::Update;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::changing;
 use super::create_state_machine::{Publishing, Settings, check_definition, now};
+use super::{blocking, changing};
 use crate::check;
 use crate::wire::{date, required};
 use crate::{States, errors};
@@ -34,7 +35,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         ));
     }
     if let Some(definition) = &request.definition {
-        check_definition(definition)?;
+        check_definition(definition, type_of(states, &arn).await?)?;
     }
     states.declare_log(&settings).await?;
     let update = Update { definition: request.definition, role_arn: request.role_arn, settings, publish };
@@ -50,4 +51,12 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
         answer["stateMachineVersionArn"] = format!("{arn}:{}", version.number).into();
     }
     Ok(answer)
+}
+
+/// The type of a machine, which an update does not change. One that is not there is refused by the update.
+async fn type_of(states: &States, arn: &str) -> Result<MachineType, Error> {
+    let (handle, of) = (states.handle.clone(), arn.to_owned());
+    let machine = blocking(move || handle.machines().get(&of)).await?;
+    let is_express = machine.is_some_and(|machine| machine.revision.is_express);
+    Ok(if is_express { MachineType::Express } else { MachineType::Standard })
 }

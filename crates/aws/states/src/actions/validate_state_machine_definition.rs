@@ -1,11 +1,12 @@
 //! ValidateStateMachineDefinition: every diagnostic at once, and whether the definition could be created.
 
+use asl::aws_location;
 use asl::{Diagnostic, Severity};
-use asl::{MachineType, aws_location};
 use aws_protocol::Error;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::create_state_machine::machine_type;
 use crate::check;
 use crate::wire::{put, required};
 use crate::{States, errors};
@@ -51,18 +52,6 @@ fn validated(request: Request) -> Result<Value, Error> {
         "truncated": shown.len() > limit,
         "diagnostics": shown.into_iter().take(limit).collect::<Vec<_>>(),
     }))
-}
-
-fn machine_type(name: Option<&str>) -> Result<MachineType, Error> {
-    match name {
-        None | Some("STANDARD") => Ok(MachineType::Standard),
-        Some("EXPRESS") => Ok(MachineType::Express),
-        Some(other) => Err(errors::constraint(
-            &format!("'{other}'"),
-            "type",
-            "Member must satisfy enum value set: [STANDARD, EXPRESS]",
-        )),
-    }
 }
 
 fn with_warnings(severity: Option<&str>) -> Result<bool, Error> {

@@ -26,6 +26,10 @@ impl Account {
         Account { engine, states }
     }
 
+    pub fn states(&self) -> &States {
+        &self.states
+    }
+
     /// The answer, or `NAME: text` of the error.
     pub async fn ask(&self, operation: &str, body: Value) -> Result<Value, String> {
         self.states.call(operation, body).await.map_err(|error| error.to_string())
