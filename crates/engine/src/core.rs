@@ -656,7 +656,7 @@ impl Core {
         }
         let active = &self.active[&id];
         if self.deleting.contains(&active.row.machine) && !active.execution.status.is_terminal() {
-            self.apply(id, InputKind::Stop(Failure::named("States.StateMachineDeleted")));
+            self.apply(id, InputKind::Stop(machine_deleted()));
             return true;
         }
         self.start_waiting_tasks();
@@ -845,6 +845,10 @@ impl Core {
         self.durable_batch = self.batch - 1;
         self.pumping.extend(self.unreadable_yet.drain(..));
     }
+}
+
+fn machine_deleted() -> Failure {
+    Failure::named("States.StateMachineDeleted")
 }
 
 fn is_activity(active: &Active, frame: &Frame) -> bool {

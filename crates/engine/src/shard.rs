@@ -282,6 +282,12 @@ impl Shard {
             Message::Answer { token, answer, reply } => {
                 self.core.answer(token, answer, move |answer| drop(reply.send(answer)));
             }
+            // Its worker is gone, so it goes to another.
+            Message::Take { id, task, reply, .. } if reply.is_closed() => {
+                if let Some(activity) = self.core.offered(id, task) {
+                    self.activities.offer(&activity, id, task);
+                }
+            }
             Message::Take { id, task, worker, reply } => {
                 self.core.take(id, task, worker, move |taken| drop(reply.send(taken)));
             }

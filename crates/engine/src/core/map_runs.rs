@@ -16,7 +16,7 @@ use asl::definition::Kind;
 use interpreter::{Execution, Failure, InputKind, ItemInputs, MapRunId, Payload, Setting, Source, StartMapRun, Status};
 use store::{Order, Write, prefix_end};
 
-use super::{Act, Active, Core, about, not_redrivable};
+use super::{Act, Active, Core, about, machine_deleted, not_redrivable};
 use crate::error::{Error, MapRunError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::MAP_RUN_CONCURRENCY_MAX;
@@ -264,6 +264,11 @@ impl Core {
                 return Ok(());
             }
             if run.running.len() >= run.concurrency() || !run.has_more() {
+                return Ok(());
+            }
+            // Rather than to start executions which end at once.
+            if self.deleting.contains(&self.active[&key.execution].row.machine) {
+                self.apply(key.execution, InputKind::Stop(machine_deleted()));
                 return Ok(());
             }
             if self.active.len() >= self.limits.open_executions_max {

@@ -96,7 +96,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let machine_type = machine_type(request.machine_type.as_deref())?;
     check_definition(&definition, machine_type)?;
     let publish = request.publishing.description()?;
-    let arn = states.home.arn("states", &format!("stateMachine:{name}"));
+    let arn = states.home().arn("states", &format!("stateMachine:{name}"));
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
     let mut settings = request.settings.into_map()?;
     if machine_type == MachineType::Express {

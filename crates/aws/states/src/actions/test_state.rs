@@ -71,7 +71,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let input = start_execution::input(request.input.as_deref().unwrap_or("{}"))?;
 
     let entropy = RandomState::new().hash_one(&text);
-    let about = about(&states.home, entropy, request.role_arn.as_deref().unwrap_or_default(), &input);
+    let about = about(states.home(), entropy, request.role_arn.as_deref().unwrap_or_default(), &input);
     let retries_used = u32::try_from(configuration.retrier_retry_count.unwrap_or(0)).unwrap_or(u32::MAX);
     let context =
         context.unwrap_or_else(|| context::of_execution(&about, &subject, about.started_at, retries_used, entropy));
