@@ -32,11 +32,13 @@ use crate::watch::StatusChange;
 mod answers;
 mod map_runs;
 mod redrive;
+mod retention;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
+use retention::Sweep;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -144,6 +146,8 @@ pub struct Limits {
     pub shards: u16,
     /// Nothing of its executions is written: they end with the process.
     pub is_volatile: bool,
+    /// How long the history of an execution is kept after its end.
+    pub retention_ms: u64,
 }
 
 pub struct Core {
@@ -191,6 +195,7 @@ pub struct Core {
     /// What ends in the open batch, and in the sealed one: there to be asked for until that is durable.
     ending: Vec<Ending>,
     sealed_ending: Vec<Ending>,
+    sweep: Sweep,
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
@@ -273,6 +278,7 @@ impl Core {
             durable_batch: 0,
             ending: Vec::new(),
             sealed_ending: Vec::new(),
+            sweep: Sweep::new(now),
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
@@ -636,6 +642,7 @@ impl Core {
             self.apply(id, InputKind::TimerFired(timer));
         }
         self.pump();
+        self.sweep();
     }
 
     /// The machine's executions end at their next transition.
@@ -1077,7 +1084,13 @@ mod tests {
             }
         };
         let recover = || {
-            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1, is_volatile: false };
+            let limits = Limits {
+                running_tasks_max: 1,
+                open_executions_max: 9,
+                shards: 1,
+                is_volatile: false,
+                retention_ms: crate::limits::RETENTION_MS,
+            };
             Core::recover(ShardId(0), store.clone(), machines.clone(), limits, Timestamp(0), 1).unwrap()
         };
         // Its start is on its way while its machine is deleted and made anew.

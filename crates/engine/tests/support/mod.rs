@@ -88,7 +88,13 @@ impl Bench {
     /// Chance is another in every term, so that no made-up name comes twice.
     fn open_term(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize, term: u64) -> Bench {
         let machines = Arc::new(Machines::open(store.clone()).unwrap());
-        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1, is_volatile: false };
+        let limits = Limits {
+            running_tasks_max,
+            open_executions_max: 1000,
+            shards: 1,
+            is_volatile: false,
+            retention_ms: engine::limits::RETENTION_MS,
+        };
         let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, term).unwrap();
         Bench {
             reader: Reader::new(store.clone(), machines.clone()),
