@@ -407,6 +407,8 @@ fn what_is_not_served_can_be_caught() {
 
 const TEMPLATE: &str = r#"Transform: AWS::Serverless-2016-10-31
 Resources:
+  Trips: { Type: AWS::S3::Bucket }
+  Pick: { Type: AWS::StepFunctions::Activity, Properties: { Name: pick } }
   Front: { Type: AWS::Serverless::Api, Properties: { StageName: live } }
   Answer:
     Type: AWS::Serverless::Function
@@ -419,7 +421,7 @@ Resources:
 "#;
 
 #[test]
-fn requests_to_apis() {
+fn requests_to_apis_of_a_template() {
     let scratch = Scratch::new("services-http");
     fs::create_dir_all(scratch.join("app/code")).unwrap();
     let bootstrap = scratch.write("app/code/bootstrap", functions::own_bootstrap());
@@ -429,6 +431,10 @@ fn requests_to_apis() {
     let client = ithaca.client();
     let (address, received) = elsewhere();
     let asked = || received.recv_timeout(BOUND).expect("the server was asked");
+
+    assert!(scratch.join("data/objects/app-trips").is_dir());
+    let activities = client.states("ListActivities", json!({}));
+    assert_eq!(activities["activities"][0]["name"], "pick");
 
     let apis: Value = serde_json::from_slice(&fs::read(scratch.join("data/apis.json")).unwrap()).unwrap();
     let own = format!("{}.execute-api.us-east-1.amazonaws.com", text(&apis["apis"][0]["id"]));
