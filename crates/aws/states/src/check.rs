@@ -84,6 +84,15 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
     Ok(())
 }
 
+/// The ARN of a role. Nobody looks whether there is one.
+pub fn role(text: &str) -> Result<(), Error> {
+    match Arn::parse(text) {
+        Some(arn) if arn.service == "iam" => Ok(()),
+        Some(_) => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
+        None => Err(errors::invalid_arn(&format!("Invalid ARN prefix: {text}"))),
+    }
+}
+
 /// An ARN of a state machine that names none of its Map states.
 pub fn unlabelled(text: &str) -> Result<(), Error> {
     arn(text, Kind::StateMachine)?;

@@ -93,6 +93,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let definition = required(request.definition, "definition")?;
     let role_arn = required(request.role_arn, "roleArn")?;
     check::name(&name)?;
+    check::role(&role_arn)?;
     let machine_type = machine_type(request.machine_type.as_deref())?;
     check_definition(&definition, machine_type)?;
     let publish = request.publishing.description()?;
