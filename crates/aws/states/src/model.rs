@@ -519,6 +519,12 @@ mod tests {
             json!({ "mapRunArn": arn, "toleratedFailurePercentage": 100.5 }),
             &at(" '100.5'", "toleratedFailurePercentage", "have value less than or equal to 100"),
         );
+        for (name, is_name) in
+            [("PROD", true), ("1a", true), ("v-1.2_x", true), ("1", false), ("a b", false), ("a:b", false)]
+        {
+            let alias = json!({ "name": name, "routingConfiguration": routes(json!(100)) });
+            assert_eq!(super::check("CreateStateMachineAlias", &alias).is_ok(), is_name, "{name}");
+        }
         let token = json!({ "executionArn": arn, "clientToken": "a b" });
         check("RedriveExecution", token, &at(" 'a b'", "clientToken", "satisfy regular expression pattern: [!-~]+"));
         for (body, what) in [

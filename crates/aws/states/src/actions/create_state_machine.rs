@@ -42,7 +42,6 @@ pub struct Publishing {
 impl Publishing {
     /// The description of the version, if there is to be one.
     pub fn description(self) -> Result<Option<String>, Error> {
-        check::description(self.version_description.as_deref(), "versionDescription")?;
         match self.publish {
             Some(true) => Ok(Some(self.version_description.unwrap_or_default())),
             _ if self.version_description.is_some() => {

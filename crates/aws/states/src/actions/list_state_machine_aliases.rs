@@ -20,7 +20,7 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     check::unlabelled(&arn)?;
     let list = format!("aliases of {arn}");
     let after = request.page.next_token.map(|token| page::place(&token, &list)).transpose()?;

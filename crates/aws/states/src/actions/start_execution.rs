@@ -20,15 +20,9 @@ pub struct Request {
     trace_header: Option<String>,
 }
 
-/// From the service model.
-const TRACE_HEADER_CHARS_MAX: usize = 256;
-
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
     check::unlabelled(&arn)?;
-    if let Some(header) = &request.trace_header {
-        check::length(header, "traceHeader", 0, TRACE_HEADER_CHARS_MAX)?;
-    }
     if let Some(name) = &request.name {
         check::name(name)?;
     }
