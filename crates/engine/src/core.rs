@@ -32,11 +32,13 @@ use crate::watch::StatusChange;
 mod answers;
 mod map_runs;
 mod redrive;
+mod retention;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
+use retention::Sweep;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -144,6 +146,8 @@ pub struct Limits {
     pub shards: u16,
     /// Nothing of its executions is written: they end with the process.
     pub is_volatile: bool,
+    /// How long the history of an execution is kept after its end.
+    pub retention_ms: u64,
 }
 
 pub struct Core {
@@ -191,6 +195,7 @@ pub struct Core {
     /// What ends in the open batch, and in the sealed one: there to be asked for until that is durable.
     ending: Vec<Ending>,
     sealed_ending: Vec<Ending>,
+    sweep: Sweep,
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
@@ -273,6 +278,7 @@ impl Core {
             durable_batch: 0,
             ending: Vec::new(),
             sealed_ending: Vec::new(),
+            sweep: Sweep::new(now),
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
@@ -393,13 +399,17 @@ impl Core {
                 }
             }
             let runs: Vec<_> = active.execution.map_runs().map(|(run, _)| RunKey { execution: id, id: run }).collect();
+            // All are there before anything happens to the execution that might cancel them.
+            for run in &runs {
+                self.load_run(*run)?;
+            }
+            for run in runs {
+                self.take_up_run(run)?;
+            }
             for (task, child) in children {
                 if let Some(end) = self.end_of_child(&child)? {
                     self.child_ended(id, task, &end);
                 }
-            }
-            for run in runs {
-                self.take_up_run(run)?;
             }
             if !self.is_awaited(id)? {
                 self.apply(id, InputKind::Stop(Failure::default()));
@@ -632,6 +642,7 @@ impl Core {
             self.apply(id, InputKind::TimerFired(timer));
         }
         self.pump();
+        self.sweep();
     }
 
     /// The machine's executions end at their next transition.
@@ -652,7 +663,7 @@ impl Core {
         }
         let active = &self.active[&id];
         if self.deleting.contains(&active.row.machine) && !active.execution.status.is_terminal() {
-            self.apply(id, InputKind::Stop(Failure::named("States.StateMachineDeleted")));
+            self.apply(id, InputKind::Stop(machine_deleted()));
             return true;
         }
         self.start_waiting_tasks();
@@ -662,6 +673,7 @@ impl Core {
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
+        let mut runs = Vec::new();
         for command in commands {
             match command {
                 Command::RunTask(task) => match &task.resource {
@@ -681,11 +693,14 @@ impl Core {
                     }
                 }
                 Command::StopChild(task) => self.acts.push(Act::StopChild { execution: id, task }),
-                Command::StartMapRun(plan) => self.start_map_run(id, *plan),
+                Command::StartMapRun(plan) => runs.push(self.start_map_run(id, *plan)),
+                Command::RedriveMapRun(run) => runs.push(self.redrive_map_run(RunKey { execution: id, id: run })),
                 Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
             }
         }
+        // A run may fail at once, which is a step of its own: not before all is done that this one asks for.
+        runs.into_iter().for_each(|run| self.begin_map_run(run));
         is_cut_short
     }
 
@@ -837,6 +852,10 @@ impl Core {
         self.durable_batch = self.batch - 1;
         self.pumping.extend(self.unreadable_yet.drain(..));
     }
+}
+
+fn machine_deleted() -> Failure {
+    Failure::named("States.StateMachineDeleted")
 }
 
 fn is_activity(active: &Active, frame: &Frame) -> bool {
@@ -1065,7 +1084,13 @@ mod tests {
             }
         };
         let recover = || {
-            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1, is_volatile: false };
+            let limits = Limits {
+                running_tasks_max: 1,
+                open_executions_max: 9,
+                shards: 1,
+                is_volatile: false,
+                retention_ms: crate::limits::RETENTION_MS,
+            };
             Core::recover(ShardId(0), store.clone(), machines.clone(), limits, Timestamp(0), 1).unwrap()
         };
         // Its start is on its way while its machine is deleted and made anew.

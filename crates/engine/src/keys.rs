@@ -44,6 +44,11 @@ impl ExecutionId {
         ExecutionId::new(ms, shard, (1 << Self::COUNTER_BITS) - 1)
     }
 
+    /// No execution that was started before this millisecond has this id or a greater one.
+    pub fn first_at(ms: i64) -> ExecutionId {
+        ExecutionId::new(u64::try_from(ms).unwrap_or(0), 0, 0)
+    }
+
     pub fn shard(self) -> u16 {
         ((self.0 >> Self::COUNTER_BITS) & ((1 << Self::SHARD_BITS) - 1)) as u16
     }

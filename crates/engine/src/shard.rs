@@ -247,7 +247,7 @@ impl Shard {
             return Some(message);
         }
         let at = self.clock.now();
-        let due = self.core.next_timer().filter(|_| closes_at.is_none());
+        let due = self.core.next_wake().filter(|_| closes_at.is_none());
         let until_timer = due.map(|due| Duration::from_millis(u64::try_from(due.0.saturating_sub(at.0)).unwrap_or(0)));
         // A commit that is on its way answers soon and wakes us anyway.
         let until_close = closes_at.filter(|_| !is_flying).map(|at| at.saturating_duration_since(Instant::now()));
@@ -281,6 +281,12 @@ impl Shard {
             }
             Message::Answer { token, answer, reply } => {
                 self.core.answer(token, answer, move |answer| drop(reply.send(answer)));
+            }
+            // Its worker is gone, so it goes to another.
+            Message::Take { id, task, reply, .. } if reply.is_closed() => {
+                if let Some(activity) = self.core.offered(id, task) {
+                    self.activities.offer(&activity, id, task);
+                }
             }
             Message::Take { id, task, worker, reply } => {
                 self.core.take(id, task, worker, move |taken| drop(reply.send(taken)));

@@ -74,6 +74,11 @@ impl Core {
         Ok(if is_known && !is_forged { TokenError::TimedOut } else { TokenError::Invalid })
     }
 
+    /// The activity whose task this is, if no worker has taken it.
+    pub fn offered(&self, id: ExecutionId, task: TaskId) -> Option<Arc<str>> {
+        self.offered.get(&(id, task)).cloned()
+    }
+
     /// A worker asks for an activity's task that was offered. None if nobody waits for it any more.
     pub fn take(
         &mut self,
