@@ -12,6 +12,7 @@ mod errors;
 mod events;
 mod history;
 mod logging;
+mod model;
 mod page;
 mod wire;
 

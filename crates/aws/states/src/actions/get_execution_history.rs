@@ -26,7 +26,7 @@ pub struct Request {
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     let order = if request.reverse_order == Some(true) { Order::Descending } else { Order::Ascending };
     let list = format!("history of {arn} {order:?}");
     let from = request.page.next_token.map(|token| cursor(&token, &list)).transpose()?;

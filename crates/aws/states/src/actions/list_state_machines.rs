@@ -19,7 +19,7 @@ pub struct Request {
 const LIST: &str = "state machines";
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     let after = request.page.next_token.map(|token| page::place(&token, LIST)).transpose()?;
     let machines = states.handle.machines().list();
     let is_shown = |arn: &str| states.home().has(arn) && after.as_deref().is_none_or(|after| arn > after);
