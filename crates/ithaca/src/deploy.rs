@@ -37,8 +37,9 @@ pub struct Prepared {
 /// Checks and builds, which needs no server: what cannot be deployed disturbs nothing that is running. The error is
 /// text for a person. `say` is told of steps that take time.
 pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
-    let mut errors: Vec<String> =
-        findings::in_plan(plan).iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    let found = findings::in_plan(plan);
+    let mut errors: Vec<String> = found.iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    found.iter().filter(|finding| finding.is_not_served()).for_each(|finding| say(&finding.to_string()));
     errors.extend(apis::refusals(plan));
     if !errors.is_empty() {
         return Err(errors.join("\n"));
