@@ -13,7 +13,7 @@ use interpreter::{Failure, Payload, RunTask, TaskId, Timestamp, Token};
 use serde_json::Value;
 use store::commit_and_wait;
 
-use crate::account::{Account, REGION};
+use crate::account::Account;
 use crate::canonical::without_tokens;
 use crate::objects::Objects;
 use crate::tasks::{Outcome, Tasks};
@@ -189,7 +189,7 @@ impl Drive<'_, '_, '_> {
                 self.changes.extend(self.account.status_change_event(&change)?);
             }
             Act::Log(logged) => {
-                let records = aws_states::log_records(&logged, REGION);
+                let records = aws_states::log_records(&logged);
                 self.logged.extend(records.into_iter().map(|record| record.body));
             }
         }
