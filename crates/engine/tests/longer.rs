@@ -914,6 +914,12 @@ fn a_map_run_is_redriven() {
         let redriven = history.iter().filter(|event| matches!(event.kind, EventKind::MapRunRedriven { .. })).count();
         assert_eq!((redriven, runs[0].redrive_count as usize), (world.row.ends.len() - 1, world.row.ends.len() - 1));
     };
+    // Executions that did not succeed are there beside those that were started in their place.
+    let express = |world: &World| {
+        let runs = world.bench.reader.map_runs(world.id()).unwrap();
+        assert_eq!((runs.len(), runs[0].executions.succeeded, runs[0].redrive_count), (1, 25, 1), "{}", world.what);
+        assert!(world.bench.rows().len() > 1 + 25);
+    };
     let rows = [
         Row {
             also: whole,
@@ -975,6 +981,18 @@ fn a_map_run_is_redriven() {
                     _ => Does::Echoes,
                 },
                 &[EXCEEDED, "ok \"written\""],
+            )
+        },
+        Row {
+            also: express,
+            ..Row::new(
+                "Express executions",
+                distributed("", &item).replace("STANDARD", "EXPRESS"),
+                |asked| match asked.redriven {
+                    0 if is_item(asked, &["12"]) => Does::Fails("E"),
+                    _ => Does::Echoes,
+                },
+                &[EXCEEDED, ALL],
             )
         },
         Row {
