@@ -253,6 +253,9 @@ impl Bench {
                 assert!(parents.insert(format!("{parent:?}")), "{what}: two executions for {parent:?}");
             }
             assert_eq!(self.listings(id), 1, "{what}: {}", row.name);
+            let snapshot = [&id.0.to_be_bytes()[..], &[0xff; 4]].concat();
+            let is_apart = self.store.get(Space::Records, &snapshot).unwrap().is_some();
+            assert!(!is_apart || row.status != ExecutionStatus::Succeeded, "{what}: a snapshot is left over");
             self.reader.map_runs(id).unwrap().iter().for_each(|run| self.check_run(run, what));
         }
         assert!(!self.core.has_work(), "{what}");
