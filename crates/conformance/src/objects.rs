@@ -131,4 +131,9 @@ impl ObjectStore for Buckets {
         self.all().insert((address.bucket.clone(), address.key.clone()), body);
         Ok(())
     }
+
+    fn delete(&self, address: &Address) -> Result<(), Error> {
+        self.all().remove(&(address.bucket.clone(), address.key.clone()));
+        Ok(())
+    }
 }

@@ -393,13 +393,17 @@ impl Core {
                 }
             }
             let runs: Vec<_> = active.execution.map_runs().map(|(run, _)| RunKey { execution: id, id: run }).collect();
+            // All are there before anything happens to the execution that might cancel them.
+            for run in &runs {
+                self.load_run(*run)?;
+            }
+            for run in runs {
+                self.take_up_run(run)?;
+            }
             for (task, child) in children {
                 if let Some(end) = self.end_of_child(&child)? {
                     self.child_ended(id, task, &end);
                 }
-            }
-            for run in runs {
-                self.take_up_run(run)?;
             }
             if !self.is_awaited(id)? {
                 self.apply(id, InputKind::Stop(Failure::default()));
@@ -662,6 +666,7 @@ impl Core {
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
+        let mut runs = Vec::new();
         for command in commands {
             match command {
                 Command::RunTask(task) => match &task.resource {
@@ -681,11 +686,14 @@ impl Core {
                     }
                 }
                 Command::StopChild(task) => self.acts.push(Act::StopChild { execution: id, task }),
-                Command::StartMapRun(plan) => self.start_map_run(id, *plan),
+                Command::StartMapRun(plan) => runs.push(self.start_map_run(id, *plan)),
+                Command::RedriveMapRun(run) => runs.push(self.redrive_map_run(RunKey { execution: id, id: run })),
                 Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
             }
         }
+        // A run may fail at once, which is a step of its own: not before all is done that this one asks for.
+        runs.into_iter().for_each(|run| self.begin_map_run(run));
         is_cut_short
     }
 

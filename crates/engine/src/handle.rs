@@ -55,6 +55,29 @@ impl Handle {
         input: Payload,
         trace_header: Option<&str>,
     ) -> Result<Started, StartError> {
+        self.start_target(machine_arn, name, input, trace_header, None).await
+    }
+
+    /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
+    /// asks.
+    pub async fn start_nested(
+        &self,
+        machine_arn: &str,
+        name: &str,
+        input: Payload,
+        parent: Parent,
+    ) -> Result<Started, StartError> {
+        self.start_target(machine_arn, Some(name), input, None, Some(parent)).await
+    }
+
+    async fn start_target(
+        &self,
+        machine_arn: &str,
+        name: Option<&str>,
+        input: Payload,
+        trace_header: Option<&str>,
+        parent: Option<Parent>,
+    ) -> Result<Started, StartError> {
         // The share of an alias that this start falls to.
         let draw = RandomState::new().hash_one(machine_arn);
         let target = self.machines.target(machine_arn, draw)?.ok_or(StartError::MachineDoesNotExist)?;
@@ -72,6 +95,7 @@ impl Handle {
             trace_header: trace_header.map(Arc::from),
             version: target.version,
             alias: target.alias,
+            parent,
             ..Start::new(target.revision, input)
         };
         self.start_on(shard, start).await
@@ -106,24 +130,6 @@ impl Handle {
         };
         self.start_on(&self.express, start).await?;
         end.await.map_err(|_| unavailable().into())
-    }
-
-    /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
-    /// asks.
-    pub async fn start_nested(
-        &self,
-        machine_arn: &str,
-        name: &str,
-        input: Payload,
-        parent: Parent,
-    ) -> Result<Started, StartError> {
-        let machine = self.machines.get(machine_arn)?.ok_or(StartError::MachineDoesNotExist)?;
-        if machine.is_deleting {
-            return Err(StartError::MachineDeleting);
-        }
-        let start =
-            Start { name: Some(name.into()), parent: Some(parent), ..Start::new(machine.revision.clone(), input) };
-        self.start_on(self.shard_of(machine.number, name), start).await
     }
 
     async fn start_on(&self, shard: &ShardDoor, start: Start) -> Result<Started, StartError> {

@@ -5,7 +5,7 @@
 //! | `A`, ARN | the run's key: execution u64, frame u32, wait u64 |
 //! | `R`, run's key | the run: JSON |
 //! | `C`, run's key, number of the first u32 | inputs of executions, in order: JSON, so many as fit in a chunk |
-//! | `E`, run's key, number u32 | the id of the execution that works on this input |
+//! | `E`, run's key, number u32 | the execution that works on this input: its id u64, and after a redrive its round u32 |
 //!
 //! Inputs are worked out once, when the items are read, and are durable before the first execution starts: what an
 //! expression gave or an object held then is what the run works on, whatever crashes.
@@ -68,6 +68,10 @@ impl RunKey {
         [&b"E"[..], &self.bytes(), &number.to_be_bytes()].concat()
     }
 
+    pub(crate) fn chunks(self) -> Vec<u8> {
+        [&b"C"[..], &self.bytes()].concat()
+    }
+
     pub(crate) fn children(self) -> Vec<u8> {
         [&b"E"[..], &self.bytes()].concat()
     }
@@ -75,6 +79,23 @@ impl RunKey {
 
 pub(crate) fn by_arn(arn: &str) -> Vec<u8> {
     [b"A", arn.as_bytes()].concat()
+}
+
+/// An execution of a run, and with which redrive of the run it has begun to work, or gone on: the round.
+pub(crate) fn child_value(execution: ExecutionId, round: u32) -> Vec<u8> {
+    let id = execution.0.to_be_bytes();
+    match round {
+        0 => id.to_vec(),
+        _ => [&id[..], &round.to_be_bytes()].concat(),
+    }
+}
+
+pub(crate) fn read_child(value: &[u8]) -> Result<(ExecutionId, u32), Error> {
+    let read = value.split_first_chunk::<8>().and_then(|(id, round)| match round {
+        [] => Some((ExecutionId(u64::from_be_bytes(*id)), 0)),
+        _ => Some((ExecutionId(u64::from_be_bytes(*id)), u32::from_be_bytes(round.try_into().ok()?))),
+    });
+    read.ok_or_else(|| unreadable("an execution of a Map Run", &"its entry has another length"))
 }
 
 /// The rows of all runs of one execution.
@@ -116,11 +137,15 @@ pub struct Counts {
     pub timed_out: u64,
     pub aborted: u64,
     pub results_written: u64,
+    /// Did not succeed, and will be redriven when there is room.
+    #[serde(default)]
+    pub pending_redrive: u64,
 }
 
 impl Counts {
     pub fn pending(&self) -> u64 {
-        self.total.saturating_sub(self.running + self.succeeded + self.failed + self.timed_out + self.aborted)
+        let begun = self.running + self.succeeded + self.failed + self.timed_out + self.aborted + self.pending_redrive;
+        self.total.saturating_sub(begun)
     }
 }
 
@@ -293,5 +318,9 @@ mod tests {
         assert_eq!(number(&key.child(258)), Some(258));
         assert!(key.child(258).starts_with(&key.children()));
         assert!(key.row().starts_with(&of_execution(key.execution)));
+        for round in [0, 1, 700] {
+            assert_eq!(read_child(&child_value(key.execution, round)).unwrap(), (key.execution, round));
+        }
+        assert!(read_child(&[0; 7]).is_err() && read_child(&[0; 9]).is_err());
     }
 }

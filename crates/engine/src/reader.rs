@@ -167,7 +167,7 @@ impl Reader {
         loop {
             let rows = self.store.scan(map_run::SPACE, &low..&high, Order::Ascending, RECORDS_PER_SCAN)?;
             for (row_key, id) in &rows {
-                let summary = self.summary(decode_id(id)?)?;
+                let summary = self.summary(map_run::read_child(id)?.0)?;
                 if status.is_some_and(|status| status != summary.row.status) {
                     continue;
                 }

@@ -22,6 +22,8 @@ pub enum Command {
     ClearTimer(TimerId),
     /// Feed `MapRunFinished` when it is over.
     StartMapRun(Box<StartMapRun>),
+    /// What did not succeed of this Map Run is done again. Feed `MapRunFinished` when it is over.
+    RedriveMapRun(MapRunId),
     /// Nobody waits for this Map Run any more: its executions are to be stopped.
     CancelMapRun(MapRunId),
     /// The step reached its event limit: feed `Continue`.

@@ -39,8 +39,9 @@ pub enum InputKind {
     TaskAnswered(TaskId, Result<Payload, Failure>),
     /// Accepted while that Map Run is open.
     MapRunFinished(MapRunId, Result<Payload, Failure>),
-    /// Goes on where it ended badly. Accepted after such an end.
-    Redrive,
+    /// Goes on where it ended badly. Accepted after such an end. With the Map Runs that can go on, too, and how often each
+    /// was redriven with this; any other begins anew.
+    Redrive(Vec<(MapRunId, u32)>),
     /// Accepted while the wait that set this timer is open.
     TimerFired(TimerId),
     /// Accepted while running.

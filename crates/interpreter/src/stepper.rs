@@ -74,7 +74,7 @@ impl<'a> Stepper<'a> {
         match (&self.execution.status, kind) {
             (Status::Fresh, InputKind::Start) => self.start(),
             (Status::Fresh, _) | (_, InputKind::Start) => return Err(Rejected::NotNow),
-            (_, InputKind::Redrive) => self.redrive()?,
+            (_, InputKind::Redrive(map_runs)) => self.redrive(map_runs)?,
             (status, _) if status.is_terminal() => return Err(Rejected::Terminal),
             (_, InputKind::Stop(failure)) => self.end(Status::Aborted(failure.clone())),
             (_, InputKind::TimerFired(timer)) => self.timer_fired(*timer)?,
@@ -95,7 +95,7 @@ impl<'a> Stepper<'a> {
             }
             (_, InputKind::TaskHeartbeat(task)) => {
                 self.open_task(*task, true)?;
-                states::task::heartbeat(self, *task);
+                states::task::lives(self, *task)?;
             }
             (_, InputKind::ActivityStarted(task, worker)) => {
                 self.open_task(*task, false)?;
@@ -158,7 +158,7 @@ impl<'a> Stepper<'a> {
 
     /// Goes on with the threads that were not done when the execution ended: what failed or was under way is done
     /// again, what was done stays done.
-    fn redrive(&mut self) -> Result<(), Rejected> {
+    fn redrive(&mut self, map_runs: &[(MapRunId, u32)]) -> Result<(), Rejected> {
         if !self.execution.status.is_terminal() || self.execution.unfinished.is_empty() {
             return Err(Rejected::Terminal);
         }
@@ -168,20 +168,30 @@ impl<'a> Stepper<'a> {
         let count = self.execution.redrive_count;
         let redriven = self.emit(self.execution.last_event, EventKind::ExecutionRedriven { count });
         self.set_deadline();
-        let mut again = Vec::new();
-        let mut timers = Vec::new();
+        let (mut again, mut timers, mut runs) = (Vec::new(), Vec::new(), Vec::new());
         for frame in &mut self.execution.frames {
             frame.last_event = redriven;
             frame.retries.clear();
             match &frame.wait {
                 Wait::Ready => self.ready.push_back(frame.id),
                 Wait::Until { wait, at } => timers.push((TimerId::Pause(frame.id, *wait), *at)),
-                Wait::Backoff { .. } | Wait::Task(_) | Wait::MapRun(_) => again.push(frame.id),
+                Wait::MapRun(wait) => {
+                    let id = MapRunId { frame: frame.id, run: wait.run };
+                    match map_runs.iter().find(|(known, _)| *known == id) {
+                        Some((_, count)) => runs.push((id, wait.arn.clone(), *count)),
+                        None => again.push(frame.id),
+                    }
+                }
+                Wait::Backoff { .. } | Wait::Task(_) => again.push(frame.id),
                 Wait::Parallel(_) | Wait::Map(_) => {}
             }
         }
         for (timer, at) in timers {
             self.command(Command::SetTimer(timer, at));
+        }
+        for (id, arn, count) in runs {
+            self.emit_on(id.frame, EventKind::MapRunRedriven { arn, count });
+            self.command(Command::RedriveMapRun(id));
         }
         for id in again {
             // A sibling's failure may have removed the frame meanwhile.
@@ -304,7 +314,18 @@ impl<'a> Stepper<'a> {
     /// A failure begins. What stands now is where a redrive would go on, should it end the execution.
     fn failed(&mut self, id: FrameId, failure: Failure) {
         let mut frames = self.execution.frames.clone();
-        if let Some(frame) = frames.iter_mut().find(|frame| frame.id == id) {
+        // What still works for a Parallel or Map that fails as a whole begins anew with it. A thread comes after the one
+        // that it works for.
+        let mut gone = vec![id];
+        frames.retain(|frame| {
+            let is_gone = frame.parent.is_some_and(|(parent, _)| gone.contains(&parent));
+            gone.extend(is_gone.then_some(frame.id));
+            !is_gone
+        });
+        if let Some(frame) = frames.iter_mut().find(|frame| frame.id == id)
+            // A Map Run that has failed goes on by itself.
+            && !matches!(frame.wait, Wait::MapRun(_))
+        {
             // The state was entered already, so it is its work that is to be done again.
             frame.wait = Wait::Backoff { wait: WaitId(0), at: self.at };
         }

@@ -21,6 +21,7 @@ use crate::server::Server;
 pub struct Deployed {
     pub tables: Vec<String>,
     pub functions: Vec<String>,
+    pub activities: Vec<String>,
     pub state_machines: Vec<String>,
     /// Name and address of each API.
     pub apis: Vec<(String, SocketAddr)>,
@@ -65,6 +66,12 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
             |error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name),
         )?;
         done.functions.push(function.name.clone());
+    }
+    for activity in &plan.activities {
+        // One that is there already is the same: it has nothing but its name.
+        let created = server.front.states.call("CreateActivity", json!({ "name": activity.name })).await;
+        created.map_err(|error| format!("activity {}: {error}", activity.name))?;
+        done.activities.push(activity.name.clone());
     }
     for machine in &plan.state_machines {
         put_machine(server, machine).await?;

@@ -20,7 +20,7 @@ use aws_logs::Logs;
 use aws_protocol::{Request, Response, respond};
 use aws_states::States;
 use bytes::Bytes;
-use engine::{Handle, StatusChange};
+use engine::{Handle, Reader, StatusChange};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
@@ -65,6 +65,7 @@ pub struct Front {
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     pub handle: Handle,
+    pub reader: Reader,
     pub host_names: HostNames,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
@@ -206,6 +207,17 @@ impl Front {
         self.apis.write().unwrap_or_else(PoisonError::into_inner).push(api);
     }
 
+    pub fn has_api(&self, id: &str) -> bool {
+        self.apis.read().unwrap_or_else(PoisonError::into_inner).iter().any(|api| api.id() == id)
+    }
+
+    /// Calls the API at this address.
+    pub async fn call_api(&self, address: &Address, request: Request, peer: SocketAddr) -> Response {
+        let apis: Vec<Api> =
+            self.apis.read().unwrap_or_else(PoisonError::into_inner).iter().map(|api| Api::clone(api)).collect();
+        self.gateway.handle_at(&apis, address, request, peer).await
+    }
+
     async fn route(&self, request: Request, peer: SocketAddr) -> Answer {
         let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if target.starts_with(aws_states::TARGET_PREFIX) {
@@ -218,9 +230,7 @@ impl Front {
             return whole(self.logs.handle(request).await);
         }
         if let Some(address) = Address::of(&request) {
-            let apis: Vec<Api> =
-                self.apis.read().unwrap_or_else(PoisonError::into_inner).iter().map(|api| Api::clone(api)).collect();
-            return whole(self.gateway.handle_at(&apis, &address, request, peer).await);
+            return whole(self.call_api(&address, request, peer).await);
         }
         if is_lambda(request.uri().path()) {
             return whole(self.lambda.handle(request).await);

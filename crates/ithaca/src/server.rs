@@ -16,13 +16,14 @@ use aws_protocol::Home;
 use aws_states::{Recorder, States};
 use bytes::Bytes;
 use engine::{Engine, Handle, Reader};
+use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
 
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
 use crate::logs::LogGroups;
-use crate::tasks::Tasks;
+use crate::tasks::{Elsewhere, Tasks};
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -41,10 +42,23 @@ pub struct Options {
     pub home: Home,
     /// Another DynamoDB to use instead of the embedded one.
     pub dynamodb_endpoint: Option<String>,
+    pub objects: Objects,
+    pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
     /// Called with every line that functions write.
     pub print_logs: bool,
+}
+
+/// Where objects are kept, for distributed Maps and for tasks of S3.
+#[derive(Clone, Debug)]
+pub enum Objects {
+    /// In a folder of the data folder, made when it is missing.
+    Own,
+    /// In a folder that is there.
+    Folder(PathBuf),
+    /// Behind S3's protocol.
+    Endpoint(EndpointOptions),
 }
 
 #[derive(Debug)]
@@ -54,6 +68,7 @@ pub enum StartError {
     Lambda(aws_lambda::OpenError),
     Dynamo(aws_dynamodb::Error),
     Logs(aws_logs::Failure),
+    Objects(objects::Error),
     Executable(std::io::Error),
     Thread(std::io::Error),
     Events(std::io::Error),
@@ -67,6 +82,7 @@ impl std::fmt::Display for StartError {
             StartError::Engine(error) => error.fmt(f),
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
+            StartError::Objects(error) => error.fmt(f),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
@@ -121,7 +137,9 @@ impl Server {
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store: Arc<dyn Store> =
             Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
-        let runner = Tasks::new(host.clone(), tokio::runtime::Handle::current());
+        let objects = object_store(&options).map_err(StartError::Objects)?;
+        let (elsewhere, runtime) = (options.elsewhere.clone(), tokio::runtime::Handle::current());
+        let runner = Tasks::new(host.clone(), objects, elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
         for why in logs.unreadable() {
             eprintln!("warning: a log group is left alone: {why}");
@@ -135,7 +153,7 @@ impl Server {
             target.check().map_err(StartError::Events)?;
             targets.push((target.clone(), config.changes.subscribe()));
         }
-        let engine = Engine::open(store, runner, &config).map_err(StartError::Engine)?;
+        let engine = Engine::open(store, runner.clone(), &config).map_err(StartError::Engine)?;
 
         let states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
         let followers = Followers::start(targets, &states);
@@ -147,9 +165,11 @@ impl Server {
             dynamo,
             apis: RwLock::default(),
             handle: engine.handle(),
+            reader: engine.reader(),
             host_names: front::HostNames::of(options.host),
             fatal: engine.fatal(),
         });
+        runner.open(&front);
         let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
         Ok(Server { options, address, front, engine, recorder, followers, main, apis: Vec::new(), _folder: folder })
     }
@@ -253,6 +273,23 @@ fn dynamo_backend(options: &Options) -> Backend {
         Some(url) => Backend::Forward(url.clone()),
         None => Backend::Embedded(options.data.join("dynamodb.db")),
     }
+}
+
+fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Error> {
+    Ok(match &options.objects {
+        Objects::Own => {
+            let folder = options.data.join("objects");
+            let made = std::fs::create_dir_all(&folder);
+            made.map_err(|source| objects::Error::Disk {
+                doing: "make the folder of objects",
+                path: folder.display().to_string(),
+                source,
+            })?;
+            Arc::new(objects::Folder::open(folder)?)
+        }
+        Objects::Folder(folder) => Arc::new(objects::Folder::open(folder)?),
+        Objects::Endpoint(endpoint) => Arc::new(objects::Endpoint::new(endpoint.clone())?),
+    })
 }
 
 /// The Lambda host as API Gateway sees it.

@@ -10,20 +10,18 @@
 use std::io::{self, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_client::sigv4::{self, Credentials, Scope, Unsigned, sha256_hex};
+use aws_client::{Origin, time, xml};
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::limits::{CONNECT_MAX, SILENCE_MAX, XML_BYTES_MAX};
-use crate::sigv4::{self, Credentials, Scope, Unsigned, sha256_hex};
-use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore, time, xml};
+use crate::limits::{SILENCE_MAX, XML_BYTES_MAX};
+use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore};
 
 /// What Signature Version 4 leaves as it is.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -41,11 +39,7 @@ pub struct EndpointOptions {
 #[derive(Clone)]
 pub struct Endpoint {
     url: String,
-    host: String,
-    port: u16,
-    /// As the `Host` header has it.
-    authority: String,
-    tls: bool,
+    origin: Origin,
     region: String,
     credentials: Option<Credentials>,
 }
@@ -59,32 +53,11 @@ impl Endpoint {
                  http://localhost:9000"
             ))
         };
-        let uri: Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") if cfg!(feature = "tls") => true,
-            Some("https") => {
-                return Err(refuse("this program was built without the feature `tls`, which https needs"));
-            }
-            _ => return Err(refuse("it does not begin with http:// or https://")),
-        };
-        if uri.path() != "/" || uri.query().is_some() {
-            return Err(refuse("it has a path"));
+        let (origin, path) = Origin::parse(&url).map_err(refuse)?;
+        match path.as_str() {
+            "/" => Ok(Endpoint { origin, url: url.clone(), region, credentials }),
+            _ => Err(refuse("it has a path")),
         }
-        let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default().to_owned();
-        if authority.contains('@') {
-            return Err(refuse("credentials do not belong into it"));
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| refuse("it has no host"))?;
-        Ok(Endpoint {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-            authority,
-            tls,
-            url: url.clone(),
-            region,
-            credentials,
-        })
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -92,40 +65,13 @@ impl Endpoint {
         let request = self.request(call)?;
         let driver = Driver::new().map_err(|error| self.fail(error))?;
         let answer = driver.block_on(async {
-            let mut sender = self.connect().await?;
-            match timeout(SILENCE_MAX, sender.send_request(request)).await {
-                Ok(answer) => answer.map_err(|error| self.fail(error)),
-                Err(_) => Err(self.fail(format!("no answer within {} s", SILENCE_MAX.as_secs()))),
-            }
+            let mut connection = self.origin.connect().await.map_err(|reason| self.fail(reason))?;
+            connection.send(request).await.map_err(|reason| self.fail(reason))
         })?;
         if answer.status().is_success() {
             return Ok((driver, answer));
         }
         Err(self.refusal(&driver, answer))
-    }
-
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
-        let stream = timeout(CONNECT_MAX, TcpStream::connect((self.host.as_str(), self.port)))
-            .await
-            .map_err(|_| self.fail(format!("no connection within {} s", CONNECT_MAX.as_secs())))?
-            .map_err(|error| self.fail(error))?;
-        // Without it small requests only wait longer.
-        stream.set_nodelay(true).map_err(|error| self.fail(error))?;
-        if self.tls {
-            #[cfg(feature = "tls")]
-            return self.start(timeout_tls(self, stream).await?).await;
-        }
-        self.start(stream).await
-    }
-
-    async fn start<S>(&self, stream: S) -> Result<SendRequest<Full<Bytes>>, Error>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    {
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| self.fail(error))?;
-        // Its errors reach the request or the body that is under way.
-        tokio::spawn(connection);
-        Ok(sender)
     }
 
     fn request(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, Error> {
@@ -137,7 +83,7 @@ impl Endpoint {
             call.query.iter().map(|(name, value)| (escape(name), escape(value))).collect();
         let body_sha256 = sha256_hex(&call.body);
         let mut headers = vec![
-            ("host", self.authority.clone()),
+            ("host", self.origin.authority().to_owned()),
             ("x-amz-content-sha256", body_sha256.clone()),
             ("x-amz-date", time::basic(now)),
         ];
@@ -294,6 +240,18 @@ impl ObjectStore for Endpoint {
             Call { method: Method::PUT, bucket: &address.bucket, key: &address.key, query: vec![], headers, body };
         self.send(call).map(drop)
     }
+
+    fn delete(&self, address: &Address) -> Result<(), Error> {
+        let call = Call {
+            method: Method::DELETE,
+            bucket: &address.bucket,
+            key: &address.key,
+            query: address.version_id.iter().map(|version| ("versionId", version.as_str())).collect(),
+            headers: owner(address.expected_bucket_owner.as_ref()),
+            body: Bytes::new(),
+        };
+        self.send(call).map(drop)
+    }
 }
 
 /// An object's body as it arrives.
@@ -384,31 +342,5 @@ impl Iterator for Pages {
                 Err(error) => return Some(Err(error)),
             }
         }
-    }
-}
-
-#[cfg(feature = "tls")]
-async fn timeout_tls(
-    endpoint: &Endpoint,
-    stream: TcpStream,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() {
-        return Err(endpoint.fail("this machine has no certificates to check its own with; set SSL_CERT_FILE"));
-    }
-    // Certificates in forms that are not understood are passed over: one of them must not shut all others out.
-    roots.add_parsable_certificates(found.certs);
-    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| endpoint.fail(error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| endpoint.fail(error))?;
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
-    match timeout(CONNECT_MAX, connector.connect(name, stream)).await {
-        Ok(stream) => stream.map_err(|error| endpoint.fail(error)),
-        Err(_) => Err(endpoint.fail(format!("no TLS handshake within {} s", CONNECT_MAX.as_secs()))),
     }
 }

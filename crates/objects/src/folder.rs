@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use aws_client::sigv4;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use crate::error::refused;
 use crate::limits::{CHUNK_BYTES, FOLDER_DEPTH_MAX, KEY_BYTES_MAX};
-use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore, sigv4};
+use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore};
 
 /// Begins the name of a file that is being written.
 const UNFINISHED: &str = ".ithaca-unfinished-";
@@ -98,6 +99,16 @@ impl ObjectStore for Folder {
             let _ = fs::remove_file(&unfinished);
             disk("write", &path, error)
         })
+    }
+
+    fn delete(&self, address: &Address) -> Result<(), Error> {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+        let path = self.path(address)?;
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => Ok(()),
+            Err(error) => Err(disk("delete", &path, error)),
+        }
     }
 }
 

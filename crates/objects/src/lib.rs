@@ -22,18 +22,15 @@ mod folder;
 pub mod items;
 pub mod limits;
 pub mod results;
-mod sigv4;
-mod time;
-mod xml;
 
 use std::io::Read;
 
 use bytes::Bytes;
 
+pub use aws_client::Credentials;
 pub use endpoint::{Endpoint, EndpointOptions};
 pub use error::Error;
 pub use folder::Folder;
-pub use sigv4::Credentials;
 
 /// Where an object is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,4 +99,6 @@ pub trait ObjectStore: Send + Sync {
     fn list(&self, listing: &Listing) -> Result<Entries, Error>;
     /// Writes over what was there.
     fn put(&self, address: &Address, body: Bytes, content_type: &str) -> Result<(), Error>;
+    /// What is not there is deleted already.
+    fn delete(&self, address: &Address) -> Result<(), Error>;
 }

@@ -34,8 +34,5 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 /// three, and as much again for what is around them.
 pub const XML_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A machine that is there accepts a connection at once.
-pub const CONNECT_MAX: Duration = Duration::from_secs(5);
-
 /// The wait for an answer and for each piece of a body: what AWS's SDKs wait by default.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);

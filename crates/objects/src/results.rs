@@ -17,12 +17,13 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use aws_client::time;
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::items::{Format, decode, quoted};
 use crate::limits::RESULT_FILE_BYTES_MAX;
-use crate::{Address, Error, ObjectStore, time};
+use crate::{Address, Error, ObjectStore};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

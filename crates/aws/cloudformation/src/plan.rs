@@ -23,6 +23,7 @@ pub struct Plan {
     pub order: Vec<String>,
     pub tables: Vec<Table>,
     pub functions: Vec<Function>,
+    pub activities: Vec<Activity>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -87,6 +88,14 @@ pub enum Architecture {
     #[default]
     X86_64,
     Arm64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Activity {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -18,7 +18,7 @@ mod wire;
 use std::sync::Arc;
 
 use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
-use engine::{Handle, Reader};
+use engine::{Handle, Parent, Reader};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
@@ -91,5 +91,10 @@ impl States {
     /// Calls an action with a body, as if it had come over the wire: for the command line's own use.
     pub async fn call(&self, operation: &str, body: Value) -> Result<Value, Error> {
         actions::dispatch(self, operation, body).await
+    }
+
+    /// StartExecution for a task that waits for the end of what it starts.
+    pub async fn start_nested(&self, body: Value, parent: Parent) -> Result<Value, Error> {
+        actions::start_nested(self, body, parent).await
     }
 }

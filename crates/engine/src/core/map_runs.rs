@@ -16,7 +16,7 @@ use asl::definition::Kind;
 use interpreter::{Execution, Failure, InputKind, ItemInputs, MapRunId, Payload, Setting, Source, StartMapRun, Status};
 use store::{Order, Write, prefix_end};
 
-use super::{Act, Active, Core, about};
+use super::{Act, Active, Core, about, not_redrivable};
 use crate::error::{Error, MapRunError};
 use crate::keys::{self, ExecutionId};
 use crate::limits::MAP_RUN_CONCURRENCY_MAX;
@@ -42,6 +42,17 @@ pub(super) struct MapRun {
     is_writing: bool,
     /// The batch that holds the last of its inputs: they can be read when it is durable.
     written_in: u64,
+    /// Executions that did not succeed before the run was redriven, and go on when there is room.
+    redriving: VecDeque<ToRedrive>,
+}
+
+#[derive(Clone, Copy)]
+struct ToRedrive {
+    number: u32,
+    id: ExecutionId,
+    items: u32,
+    /// How it ended before.
+    status: ExecutionStatus,
 }
 
 /// Items that come in.
@@ -70,7 +81,8 @@ impl MapRunUpdate {
 }
 
 impl Core {
-    pub(super) fn start_map_run(&mut self, id: ExecutionId, plan: StartMapRun) {
+    /// It is there from now on, and begins with [`Core::begin_map_run`].
+    pub(super) fn start_map_run(&mut self, id: ExecutionId, plan: StartMapRun) -> RunKey {
         let key = RunKey { execution: id, id: plan.id };
         let active = &self.active[&id];
         let state = active.execution.frame(plan.id.frame).map(|frame| frame.state);
@@ -81,7 +93,69 @@ impl Core {
         let row = MapRunRow::new(plan, execution_arn, machine_arn, state, self.now);
         self.writes.push(Write::Put { space: SPACE, key: map_run::by_arn(&arn), value: key.value() });
         self.map_runs.insert(key, MapRun::new(row));
+        self.changed_runs.insert(key);
+        key
+    }
+
+    /// Likewise, for one that has ended.
+    pub(super) fn redrive_map_run(&mut self, key: RunKey) -> RunKey {
+        // One that cannot be read is missed by `begin_map_run`.
+        if let Ok(Some(mut row)) = self.stored_run(key) {
+            row.status = MapRunStatus::Running;
+            row.stopped_at = None;
+            row.redrive_count += 1;
+            row.redriven_at = Some(self.now);
+            self.map_runs.insert(key, MapRun::new(row));
+            self.changed_runs.insert(key);
+        }
+        key
+    }
+
+    pub(super) fn stored_run(&self, key: RunKey) -> Result<Option<MapRunRow>, Error> {
+        self.store.get(SPACE, &key.row())?.map(|row| MapRunRow::decode(&row)).transpose()
+    }
+
+    /// Reads the items, or goes on with what was made of them. If the run was cancelled meanwhile, nobody waits for it.
+    pub(super) fn begin_map_run(&mut self, key: RunKey) {
+        if !self.map_runs.contains_key(&key) {
+            let failure = Failure::new("States.Runtime", "The Map Run cannot go on: it is not there any more.");
+            self.apply(key.execution, InputKind::MapRunFinished(key.id, Err(failure)));
+        } else if let Err(error) = self.take_up_run(key) {
+            let failure = Failure::new("States.Runtime", format!("The Map Run cannot go on: {error}"));
+            self.end_run(key, Err(failure));
+        }
+    }
+
+    /// Also takes up a run that was loaded, as its executions were.
+    pub(super) fn take_up_run(&mut self, key: RunKey) -> Result<(), Error> {
+        let Some(mut run) = self.map_runs.remove(&key) else { return Ok(()) };
+        // Counted again: the row may be older than the last end.
+        for counts in [&mut run.row.executions, &mut run.row.items] {
+            let total = if run.row.is_read { counts.total } else { 0 };
+            *counts = Counts { total, ..Counts::default() };
+        }
+        if run.row.is_read {
+            let taken = self.take_up_children(key, &mut run);
+            self.map_runs.insert(key, run);
+            self.pumping.push_back(key);
+            return taken;
+        }
+        self.map_runs.insert(key, run);
+        self.forget_inputs(key)?;
         self.begin_reading(key);
+        Ok(())
+    }
+
+    /// What an earlier reading has left, which the next need not overwrite.
+    fn forget_inputs(&mut self, key: RunKey) -> Result<(), Error> {
+        let prefix = key.chunks();
+        let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        // A chunk is large, so one after another.
+        while let Some((chunk, _)) = self.store.scan(SPACE, &from..&to, Order::Ascending, 1)?.pop() {
+            from = [&chunk[..], &[0]].concat();
+            self.writes.push(Write::Delete { space: SPACE, key: chunk });
+        }
+        Ok(())
     }
 
     fn begin_reading(&mut self, key: RunKey) {
@@ -152,6 +226,10 @@ impl Core {
             run.reading = None;
             run.row.is_read = true;
             run.written_in = self.batch;
+            if let Source::Items(items) = &mut run.row.plan.source {
+                // They are in the inputs now; the row is written often, and need not carry them along.
+                *items = Payload::from_checked_text("[]");
+            }
             // Only as many as one chunk stay in memory; the rest is read again when its turn comes.
             run.forget_far_inputs();
             self.changed_runs.insert(key);
@@ -177,12 +255,15 @@ impl Core {
             if run.reading.is_some() || run.is_writing {
                 return Ok(());
             }
+            if run.row.is_exceeded() {
+                self.end_run(key, Err(exceeded()));
+                return Ok(());
+            }
             if run.is_over() {
                 self.finish_run(key);
                 return Ok(());
             }
-            let has_room = run.running.len() < run.concurrency();
-            if !has_room || u64::from(run.next) >= run.row.executions.total {
+            if run.running.len() >= run.concurrency() || !run.has_more() {
                 return Ok(());
             }
             if self.active.len() >= self.limits.open_executions_max {
@@ -193,6 +274,11 @@ impl Core {
                 self.pumping.push_front(key);
                 return Ok(());
             }
+            self.changed_runs.insert(key);
+            if let Some(child) = run.next_to_redrive() {
+                self.redrive_child(key, child)?;
+                continue;
+            }
             if run.inputs.is_empty() {
                 if run.written_in > self.durable_batch {
                     self.unreadable_yet.push(key);
@@ -200,10 +286,8 @@ impl Core {
                 }
                 run.inputs = load_inputs(&*self.store, key, run.next)?;
             }
-            let Some(input) = run.inputs.pop_front() else {
-                return Err(unreadable("the inputs of a Map Run", &format!("number {} is missing", run.next)));
-            };
             let number = run.next;
+            let input = run.inputs.pop_front().ok_or_else(|| missing_input(number))?;
             run.next += 1;
             self.start_child(key, number, input);
         }
@@ -237,7 +321,8 @@ impl Core {
         let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
         self.last_id = id;
         let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
-        self.writes.push(Write::Put { space: SPACE, key: key.child(number), value: keys::execution(id) });
+        let value = map_run::child_value(id, self.map_runs[&key].row.redrive_count);
+        self.writes.push(Write::Put { space: SPACE, key: key.child(number), value });
         let mut execution = Execution::new();
         execution.block = block;
         let active = Active {
@@ -272,8 +357,7 @@ impl Core {
         }
         self.changed_runs.insert(key);
         if run.row.is_exceeded() {
-            let cause = "The specified tolerated failure threshold was exceeded";
-            return self.end_run(key, Err(Failure::new("States.ExceedToleratedFailureThreshold", cause)));
+            return self.end_run(key, Err(exceeded()));
         }
         self.pumping.push_back(key);
     }
@@ -328,6 +412,10 @@ impl Core {
             run.count(items, ExecutionStatus::Aborted, true);
             self.apply(id, InputKind::Stop(Failure::default()));
         }
+        // What was to be redriven stays as it ended.
+        while let Some(child) = run.next_to_redrive() {
+            run.count(u64::from(child.items), child.status, false);
+        }
         run.row.status = status;
         run.row.stopped_at = Some(self.now);
         self.changed_runs.remove(&key);
@@ -367,42 +455,32 @@ impl Core {
         }
     }
 
-    /// Takes up a run that was open: its executions are loaded already.
-    pub(super) fn take_up_run(&mut self, key: RunKey) -> Result<(), Error> {
-        let row = self.store.get(SPACE, &key.row())?;
-        let row = MapRunRow::decode(&row.ok_or_else(|| unreadable("a Map Run", &"its row is missing"))?)?;
-        let mut run = MapRun::new(row);
-        if !run.row.is_read {
-            run.row.executions = Counts::default();
-            run.row.items = Counts::default();
-            self.map_runs.insert(key, run);
-            self.begin_reading(key);
-            return Ok(());
-        }
-        // Counted again: the row may be older than the last end.
-        for counts in [&mut run.row.executions, &mut run.row.items] {
-            *counts = Counts { total: counts.total, ..Counts::default() };
-        }
-        let prefix = key.children();
-        let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
-        loop {
-            const PAGE: usize = 1000;
-            let page = self.store.scan(SPACE, &from..&to, Order::Ascending, PAGE)?;
-            for (row_key, value) in &page {
-                let number = map_run::number(row_key).ok_or_else(|| unreadable("a Map Run", &"a key is too short"))?;
-                self.take_up_child(&mut run, number, super::decode_id(value)?)?;
-            }
-            match page.last() {
-                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
-                _ => break,
-            }
-        }
-        self.map_runs.insert(key, run);
-        self.pumping.push_back(key);
+    /// Loads a run that was open.
+    pub(super) fn load_run(&mut self, key: RunKey) -> Result<(), Error> {
+        let row = self.stored_run(key)?.ok_or_else(|| unreadable("a Map Run", &"its row is missing"))?;
+        self.map_runs.insert(key, MapRun::new(row));
         Ok(())
     }
 
-    fn take_up_child(&mut self, run: &mut MapRun, number: u32, id: ExecutionId) -> Result<(), Error> {
+    fn take_up_children(&mut self, key: RunKey, run: &mut MapRun) -> Result<(), Error> {
+        const PAGE: usize = 1000;
+        let prefix = key.children();
+        let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        loop {
+            let page = self.store.scan(SPACE, &from..&to, Order::Ascending, PAGE)?;
+            for (row_key, value) in &page {
+                let number = map_run::number(row_key).ok_or_else(|| unreadable("a Map Run", &"a key is too short"))?;
+                let (id, round) = map_run::read_child(value)?;
+                self.take_up_child(run, number, id, round)?;
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn take_up_child(&mut self, run: &mut MapRun, number: u32, id: ExecutionId, round: u32) -> Result<(), Error> {
         run.next = run.next.max(number + 1);
         let is_batch = run.row.plan.batcher.is_some();
         if let Some(active) = self.active.get_mut(&id) {
@@ -414,11 +492,44 @@ impl Core {
         let reader = crate::reader::Reader::new(self.store.clone(), self.machines.clone());
         let row = reader.row(id)?;
         let items = items_of(&reader.input(id)?, is_batch);
+        if row.status != ExecutionStatus::Succeeded && round < run.row.redrive_count {
+            run.put_back(ToRedrive { number, id, items, status: row.status });
+            return Ok(());
+        }
         run.count(u64::from(items), row.status, false);
         if row.status == ExecutionStatus::Succeeded && run.row.plan.writer.is_none() {
             let output = reader.outcome(id)?.0;
             run.keep(number, output.unwrap_or_else(|| Payload::from_checked_text("null")));
         }
+        Ok(())
+    }
+
+    /// An execution that did not succeed goes on, or is started anew if it is an Express one.
+    fn redrive_child(&mut self, key: RunKey, child: ToRedrive) -> Result<(), Error> {
+        if self.map_runs[&key].row.plan.is_express {
+            let input = load_inputs(&*self.store, key, child.number)?.pop_front();
+            let input = input.ok_or_else(|| missing_input(child.number))?;
+            self.start_child(key, child.number, input);
+            return Ok(());
+        }
+        let mut active = super::load(&*self.store, &self.machines, child.id)?;
+        let is_refused = not_redrivable(&active.row, active.execution.last_event, self.now).is_some()
+            || active.execution.unfinished.is_empty();
+        let map_runs = self.unfinished_runs(child.id, &active)?;
+        let run = self.map_runs.get_mut(&key).expect("INVARIANT: a run that redrives something is there");
+        if is_refused {
+            // It stays as it is, and counts.
+            run.count(u64::from(child.items), child.status, false);
+            return Ok(());
+        }
+        run.running.insert(child.id, child.number);
+        run.count(u64::from(child.items), ExecutionStatus::Running, false);
+        let value = map_run::child_value(child.id, run.row.redrive_count);
+        self.writes.push(Write::Put { space: SPACE, key: key.child(child.number), value });
+        active.items = child.items;
+        self.take_back(child.id, &mut active);
+        self.take_in(child.id, active);
+        self.go_on_with(child.id, map_runs);
         Ok(())
     }
 }
@@ -435,6 +546,14 @@ pub(super) fn items_of(input: &Payload, is_batch: bool) -> u32 {
 fn labelled(run_arn: &str) -> Arc<str> {
     let without_id = run_arn.rsplit_once(':').map_or(run_arn, |(rest, _)| rest);
     without_id.replacen(":mapRun:", ":stateMachine:", 1).into()
+}
+
+fn exceeded() -> Failure {
+    Failure::new("States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded")
+}
+
+fn missing_input(number: u32) -> Error {
+    unreadable("the inputs of a Map Run", &format!("number {number} is missing"))
 }
 
 fn load_inputs(store: &dyn store::Store, key: RunKey, next: u32) -> Result<VecDeque<ChildInput>, Error> {
@@ -459,6 +578,7 @@ impl MapRun {
             results_bytes: 0,
             is_writing: false,
             written_in: 0,
+            redriving: VecDeque::new(),
         }
     }
 
@@ -468,7 +588,24 @@ impl MapRun {
     }
 
     fn is_over(&self) -> bool {
-        self.row.is_read && self.running.is_empty() && u64::from(self.next) >= self.row.executions.total
+        self.row.is_read && self.running.is_empty() && !self.has_more()
+    }
+
+    fn has_more(&self) -> bool {
+        !self.redriving.is_empty() || u64::from(self.next) < self.row.executions.total
+    }
+
+    fn put_back(&mut self, child: ToRedrive) {
+        self.redriving.push_back(child);
+        self.row.executions.pending_redrive += 1;
+        self.row.items.pending_redrive += u64::from(child.items);
+    }
+
+    fn next_to_redrive(&mut self) -> Option<ToRedrive> {
+        let child = self.redriving.pop_front()?;
+        self.row.executions.pending_redrive -= 1;
+        self.row.items.pending_redrive -= u64::from(child.items);
+        Some(child)
     }
 
     fn count(&mut self, items: u64, status: ExecutionStatus, was_running: bool) {

@@ -5,12 +5,13 @@
 //!
 //! Source: "Restarting state machine executions with redrive", AWS Step Functions Developer Guide.
 
-use interpreter::{InputKind, Timestamp};
+use interpreter::{InputKind, MapRunId, Timestamp, Wait};
 use store::{Space, Write};
 
 use super::{Act, Active, Core, listed_under, load};
 use crate::error::{Error, RedriveError};
 use crate::keys::{self, ExecutionId};
+use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Row};
 
 /// "...within 14 days of ... completion". Source: the same page.
@@ -55,6 +56,13 @@ impl Core {
         if let Some(why) = not_redrivable(&row, 0, self.now) {
             return Err(RedriveError::NotRedrivable(why.to_owned()));
         }
+        if row.parent_run().is_some() {
+            let why = "Execution is one of a Map Run and can be redriven only with it";
+            return Err(RedriveError::NotRedrivable(why.to_owned()));
+        }
+        if self.deleting.contains(&row.machine) {
+            return Err(RedriveError::NotRedrivable("State machine is in DELETING status".to_owned()));
+        }
         let mut active = load(&*self.store, &self.machines, id).map_err(|error| match error {
             // One that was written by a version that did not keep what was about to happen.
             Error::Unreadable { .. } => {
@@ -68,17 +76,35 @@ impl Core {
         if active.execution.unfinished.is_empty() {
             return Err(RedriveError::NotRedrivable("Execution has nothing to go on with".to_owned()));
         }
+        let map_runs = self.unfinished_runs(id, &active)?;
         self.take_back(id, &mut active);
         self.take_in(id, active);
         self.changed(id);
-        let is_taken = self.apply(id, InputKind::Redrive);
-        // INVARIANT: an execution that has ended and has something left to do takes a redrive.
-        assert!(is_taken, "a redrive was refused");
+        self.go_on_with(id, map_runs);
         Ok(self.now)
     }
 
+    pub(super) fn go_on_with(&mut self, id: ExecutionId, map_runs: Vec<(MapRunId, u32)>) {
+        let is_taken = self.apply(id, InputKind::Redrive(map_runs));
+        // INVARIANT: an execution that has ended and has something left to do takes a redrive.
+        assert!(is_taken, "a redrive was refused");
+    }
+
+    /// The Map Runs that it was waiting for, and how often each will have been redriven.
+    pub(super) fn unfinished_runs(&self, id: ExecutionId, active: &Active) -> Result<Vec<(MapRunId, u32)>, Error> {
+        let mut found = Vec::new();
+        for frame in &active.execution.unfinished {
+            let Wait::MapRun(wait) = &frame.wait else { continue };
+            let run = MapRunId { frame: frame.id, run: wait.run };
+            if let Some(row) = self.stored_run(RunKey { execution: id, id: run })? {
+                found.push((run, row.redrive_count + 1));
+            }
+        }
+        Ok(found)
+    }
+
     /// Its row tells again that it runs.
-    fn take_back(&mut self, id: ExecutionId, active: &mut Active) {
+    pub(super) fn take_back(&mut self, id: ExecutionId, active: &mut Active) {
         let listed = listed_under(&active.row);
         let old = keys::listing(listed, active.row.status, id);
         active.row.status = ExecutionStatus::Running;

@@ -61,6 +61,7 @@ pub struct Bench {
     pub reader: Reader,
     pub core: Core,
     pub now: Timestamp,
+    term: u64,
     /// Handed over and not answered.
     pub running: VecDeque<(ExecutionId, Arc<str>, RunTask)>,
     /// Every attempt that was ever handed over, by execution.
@@ -81,15 +82,21 @@ pub enum Answer {
 
 impl Bench {
     pub fn open(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize) -> Bench {
+        Bench::open_term(store, now, running_tasks_max, 7)
+    }
+
+    /// Chance is another in every term, so that no made-up name comes twice.
+    fn open_term(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize, term: u64) -> Bench {
         let machines = Arc::new(Machines::open(store.clone()).unwrap());
         let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1, is_volatile: false };
-        let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, 7).unwrap();
+        let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, term).unwrap();
         Bench {
             reader: Reader::new(store.clone(), machines.clone()),
             store,
             machines,
             core,
             now,
+            term,
             running: VecDeque::new(),
             handed: Arc::default(),
             offered: VecDeque::new(),
@@ -101,9 +108,9 @@ impl Bench {
 
     /// What the next process finds: the same store, and the list of what was ever handed over.
     pub fn crash(self, running_tasks_max: usize) -> Bench {
-        let (store, now, handed) = (self.store.clone(), self.now, self.handed.clone());
+        let (store, now, term, handed) = (self.store.clone(), self.now, self.term + 1, self.handed.clone());
         drop(self);
-        Bench { handed, ..Bench::open(store, now, running_tasks_max) }
+        Bench { handed, ..Bench::open_term(store, now, running_tasks_max, term) }
     }
 
     pub fn create(&self, name: &str, definition: &str) -> Arc<Machine> {

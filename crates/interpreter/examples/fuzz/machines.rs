@@ -189,7 +189,7 @@ impl<'d> Run<'d> {
                 };
             }
         };
-        if was_terminal && !matches!(input.kind, InputKind::Redrive) {
+        if was_terminal && !matches!(input.kind, InputKind::Redrive(_)) {
             return Err(format!("{:?} was taken after the end", input.kind));
         }
         if let InputKind::TimerFired(timer) = input.kind {
@@ -249,7 +249,7 @@ impl<'d> Run<'d> {
             (10, Some(task)) => InputKind::TaskSubmitted(task, output(), random.is(50).then(|| "arn:child".into())),
             (11, Some(task)) => InputKind::TaskAnswered(task, if random.is(70) { Ok(output()) } else { Err(failure) }),
             (12, _) if random.is(10) => InputKind::Stop(failure),
-            (13, _) if random.is(30) => InputKind::Redrive,
+            (13, _) if random.is(30) => InputKind::Redrive(Vec::new()),
             (14, _) => match self.execution.map_runs().next() {
                 Some((run, _)) => {
                     InputKind::MapRunFinished(run, if random.is(70) { Ok(output()) } else { Err(failure) })

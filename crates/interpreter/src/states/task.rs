@@ -206,6 +206,10 @@ pub fn answered(
         Phase::Submitted { .. } => Ok(over(step, id, outcome)),
         Phase::Started { again } => {
             wait.phase = Phase::Answered { again: again.take(), outcome: outcome.clone() };
+            // Nobody owes a sign of life any more.
+            if wait.heartbeat_at.take().is_some() {
+                step.command(Command::ClearTimer(TimerId::Heartbeat(id)));
+            }
             Ok(Ok(Flow::Waits))
         }
         // Answered once is answered.
@@ -220,8 +224,16 @@ fn over(step: &mut Stepper<'_>, id: TaskId, outcome: &Result<Payload, Failure>) 
     }
 }
 
-/// A sign of life: the time to the next one starts anew.
-pub fn heartbeat(step: &mut Stepper<'_>, id: TaskId) {
+/// A sign of life. Answered once is answered.
+pub fn lives(step: &mut Stepper<'_>, id: TaskId) -> Result<(), Rejected> {
+    match open(step, id).phase {
+        Phase::Answered { .. } => Err(Rejected::Stale),
+        _ => Ok(heartbeat(step, id)),
+    }
+}
+
+/// The time to the next sign of life starts anew.
+fn heartbeat(step: &mut Stepper<'_>, id: TaskId) {
     let now = step.at;
     let wait = open(step, id);
     if let Some(seconds) = wait.heartbeat_seconds {
@@ -257,8 +269,12 @@ fn failed(step: &mut Stepper<'_>, id: TaskId, failure: &Failure) -> Result<Flow,
     Err(failure.clone())
 }
 
-/// Its TimeoutSeconds or HeartbeatSeconds are over: `States.Timeout` in both cases, as recorded.
+/// Its TimeoutSeconds or HeartbeatSeconds are over: `States.Timeout` in both cases, as recorded. If its token came back in
+/// time, and only the call that gave it away has no answer, that is the outcome.
 pub fn timed_out(step: &mut Stepper<'_>, id: TaskId) -> Result<Flow, Failure> {
+    if let Phase::Answered { outcome, .. } = open(step, id).phase.clone() {
+        return over(step, id, &outcome);
+    }
     let resource = TaskResource::from(&definition(step, id.frame).resource);
     let failure = Failure::named("States.Timeout");
     step.close_wait(id.frame);

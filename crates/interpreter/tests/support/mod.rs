@@ -125,6 +125,7 @@ impl World {
             Command::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Command::Continue => self.owes_continue = true,
             Command::StartMapRun(run) => self.map_runs.push(*run),
+            Command::RedriveMapRun(_) => {}
             Command::CancelMapRun(run) => self.map_runs.retain(|open| open.id != run),
             Command::Finish => {}
         }

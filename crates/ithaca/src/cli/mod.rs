@@ -79,6 +79,16 @@ pub(crate) struct UpArgs {
     /// Use another DynamoDB (http://HOST:PORT) instead of the embedded one.
     #[arg(long, value_name = "URL")]
     dynamodb_endpoint: Option<String>,
+    /// The folder of objects, a folder in it for each bucket [default: objects in the data folder]
+    #[arg(long, value_name = "FOLDER")]
+    objects: Option<PathBuf>,
+    /// Without --objects: an object store that speaks S3's protocol (http://HOST:PORT), also by AWS_ENDPOINT_URL_S3.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3", hide_env = true)]
+    s3_endpoint: Option<String>,
+    /// Where AWS services are that tasks call and Ithaca does not serve (http://HOST:PORT). The environment may name a
+    /// place for each: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SNS and so on.
+    #[arg(long, value_name = "URL")]
+    aws_endpoint: Option<String>,
     /// A value for a parameter of the template; may be given several times.
     #[arg(long = "parameter", value_name = "KEY=VALUE")]
     parameters: Vec<String>,

@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use aws_cloudformation::{Plan, Source};
 use aws_protocol::Home;
 use engine::{ExecutionStatus, StatusChange};
+use objects::EndpointOptions;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::{Context, Outcome, UpArgs};
 use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
 use crate::events::Target;
-use crate::server::{Options, Server};
+use crate::server::{Objects, Options, Server};
+use crate::tasks::Elsewhere;
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
@@ -28,6 +30,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         Some(plan) => Some(prepare_plan(plan, context)?),
         None => None,
     };
+    let elsewhere = Elsewhere::new(std::env::vars(), args.aws_endpoint.as_deref(), &args.region)?;
     let options = Options {
         host: args.host,
         port: args.port,
@@ -35,6 +38,8 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         data: args.data.unwrap_or_else(|| default_data(plan.as_ref())),
         home,
         dynamodb_endpoint: args.dynamodb_endpoint,
+        objects: objects(args.objects, args.s3_endpoint, &elsewhere),
+        elsewhere,
         events: args.events.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?,
         print_logs: args.logs,
     };
@@ -84,6 +89,18 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         () = stop_signal() => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn objects(folder: Option<PathBuf>, endpoint: Option<String>, elsewhere: &Elsewhere) -> Objects {
+    match (folder, endpoint) {
+        (Some(folder), _) => Objects::Folder(folder),
+        (None, Some(url)) => Objects::Endpoint(EndpointOptions {
+            url,
+            region: elsewhere.region().to_owned(),
+            credentials: Some(elsewhere.credentials().clone()),
+        }),
+        (None, None) => Objects::Own,
+    }
 }
 
 /// Ctrl-C or a polite kill.
@@ -170,9 +187,12 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
     for (name, address) in &deployed.apis {
         print_line!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));
     }
-    for (kind, names) in
-        [("state machines", &deployed.state_machines), ("functions", &deployed.functions), ("tables", &deployed.tables)]
-    {
+    for (kind, names) in [
+        ("state machines", &deployed.state_machines),
+        ("activities", &deployed.activities),
+        ("functions", &deployed.functions),
+        ("tables", &deployed.tables),
+    ] {
         if !names.is_empty() {
             print_line!("  {kind:<15} {}", shorten(&names.join(", "), 90));
         }

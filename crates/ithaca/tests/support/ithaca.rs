@@ -24,11 +24,13 @@ pub struct Up {
     pub parameters: Vec<String>,
     /// Further options, as they are written.
     pub options: Vec<String>,
+    pub environment: Vec<(String, String)>,
 }
 
 impl Up {
     pub fn new(data: impl Into<PathBuf>) -> Up {
-        Up { template: None, data: data.into(), port: 0, parameters: Vec::new(), options: Vec::new() }
+        let (parameters, options, environment) = (Vec::new(), Vec::new(), Vec::new());
+        Up { template: None, data: data.into(), port: 0, parameters, options, environment }
     }
 
     pub fn template(mut self, path: impl Into<PathBuf>) -> Up {
@@ -52,6 +54,11 @@ impl Up {
         self
     }
 
+    pub fn environment(mut self, name: &str, value: &str) -> Up {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn port(mut self, port: u16) -> Up {
         self.port = port;
         self
@@ -61,6 +68,7 @@ impl Up {
         let mut command = command(&["up", "--json", "--api-port", "0", "--port", &self.port.to_string()]);
         command.arg("--data").arg(&self.data).args(&self.template);
         command.args(&self.options);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(self.parameters.iter().flat_map(|parameter| ["--parameter", parameter]));
         command
     }
@@ -223,6 +231,11 @@ impl Drop for Killed {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env_remove("ITHACA_ENDPOINT").env("NO_COLOR", "1");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

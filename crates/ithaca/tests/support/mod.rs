@@ -11,5 +11,6 @@ pub mod http;
 pub mod ithaca;
 pub mod random;
 pub mod scratch;
+pub mod server;
 pub mod travel;
 pub mod wait;

@@ -21,6 +21,12 @@ fn objects_are_files() {
         assert_eq!(get(key), body);
     }
     assert_eq!(std::fs::read_dir(scratch.path().join("b/deep/er")).unwrap().count(), 1, "nothing unfinished is left");
+    for key in ["a", "a", "never", "deep", "deep/er/b/c"] {
+        folder.delete(&Address::new("b", key)).unwrap();
+    }
+    assert_eq!(folder.get(&Address::new("b", "a")).map(drop).unwrap_err().code(), Some("NoSuchKey"));
+    assert_eq!(get("deep/er/b"), "x");
+    assert_eq!(folder.delete(&Address::new("c", "a")).unwrap_err().code(), Some("NoSuchBucket"));
 }
 
 #[test]

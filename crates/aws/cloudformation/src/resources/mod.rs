@@ -1,6 +1,7 @@
 //! Resource types: which there are, what each is called, and which part of the plan it becomes. To serve one more type,
 //! add a file and its row in [`TYPES`]; a type that only has to be accepted is a row in `ignored.rs`.
 
+mod activity;
 mod api_deployment;
 mod api_method;
 mod api_resource;
@@ -37,6 +38,7 @@ const TYPES: &[&[Type]] = &[
         simple_table::TYPE,
         lambda_function::TYPE,
         serverless_function::TYPE,
+        activity::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,

@@ -84,3 +84,16 @@ fn definitions_that_cannot_be_read() {
         check_errors(&template(properties), &[expect]);
     }
 }
+
+#[test]
+fn an_activity_is_its_name() {
+    let plan = plan_of(
+        "Resources:\n  Pick: { Type: AWS::StepFunctions::Activity, Properties: { Name: pick } }\n  \
+         Pack: { Type: AWS::StepFunctions::Activity }\nOutputs:\n  A: { Value: !Ref Pick }\n  B: { Value: !GetAtt Pack.Name }\n",
+    );
+    let activities: Vec<(&str, &str)> = plan.activities.iter().map(|it| (it.name.as_str(), it.arn.as_str())).collect();
+    let arn = "arn:aws:states:us-east-1:000000000000:activity:";
+    assert_eq!(activities, [("pick", &*format!("{arn}pick")), ("app-Pack", &*format!("{arn}app-Pack"))]);
+    let outputs: Vec<&str> = plan.outputs.iter().map(|output| output.value.as_str()).collect();
+    assert_eq!(outputs, [&*format!("{arn}pick"), "app-Pack"]);
+}

@@ -57,6 +57,6 @@ fn counts(counts: &Counts) -> Value {
         "total": counts.total,
         "resultsWritten": counts.results_written,
         "failuresNotRedrivable": 0,
-        "pendingRedrive": 0,
+        "pendingRedrive": counts.pending_redrive,
     })
 }

@@ -103,6 +103,11 @@ actions! {
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
+/// StartExecution for a task that waits for the end.
+pub async fn start_nested(states: &States, body: Value, parent: engine::Parent) -> Result<Value, Error> {
+    start_execution::nested(states, members(body)?, parent).await
+}
+
 /// Runs what waits for the disk where it may wait.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, engine::Error> + Send + 'static,

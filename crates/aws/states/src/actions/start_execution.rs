@@ -2,6 +2,7 @@
 //! it runs.
 
 use aws_protocol::Error;
+use engine::{Parent, StartError, Started};
 use interpreter::Payload;
 use interpreter::limits::PAYLOAD_BYTES_MAX;
 use serde::Deserialize;
@@ -24,20 +25,35 @@ pub struct Request {
 const TRACE_HEADER_CHARS_MAX: usize = 256;
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
-    let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    check::unlabelled(&arn)?;
-    if let Some(header) = &request.trace_header {
-        check::length(header, "traceHeader", 0, TRACE_HEADER_CHARS_MAX)?;
+    let (arn, input) = request.checked()?;
+    let started = states.handle.start(&arn, request.name.as_deref(), input, request.trace_header.as_deref()).await;
+    told(&arn, started)
+}
+
+/// For a task that waits for the end of this execution. It must name it, so that it can ask again.
+pub async fn nested(states: &States, request: Request, parent: Parent) -> Result<Value, Error> {
+    let (arn, input) = request.checked()?;
+    let name = required(request.name, "name")?;
+    told(&arn, states.handle.start_nested(&arn, &name, input, parent).await)
+}
+
+impl Request {
+    /// The machine and the input, once everything is as it must be.
+    fn checked(&self) -> Result<(String, Payload), Error> {
+        let arn = required(self.state_machine_arn.clone(), "stateMachineArn")?;
+        check::unlabelled(&arn)?;
+        if let Some(header) = &self.trace_header {
+            check::length(header, "traceHeader", 0, TRACE_HEADER_CHARS_MAX)?;
+        }
+        if let Some(name) = &self.name {
+            check::name(name)?;
+        }
+        Ok((arn, input(self.input.as_deref().unwrap_or("{}"))?))
     }
-    if let Some(name) = &request.name {
-        check::name(name)?;
-    }
-    let input = input(request.input.as_deref().unwrap_or("{}"))?;
-    let started = states
-        .handle
-        .start(&arn, request.name.as_deref(), input, request.trace_header.as_deref())
-        .await
-        .map_err(|error| errors::from_start(error, &arn))?;
+}
+
+fn told(arn: &str, started: Result<Started, StartError>) -> Result<Value, Error> {
+    let started = started.map_err(|error| errors::from_start(error, arn))?;
     Ok(json!({ "executionArn": &*started.execution_arn, "startDate": date(started.started_at) }))
 }
 

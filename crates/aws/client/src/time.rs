@@ -11,20 +11,20 @@ struct Civil {
 }
 
 /// `20130524T000000Z`, the form of `x-amz-date`.
-pub(crate) fn basic(seconds: i64) -> String {
+pub fn basic(seconds: i64) -> String {
     let Civil { year, month, day, hour, minute, second } = civil(seconds);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 /// `2025-02-04T01:49:50.099Z`, the form of `StartDate` in a result file.
-pub(crate) fn iso(millis: i64) -> String {
+pub fn iso(millis: i64) -> String {
     let Civil { year, month, day, hour, minute, second } = civil(millis.div_euclid(1000));
     let milli = millis.rem_euclid(1000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 /// Seconds since 1970 of `2009-10-12T17:50:30.000Z`, the form of `LastModified` in a listing; fractions are dropped.
-pub(crate) fn parse_iso(text: &str) -> Option<i64> {
+pub fn parse_iso(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
     let shape = text.bytes().zip(b"dddd-dd-ddTdd:dd:dd").all(|(byte, shape)| match shape {
         b'd' => byte.is_ascii_digit(),

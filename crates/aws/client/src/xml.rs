@@ -1,22 +1,22 @@
-//! Just enough XML for S3's answers: elements with text, no more. Attributes, comments and declarations are passed
-//! over; a document type, which S3 never sends, is refused.
+//! Just enough XML for the answers of S3 and of the query protocol: elements with text, no more. Attributes, comments and declarations are passed
+//! over; a document type, which AWS never sends, is refused.
 
 /// A piece of a document.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event<'a> {
+enum Event<'a> {
     Open(&'a str),
     Close(&'a str),
     /// Unescaped.
     Text(String),
 }
 
-pub(crate) struct Events<'a> {
+struct Events<'a> {
     rest: &'a str,
     /// The end of an element that closes itself.
     pending: Option<&'a str>,
 }
 
-pub(crate) fn events(text: &str) -> Events<'_> {
+fn events(text: &str) -> Events<'_> {
     Events { rest: text, pending: None }
 }
 
@@ -103,7 +103,7 @@ fn entity(name: &str) -> Option<char> {
 
 /// The texts of the elements directly below a parent, for each parent of this name: `("Contents", ["Key" ...])` gives
 /// one list of texts for each object of a listing.
-pub(crate) fn records<const N: usize>(
+pub fn records<const N: usize>(
     text: &str,
     parent: &str,
     members: [&str; N],

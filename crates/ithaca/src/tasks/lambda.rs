@@ -1,62 +1,23 @@
-//! Tasks of state machines become invocations of functions: the bridge between the engine and the Lambda host.
-//!
-//! Two forms, as on AWS: a function's own ARN as `Resource` gives its answer bare; `arn:aws:states:::lambda:invoke`
-//! is a call of Lambda's Invoke and gives its answer with Lambda's metadata around it.
-
-use std::sync::Arc;
+//! Lambda: a function's own ARN as `Resource` gives its answer bare; `arn:aws:states:::lambda:invoke` is a call of
+//! Lambda's Invoke and gives its answer with Lambda's metadata around it.
 
 use aws_lambda::{Host, InvokeError, InvokeOptions, Outcome};
 use bytes::Bytes;
-use engine::{Completion, Task, TaskRunner};
 use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{Failure, Payload};
 use serde_json::Value;
-use tokio::runtime::Handle;
 
-use asl::definition::Resource;
+use super::{bad_parameters, required, unknown_outcome};
 
-pub struct Tasks {
-    host: Host,
-    runtime: Handle,
-}
-
-impl Tasks {
-    pub fn new(host: Host, runtime: Handle) -> Arc<Tasks> {
-        Arc::new(Tasks { host, runtime })
-    }
-}
-
-impl TaskRunner for Tasks {
-    fn run(&self, task: Task, completion: Completion) {
-        let host = self.host.clone();
-        self.runtime.spawn(async move {
-            match perform(&host, &task).await {
-                Ok(output) => completion.succeed(output),
-                Err(failure) => completion.fail(failure),
-            }
-        });
-    }
-}
-
-async fn perform(host: &Host, task: &Task) -> Result<Payload, Failure> {
-    match &task.resource {
-        Resource::Function { arn } => {
-            let payload = Bytes::copy_from_slice(task.input.text().as_bytes());
-            invoke(host, arn, payload, InvokeOptions::default()).await.map(|(_, answer)| answer)
-        }
-        Resource::Service { .. } if task.resource.call() == Some(("lambda", "invoke")) => {
-            lambda_invoke(host, task.input.value()).await
-        }
-        // Validation lets no other resource through; this keeps a newer definition from hanging.
-        Resource::Service { arn, .. } | Resource::Activity { arn } => {
-            Err(Failure::new("States.Runtime", format!("Ithaca does not serve the resource {arn} yet.")))
-        }
-    }
+/// A function by its ARN.
+pub async fn function(host: &Host, arn: &str, input: &Payload) -> Result<Payload, Failure> {
+    let payload = Bytes::copy_from_slice(input.text().as_bytes());
+    invoke(host, arn, payload, InvokeOptions::default()).await.map(|(_, answer)| answer)
 }
 
 /// `lambda:invoke`: the members of Lambda's Invoke request as Parameters.
-async fn lambda_invoke(host: &Host, parameters: &Value) -> Result<Payload, Failure> {
-    let name = parameters["FunctionName"].as_str().ok_or_else(|| bad_parameters("FunctionName must be a string"))?;
+pub async fn invoke_action(host: &Host, parameters: &Value) -> Result<Payload, Failure> {
+    let name = required(parameters, "FunctionName")?;
     let name = match parameters["Qualifier"].as_str() {
         Some(qualifier) => format!("{name}:{qualifier}"),
         None => name.to_owned(),
@@ -78,7 +39,8 @@ async fn lambda_invoke(host: &Host, parameters: &Value) -> Result<Payload, Failu
             None => Err(not_invoked(&InvokeError::NotFound(name))),
         },
         Some(other) => {
-            Err(bad_parameters(&format!("InvocationType must be RequestResponse, Event or DryRun, not {other}")))
+            let why = format!("InvocationType must be RequestResponse, Event or DryRun, not {other}");
+            Err(bad_parameters(parameters, &why))
         }
     }
 }
@@ -118,15 +80,11 @@ fn not_json(answer: &[u8]) -> Failure {
     Failure::new("Lambda.Unknown", cause)
 }
 
-fn bad_parameters(why: &str) -> Failure {
-    Failure::new("States.Runtime", format!("The Parameters could not be used to start the Task: {why}."))
-}
-
 /// Lambda's own refusals, named as Step Functions names them: `Lambda.` and the exception.
 fn not_invoked(error: &InvokeError) -> Failure {
     // What was under way when the host went is as unknown as after a crash.
     if matches!(error, InvokeError::ShutDown) {
-        return Failure::new("Lambda.SdkClientException", error.to_string());
+        return unknown_outcome(&error.to_string());
     }
     let aws = error.to_aws();
     let cause = format!("{} (Service: Lambda, Status Code: {})", aws.message, aws.status.as_u16());

@@ -29,7 +29,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// What is signed. Path and query are escaped as they go over the wire; the query's pairs need no order.
-pub(crate) struct Unsigned<'a> {
+pub struct Unsigned<'a> {
     pub method: &'a str,
     pub path: &'a str,
     /// Name and value, both escaped.
@@ -40,7 +40,7 @@ pub(crate) struct Unsigned<'a> {
     pub body_sha256: &'a str,
 }
 
-pub(crate) struct Scope<'a> {
+pub struct Scope<'a> {
     pub region: &'a str,
     pub service: &'a str,
     /// Seconds since 1970.
@@ -48,7 +48,7 @@ pub(crate) struct Scope<'a> {
 }
 
 /// The `Authorization` header.
-pub(crate) fn authorization(request: &Unsigned<'_>, scope: &Scope<'_>, credentials: &Credentials) -> String {
+pub fn authorization(request: &Unsigned<'_>, scope: &Scope<'_>, credentials: &Credentials) -> String {
     let moment = time::basic(scope.at);
     let day = &moment[..8];
     let scope_text = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
@@ -76,11 +76,11 @@ fn canonical_request(request: &Unsigned<'_>) -> (String, String) {
     (format!("{method}\n{path}\n{}\n{lines}\n{names}\n{body_sha256}", query.join("&")), names)
 }
 
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,0 +1,467 @@
+//! What tasks do, through the real binary: each served integration in a machine of its own, our own doors behind some,
+//! a server of this test as AWS behind the others.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use serde_json::{Value, json};
+use support::client::{Client, text};
+use support::functions;
+use support::ithaca::{Ithaca, Up};
+use support::scratch::Scratch;
+use support::server::{self, Asked, Reply};
+use support::wait::BOUND;
+
+/// A task with these parameters, whose failure is the output.
+fn task(resource: &str, parameters: Value) -> Value {
+    json!({
+        "StartAt": "Call",
+        "States": {
+            "Call": {
+                "Type": "Task",
+                "Resource": format!("arn:aws:states:::{resource}"),
+                "Parameters": parameters,
+                "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Failed" }],
+                "End": true,
+            },
+            "Failed": { "Type": "Pass", "End": true },
+        },
+    })
+}
+
+/// The output of a machine of this definition, run once.
+fn output_of(client: &Client, definition: &Value) -> Value {
+    let machine = client.create_machine(&name(), definition);
+    let ended = client.ended(&client.start(&machine, &json!({})));
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    serde_json::from_str(&text(&ended["output"])).unwrap()
+}
+
+fn call(client: &Client, resource: &str, parameters: Value) -> Value {
+    output_of(client, &task(resource, parameters))
+}
+
+/// Of what a task has failed with: the error, and the cause up to what differs from call to call.
+fn failed(client: &Client, resource: &str, parameters: Value) -> (String, String) {
+    let output = call(client, resource, parameters);
+    let cause = text(&output["Cause"]);
+    (text(&output["Error"]), cause.split(" (Service").next().unwrap().to_owned())
+}
+
+/// A name that no machine of this program has.
+fn name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("m{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn up(name: &str) -> (Scratch, Ithaca) {
+    let scratch = Scratch::new(name);
+    let ithaca = Up::new(scratch.join("data")).start();
+    (scratch, ithaca)
+}
+
+#[test]
+fn executions_start_executions() {
+    let (_scratch, ithaca) = up("services-states");
+    let client = ithaca.client();
+    let child = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Result": { "b": [1] }, "End": true } } });
+    let child = client.create_machine("child", &child);
+    let broken = json!({ "StartAt": "A", "States": { "A": { "Type": "Fail", "Error": "E", "Cause": "why" } } });
+    let broken = client.create_machine("broken", &broken);
+    let start = |machine: &str| json!({ "StateMachineArn": machine, "Input": { "trip": 1 } });
+
+    let done = call(&client, "states:startExecution.sync:2", start(&child));
+    assert_eq!((&done["Output"], &done["Status"]), (&json!({ "b": [1] }), &json!("SUCCEEDED")));
+    assert_eq!(done["Input"], json!({ "trip": 1 }));
+    let done = call(&client, "states:startExecution.sync", start(&child));
+    assert_eq!((&done["Output"], &done["Input"]), (&json!(r#"{"b":[1]}"#), &json!(r#"{"trip":1}"#)));
+    let (error, cause) = failed(&client, "states:startExecution.sync", start(&broken));
+    let cause: Value = serde_json::from_str(&cause).unwrap();
+    assert_eq!((error.as_str(), &cause["Error"], &cause["Cause"]), ("States.TaskFailed", &json!("E"), &json!("why")));
+
+    let started = call(&client, "states:startExecution", json!({ "StateMachineArn": child, "Name": "named" }));
+    let execution = text(&started["ExecutionArn"]);
+    assert!(execution.ends_with(":named") && started["StartDate"].as_i64() > Some(1_600_000_000_000), "{started}");
+    assert_eq!(started["SdkHttpMetadata"]["HttpStatusCode"], 200);
+    let gone = format!("{child}-gone");
+    assert_eq!(
+        failed(&client, "states:startExecution", start(&gone)),
+        ("StepFunctions.StateMachineDoesNotExistException".into(), format!("State Machine Does Not Exist: '{gone}'"))
+    );
+    let error = failed(&client, "states:startExecution.sync", start(&gone)).0;
+    assert_eq!(error, "StepFunctions.StateMachineDoesNotExistException");
+
+    client.ended(&execution);
+    let described = call(&client, "aws-sdk:sfn:describeExecution", json!({ "ExecutionArn": execution }));
+    assert_eq!((&described["Status"], described.get("SdkHttpMetadata")), (&json!("SUCCEEDED"), None));
+    assert!(text(&described["StartDate"]).ends_with('Z'), "{described}");
+    assert_eq!(
+        failed(&client, "aws-sdk:sfn:sendTaskFailure", json!({ "TaskToken": "NoSuchTaskToken" })),
+        ("Sfn.InvalidTokenException".into(), "Invalid Token: 'Invalid token'".into())
+    );
+}
+
+/// The process of the functions below; see `support::functions`. The one of the template answers a request. The other
+/// gives its token back before it answers, or while it does.
+#[test]
+#[ignore = "not a test: the function of this file runs in it"]
+fn function() {
+    functions::serve(|name, event| {
+        if name.starts_with("app-") {
+            let headers = json!({ "content-type": "application/json" });
+            let answer = json!({ "statusCode": 200, "headers": headers, "body": "{\"booked\":true}" });
+            return answer.to_string().into();
+        }
+        let event: Value = serde_json::from_slice(&event).unwrap();
+        let is_early = event["when"] == "early";
+        let send = move || {
+            let client = Client { address: std::env::var("AWS_ENDPOINT_URL").unwrap().replace("http://", "") };
+            client.states("SendTaskHeartbeat", json!({ "taskToken": event["token"] }));
+            client.states("SendTaskSuccess", json!({ "taskToken": event["token"], "output": r#"{"by":"token"}"# }));
+        };
+        match is_early {
+            true => send(),
+            false => drop(thread::spawn(send)),
+        }
+        b"{}".to_vec()
+    });
+}
+
+#[test]
+fn functions_give_tokens_back() {
+    let (_scratch, ithaca) = up("services-lambda");
+    let client = ithaca.client();
+    functions::create(&client, "approve", &functions::own_bootstrap(), 30);
+    for when in ["early", "meanwhile"] {
+        let payload = json!({ "token.$": "$$.Task.Token", "when": when });
+        let parameters = json!({ "FunctionName": "approve", "Payload": payload });
+        let output = call(&client, "lambda:invoke.waitForTaskToken", parameters);
+        assert_eq!(output, json!({ "by": "token" }), "{when}");
+    }
+    let error = failed(&client, "lambda:invoke.waitForTaskToken", json!({ "FunctionName": "none", "Payload": {} })).0;
+    assert_eq!(error, "Lambda.ResourceNotFoundException");
+}
+
+#[test]
+fn workers_take_tasks_of_activities() {
+    let (_scratch, ithaca) = up("services-activity");
+    let client = ithaca.client();
+    let activity = text(&client.states("CreateActivity", json!({ "name": "pick" }))["activityArn"]);
+    let worker = {
+        let (client, activity) = (client.clone(), activity.clone());
+        thread::spawn(move || {
+            for _ in 0..2 {
+                let ask = json!({ "activityArn": activity, "workerName": "w" });
+                let task = client.states("GetActivityTask", ask);
+                let input: Value = serde_json::from_str(&text(&task["input"])).unwrap();
+                let (operation, answer) = match input["good"] == true {
+                    true => ("SendTaskSuccess", json!({ "output": "[1]" })),
+                    false => ("SendTaskFailure", json!({ "error": "Broken", "cause": "why" })),
+                };
+                let mut answer = answer;
+                answer["taskToken"] = task["taskToken"].clone();
+                client.states(operation, answer);
+            }
+        })
+    };
+    let of = |good: bool| {
+        let mut definition = task("x", json!({ "good": good }));
+        definition["States"]["Call"]["Resource"] = activity.clone().into();
+        output_of(&client, &definition)
+    };
+    assert_eq!(of(true), json!([1]));
+    assert_eq!(of(false), json!({ "Error": "Broken", "Cause": "why" }));
+    worker.join().unwrap();
+}
+
+#[test]
+fn items_of_tables() {
+    let (_scratch, ithaca) = up("services-dynamodb");
+    let client = ithaca.client();
+    client.dynamo(
+        "CreateTable",
+        json!({
+            "TableName": "trips",
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+            "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+        }),
+    );
+    let key = json!({ "pk": { "S": "a" } });
+    let item = json!({ "pk": { "S": "a" }, "Seats": { "N": "2" } });
+    let put = json!({ "TableName": "trips", "Item": item, "ConditionExpression": "attribute_not_exists(pk)" });
+    let output = call(&client, "dynamodb:putItem", put.clone());
+    assert_eq!((output.get("Attributes"), &output["SdkHttpMetadata"]["HttpStatusCode"]), (None, &json!(200)));
+    assert_eq!(output["SdkHttpMetadata"]["HttpHeaders"]["Content-Length"], "2");
+    let condition = "The conditional request failed".to_owned();
+    assert_eq!(
+        failed(&client, "dynamodb:putItem", put.clone()),
+        ("DynamoDB.ConditionalCheckFailedException".into(), condition.clone())
+    );
+    assert_eq!(
+        failed(&client, "aws-sdk:dynamodb:putItem", put),
+        ("DynamoDb.ConditionalCheckFailedException".into(), condition)
+    );
+    assert_eq!(call(&client, "dynamodb:getItem", json!({ "TableName": "trips", "Key": key }))["Item"], item);
+    let update = json!({
+        "TableName": "trips", "Key": key, "UpdateExpression": "SET Seats = :n", "ReturnValues": "UPDATED_NEW",
+        "ExpressionAttributeValues": { ":n": { "N": "3" } },
+    });
+    assert_eq!(call(&client, "dynamodb:updateItem", update)["Attributes"], json!({ "Seats": { "N": "3" } }));
+    let query = json!({
+        "TableName": "trips", "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": { ":pk": { "S": "a" } },
+    });
+    let found = call(&client, "aws-sdk:dynamodb:query", query);
+    assert_eq!((&found["Count"], found.get("SdkHttpMetadata")), (&json!(1), None));
+    call(&client, "dynamodb:deleteItem", json!({ "TableName": "trips", "Key": key }));
+    assert_eq!(call(&client, "dynamodb:getItem", json!({ "TableName": "trips", "Key": key })).get("Item"), None);
+    let error = failed(&client, "dynamodb:getItem", json!({ "TableName": "/trips", "Key": key })).0;
+    assert_eq!(error, "DynamoDB.AmazonDynamoDBException");
+    let error = failed(&client, "dynamodb:getItem", json!({ "TableName": "none", "Key": key })).0;
+    assert_eq!(error, "DynamoDB.ResourceNotFoundException");
+}
+
+#[test]
+fn maps_over_objects() {
+    let scratch = Scratch::new("services-objects");
+    let objects = scratch.join("objects");
+    fs::create_dir_all(objects.join("trips")).unwrap();
+    let rows: String = (0..500).map(|number| format!("t{number},{}\n", number % 7)).collect();
+    fs::write(objects.join("trips/in.csv"), format!("id,seats\n{rows}")).unwrap();
+    let up = Up::new(scratch.join("data")).option("--objects", objects.to_str().unwrap());
+    let ithaca = up.start();
+    let client = ithaca.client();
+    let map = |key: &str, max_items: u64, writer: &Value| {
+        let reader = json!({ "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "MaxItems": max_items });
+        let mut definition = json!({
+            "StartAt": "Each",
+            "States": {
+                "Each": {
+                    "Type": "Map",
+                    "ItemReader": {
+                        "Resource": "arn:aws:states:::s3:getObject",
+                        "ReaderConfig": reader,
+                        "Parameters": { "Bucket": "trips", "Key": key },
+                    },
+                    "ItemProcessor": {
+                        "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+                        "StartAt": "Id",
+                        "States": { "Id": { "Type": "Pass", "OutputPath": "$.id", "End": true } },
+                    },
+                    "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Failed" }],
+                    "End": true,
+                },
+                "Failed": { "Type": "Pass", "End": true },
+            },
+        });
+        if !writer.is_null() {
+            definition["States"]["Each"]["ResultWriter"] = writer.clone();
+        }
+        output_of(&client, &definition)
+    };
+    let to = |bucket: &str| {
+        let destination = json!({ "Bucket": bucket, "Prefix": "out" });
+        json!({ "Resource": "arn:aws:states:::s3:putObject", "Parameters": destination })
+    };
+    assert_eq!(map("in.csv", 3, &Value::Null), json!(["t0", "t1", "t2"]));
+    let written = map("in.csv", 500, &to("trips"));
+    let details = &written["ResultWriterDetails"];
+    let get = |key: &Value| {
+        let object = call(&client, "aws-sdk:s3:getObject", json!({ "Bucket": details["Bucket"], "Key": key }));
+        serde_json::from_str::<Value>(&text(&object["Body"])).unwrap()
+    };
+    let manifest = get(&details["Key"]);
+    assert_eq!((&manifest["MapRunArn"], &manifest["ResultFiles"]["FAILED"]), (&written["MapRunArn"], &json!([])));
+    let file = objects.join("trips").join(text(&manifest["ResultFiles"]["SUCCEEDED"][0]["Key"]));
+    let results: Vec<Value> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let outputs: Vec<String> = results.iter().map(|result| text(&result["Output"])).collect();
+    assert_eq!(outputs, (0..500).map(|number| format!("\"t{number}\"")).collect::<Vec<_>>());
+
+    let missing = map("none.csv", 1, &Value::Null);
+    assert_eq!(missing["Error"], "States.ItemReaderFailed", "{missing}");
+    assert!(text(&missing["Cause"]).contains("The specified key does not exist."), "{missing}");
+    let unwritten = map("in.csv", 1, &to("none"));
+    assert_eq!(unwritten["Error"], "States.ResultWriterFailed", "{unwritten}");
+    assert!(text(&unwritten["Cause"]).contains("The specified bucket does not exist"), "{unwritten}");
+}
+
+/// As AWS would answer, as far as it goes.
+fn aws(asked: &Asked) -> Reply {
+    let json = |body: Value| (200, "application/x-amz-json-1.0", body.to_string());
+    match asked.header("x-amz-target") {
+        "AmazonSQS.SendMessage" if asked.body.contains("no-queue") => {
+            let error = json!({ "__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "No such queue." });
+            (400, "application/x-amz-json-1.0", error.to_string())
+        }
+        "AmazonSQS.SendMessage" => json(json!({ "MD5OfMessageBody": "5", "MessageId": "M" })),
+        "AWSEvents.PutEvents" if asked.body.contains("refused") => {
+            json(json!({ "Entries": [{ "ErrorCode": "MalformedDetail" }], "FailedEntryCount": 1 }))
+        }
+        "AWSEvents.PutEvents" => json(json!({ "Entries": [{ "EventId": "E" }], "FailedEntryCount": 0 })),
+        "secretsmanager.ListSecrets" => json(json!({ "SecretList": [{ "Name": "s", "CreatedDate": 1.5 }] })),
+        _ if asked.body.starts_with("Action=Publish") => {
+            let body = "<PublishResponse><PublishResult><MessageId>M</MessageId></PublishResult></PublishResponse>";
+            (200, "text/xml", body.to_owned())
+        }
+        _ if asked.path == "/teapot" => (418, "application/json", "{\"message\":\"short\"}".to_owned()),
+        _ => (200, "application/json", json!({ "path": asked.path, "body": asked.body }).to_string()),
+    }
+}
+
+/// A server as AWS, and what it was asked.
+fn elsewhere() -> (String, Receiver<Asked>) {
+    let (sender, received): (Sender<Asked>, _) = mpsc::channel();
+    let address = server::serve(move |asked| {
+        sender.send(asked.clone()).unwrap();
+        aws(asked)
+    });
+    (address, received)
+}
+
+#[test]
+fn services_elsewhere() {
+    let scratch = Scratch::new("services-elsewhere");
+    let (address, received) = elsewhere();
+    let url = format!("http://{address}");
+    let up = Up::new(scratch.join("data"))
+        .option("--aws-endpoint", "http://127.0.0.1:9")
+        .environment("AWS_ENDPOINT_URL_SQS", &url)
+        .environment("AWS_ENDPOINT_URL_SNS", &url)
+        .environment("AWS_ENDPOINT_URL_EVENTBRIDGE", &url)
+        .environment("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url)
+        .environment("AWS_ACCESS_KEY_ID", "AK");
+    let ithaca = up.start();
+    let client = ithaca.client();
+    let asked = || received.recv_timeout(BOUND).expect("the service was asked");
+
+    let message = json!({ "QueueUrl": "q", "MessageBody": { "a": 1 } });
+    let output = call(&client, "sqs:sendMessage", message.clone());
+    assert_eq!((&output["MessageId"], &output["SdkResponseMetadata"]["RequestId"]), (&json!("M"), &json!("REQUEST")));
+    let sent = asked();
+    assert_eq!(sent.body, r#"{"QueueUrl":"q","MessageBody":"{\"a\":1}"}"#);
+    assert!(sent.header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=AK/"), "{sent:?}");
+    assert!(sent.header("authorization").contains("/us-east-1/sqs/aws4_request"), "{sent:?}");
+    assert_eq!(call(&client, "aws-sdk:sqs:sendMessage", message).get("SdkHttpMetadata"), None);
+    asked();
+    assert_eq!(
+        failed(&client, "sqs:sendMessage", json!({ "QueueUrl": "no-queue", "MessageBody": "" })),
+        ("SQS.QueueDoesNotExistException".into(), "No such queue.".into())
+    );
+    asked();
+
+    let topic = json!({ "TopicArn": "t", "Message": { "a": 1 } });
+    assert_eq!(call(&client, "sns:publish", topic)["MessageId"], "M");
+    assert!(asked().body.ends_with("TopicArn=t&Message=%7B%22a%22%3A1%7D"));
+
+    let event = |source: &str| json!({ "Entries": [{ "Source": source, "DetailType": "d", "Detail": { "a": 1 } }] });
+    let output = call(&client, "events:putEvents", event("x"));
+    assert_eq!(output, json!({ "Entries": [{ "EventId": "E" }], "FailedEntryCount": 0 }));
+    let sent: Value = serde_json::from_str(&asked().body).unwrap();
+    assert_eq!(sent["Entries"][0]["Detail"], r#"{"a":1}"#);
+    assert_eq!(sent["Entries"][0]["Resources"].as_array().map(Vec::len), Some(2), "{sent}");
+    assert_eq!(failed(&client, "events:putEvents", event("refused")).0, "EventBridge.FailedEntry");
+    asked();
+
+    let secrets = call(&client, "aws-sdk:secretsmanager:listSecrets", json!({}));
+    assert_eq!(secrets, json!({ "SecretList": [{ "Name": "s", "CreatedDate": "1970-01-01T00:00:01.500Z" }] }));
+    asked();
+    // Nobody listens there.
+    let (error, cause) = failed(&client, "aws-sdk:kms:encrypt", json!({ "KeyId": "k" }));
+    assert_eq!(error, "Kms.SdkClientException");
+    assert!(cause.starts_with("Unable to execute HTTP request: "), "{cause}");
+
+    // A token in a message comes back from whoever got the message.
+    let message = json!({ "QueueUrl": "q", "MessageBody": { "token.$": "$$.Task.Token" } });
+    let machine = client.create_machine(&name(), &task("sqs:sendMessage.waitForTaskToken", message));
+    let execution = client.start(&machine, &json!({}));
+    let sent: Value = serde_json::from_str(&asked().body).unwrap();
+    let body: Value = serde_json::from_str(&text(&sent["MessageBody"])).unwrap();
+    let answer = json!({ "taskToken": body["token"], "error": "Late", "cause": "too late" });
+    client.states("SendTaskFailure", answer);
+    assert_eq!(text(&client.ended(&execution)["output"]), r#"{"Error":"Late","Cause":"too late"}"#);
+}
+
+#[test]
+fn what_is_not_served_can_be_caught() {
+    let (_scratch, ithaca) = up("services-none");
+    let client = ithaca.client();
+    let check = |resource: &str, parameters: Value, words: &str| {
+        let (error, cause) = failed(&client, resource, parameters);
+        assert_eq!(error, "States.TaskFailed", "{cause}");
+        assert!(cause.contains(words), "{cause}");
+    };
+    check("aws-sdk:ec2:describeInstances", json!({}), "arn:aws:states:::aws-sdk:ec2:describeInstances");
+    check("ecs:runTask.sync", json!({}), "arn:aws:states:::ecs:runTask.sync");
+    check("sqs:sendMessage", json!({ "QueueUrl": "q", "MessageBody": "m" }), "AWS_ENDPOINT_URL_SQS");
+    check("sns:publish", json!({ "TopicArn": "t", "Message": "m" }), "AWS_ENDPOINT_URL_SNS");
+    check("http:invoke", json!({ "ApiEndpoint": "https://example.com", "Method": "GET" }), "feature `tls`");
+    let connection =
+        json!({ "ApiEndpoint": "http://localhost", "Method": "GET", "Authentication": { "ConnectionArn": "c" } });
+    check("http:invoke", connection, "EventBridge connections");
+}
+
+const TEMPLATE: &str = r#"Transform: AWS::Serverless-2016-10-31
+Resources:
+  Front: { Type: AWS::Serverless::Api, Properties: { StageName: live } }
+  Answer:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: provided.al2023
+      Handler: bootstrap
+      CodeUri: code
+      Events:
+        Book: { Type: Api, Properties: { Path: /book, Method: POST, RestApiId: !Ref Front } }
+"#;
+
+#[test]
+fn requests_to_apis() {
+    let scratch = Scratch::new("services-http");
+    fs::create_dir_all(scratch.join("app/code")).unwrap();
+    let bootstrap = scratch.write("app/code/bootstrap", functions::own_bootstrap());
+    fs::set_permissions(bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    scratch.write("app/template.yaml", TEMPLATE);
+    let ithaca = Up::new(scratch.join("data")).template(scratch.join("app")).start();
+    let client = ithaca.client();
+    let (address, received) = elsewhere();
+    let asked = || received.recv_timeout(BOUND).expect("the server was asked");
+
+    let apis: Value = serde_json::from_slice(&fs::read(scratch.join("data/apis.json")).unwrap()).unwrap();
+    let own = format!("{}.execute-api.us-east-1.amazonaws.com", text(&apis["apis"][0]["id"]));
+    let book = |endpoint: &str, stage: &str, path: &str| json!({ "ApiEndpoint": endpoint, "Stage": stage, "Path": path, "Method": "POST", "RequestBody": { "a": 1 } });
+    let output = call(&client, "apigateway:invoke", book(&own, "live", "book"));
+    assert_eq!((&output["ResponseBody"], &output["StatusText"]), (&json!({ "booked": true }), &json!("OK")));
+    assert_eq!(output["Headers"]["Content-Type"], json!(["application/json"]));
+    assert_eq!(failed(&client, "apigateway:invoke", book(&own, "live", "none")).0, "ApiGateway.403");
+
+    let output = call(&client, "apigateway:invoke", book(&address, "prod", "/a/b"));
+    assert_eq!(output["ResponseBody"], json!({ "path": "/prod/a/b", "body": r#"{"a":1}"# }));
+    asked();
+    let get = |path: &str| {
+        json!({
+            "ApiEndpoint": format!("http://{address}{path}"), "Method": "GET",
+            "QueryParameters": { "q": "a b" }, "Headers": { "custom": "c" },
+        })
+    };
+    let output = call(&client, "http:invoke", get("/path?x=y"));
+    assert_eq!(output["ResponseBody"]["path"], "/path?x=y&q=a%20b");
+    assert_eq!(
+        (&output["StatusCode"], &output["Headers"]["content-type"]),
+        (&json!(200), &json!(["application/json"]))
+    );
+    let sent = asked();
+    assert_eq!((sent.method.as_str(), sent.header("custom")), ("GET", "c"));
+    assert_eq!(sent.header("user-agent"), "Amazon|StepFunctions|HttpInvoke|us-east-1");
+    let mut teapot = get("/teapot");
+    teapot.as_object_mut().unwrap().remove("QueryParameters");
+    assert_eq!(
+        failed(&client, "http:invoke", teapot),
+        ("States.Http.StatusCode.418".into(), "{\"message\":\"short\"}".into())
+    );
+    let nobody = json!({ "ApiEndpoint": "http://127.0.0.1:9", "Method": "GET" });
+    assert_eq!(failed(&client, "http:invoke", nobody).0, "States.Http.Socket");
+}
