@@ -1,16 +1,16 @@
-//! The growth chart: for each series its throughput and the time of one saga, as SVG.
+//! The growth chart: for each series its throughput, the processor time of a unit and the time of a saga, as SVG.
 //!
-//! Throughput is drawn from zero, so that a level line is one to the eye. Time is drawn over both logarithms, beside a
-//! dashed line of what is in line with the work.
+//! What is of a unit is drawn from zero, so that a level line is one to the eye. The time of a saga is drawn over both
+//! logarithms, beside a dashed line of what is in line with the work.
 
 use std::fmt::Write;
 
 use super::growth::{Point, Series};
 
-const WIDTH: f64 = 360.0;
+const WIDTH: f64 = 280.0;
 const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 64.0;
-const GAP: f64 = 84.0;
+const GAP: f64 = 72.0;
 const TOP: f64 = 64.0;
 const ROW: f64 = 236.0;
 
@@ -19,7 +19,7 @@ const STYLE: &str = "text{font:11px system-ui,sans-serif;fill:#57606a}.title{fon
     .even{fill:none;stroke:#8c959f;stroke-dasharray:4 4}";
 
 pub fn svg(series: &[Series], caption: &str) -> String {
-    let (width, height) = (LEFT + 2.0 * WIDTH + GAP + 24.0, TOP + ROW * series.len() as f64);
+    let (width, height) = (LEFT + 3.0 * WIDTH + 2.0 * GAP + 24.0, TOP + ROW * series.len() as f64);
     let mut svg = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"><title>How cost grows with work</title><style>{STYLE}</style><rect width="100%" height="100%" fill="#ffffff"/>"##
     );
@@ -27,35 +27,55 @@ pub fn svg(series: &[Series], caption: &str) -> String {
     for (row, one) in series.iter().enumerate() {
         let y = TOP + ROW * row as f64;
         text(&mut svg, "title", LEFT, y, "start", one.title);
-        draw(&mut svg, one, Side::Throughput, LEFT, y + 30.0);
-        draw(&mut svg, one, Side::Time, LEFT + WIDTH + GAP, y + 30.0);
+        for (column, panel) in PANELS.iter().enumerate() {
+            draw(&mut svg, one, *panel, LEFT + (WIDTH + GAP) * column as f64, y + 34.0);
+        }
     }
     svg.push_str("</svg>\n");
     svg
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+enum Panel {
     Throughput,
+    Processor,
     Time,
 }
 
-/// One panel with its axes; `left` and `top` are where its area begins.
-fn draw(svg: &mut String, series: &Series, side: Side, left: f64, top: f64) {
-    let value = |point: &Point| if side == Side::Throughput { point.per_second } else { point.p50_ms };
+const PANELS: [Panel; 3] = [Panel::Throughput, Panel::Processor, Panel::Time];
+
+impl Panel {
+    fn value(self, point: &Point) -> f64 {
+        match self {
+            Panel::Throughput => point.per_second,
+            Panel::Processor => point.cpu_us,
+            Panel::Time => point.p50_ms,
+        }
+    }
+
+    fn axis(self, values: &[f64]) -> Option<Axis> {
+        match self {
+            Panel::Throughput | Panel::Processor => Axis::from_zero(values),
+            Panel::Time => Axis::log(values),
+        }
+    }
+
+    fn heading(self, series: &Series) -> String {
+        match self {
+            Panel::Throughput => format!("{} per second", series.unit),
+            Panel::Processor => format!("processor time of the engine, µs for each of the {}", series.unit),
+            Panel::Time => "median time of a saga, ms".to_owned(),
+        }
+    }
+}
+
+/// One panel with its axes; `left` and `top` are where its area begins. Nothing without a point.
+fn draw(svg: &mut String, series: &Series, panel: Panel, left: f64, top: f64) {
     // A logarithm has no place for zero: what has no work around it stands at the left edge.
     let works: Vec<f64> = series.points.iter().map(|point| point.work).filter(|work| *work > 0.0).collect();
-    let values: Vec<f64> = series.points.iter().map(value).collect();
-    let (Some(x), Some(y)) =
-        (Axis::log(&works), if side == Side::Time { Axis::log(&values) } else { Axis::from_zero(&values) })
-    else {
-        return;
-    };
-    let heading = match side {
-        Side::Throughput => format!("{} per second", series.unit),
-        Side::Time => "median time of one saga, ms".to_owned(),
-    };
-    text(svg, "", left, top - 10.0, "start", &heading);
+    let values: Vec<f64> = series.points.iter().map(|point| panel.value(point)).collect();
+    let (Some(x), Some(y)) = (Axis::log(&works), panel.axis(&values)) else { return };
+    text(svg, "", left, top - 10.0, "start", &panel.heading(series));
     text(svg, "", left + WIDTH, top + HEIGHT + 34.0, "end", series.work);
     let place = |work: f64, value: f64| (left + WIDTH * x.part(work.max(x.from)), top + HEIGHT * (1.0 - y.part(value)));
     for tick in y.ticks() {
@@ -67,18 +87,18 @@ fn draw(svg: &mut String, series: &Series, side: Side, left: f64, top: f64) {
         let (at, _) = place(tick, y.from);
         text(svg, "", at, top + HEIGHT + 16.0, "middle", &short(tick));
     }
-    if let (Side::Time, Some(last)) = (side, series.points.last()) {
+    if let (Panel::Time, Some(last)) = (panel, series.points.last()) {
         let even = |work: f64| last.p50_ms * if series.is_in_saga { work / last.work } else { 1.0 };
         // Below the panel it is of no use.
         let from = if series.is_in_saga { x.from.max(last.work * y.from / last.p50_ms) } else { x.from };
         let ((x1, y1), (x2, y2)) = (place(from, even(from)), place(last.work, last.p50_ms));
         let _ = write!(svg, r#"<path class="even" d="M{x1:.1} {y1:.1}L{x2:.1} {y2:.1}"/>"#);
     }
-    let places: Vec<(f64, f64)> = series.points.iter().map(|point| place(point.work, value(point))).collect();
+    let places: Vec<(f64, f64)> = series.points.iter().map(|point| place(point.work, panel.value(point))).collect();
     let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
     let _ = write!(svg, r#"<path class="line" d="M{}"/>"#, path.join("L"));
     for ((x, y), point) in places.iter().zip(&series.points) {
-        let label = format!("{}: {}", short(point.work), short(value(point)));
+        let label = format!("{}: {}", short(point.work), short(panel.value(point)));
         let _ = write!(svg, r#"<circle class="dot" cx="{x:.1}" cy="{y:.1}" r="3"><title>{label}</title></circle>"#);
     }
 }
@@ -173,12 +193,12 @@ mod tests {
 
     #[test]
     fn a_chart_is_drawn() {
-        let point = |work: f64| Point { work, per_second: 100.0, p50_ms: work / 10.0 };
+        let point = |work: f64| Point { work, per_second: 100.0, p50_ms: work / 10.0, cpu_us: 5.0 };
         let points = [0.0, 10.0, 100.0].map(point).to_vec();
         let series = Series { title: "A < B", work: "items", unit: "items", is_in_saga: true, points };
         let svg = svg(&[series], "here");
         assert!(svg.contains("A &lt; B") && svg.ends_with("</svg>\n"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
-        assert_eq!(svg.matches("<circle").count(), 6);
+        assert_eq!(svg.matches("<circle").count(), 9);
     }
 }

@@ -21,8 +21,8 @@ const fn figure(name: &'static str, title: &'static str, digits: usize, better: 
     Figure { name, title, digits, better }
 }
 
-/// Of a number of sagas in flight, in the order of the table's columns.
-pub const OF_RUNS: [Figure; 15] = [
+/// Of a number of sagas in flight; the first of them are the columns of the table, in their order.
+pub const OF_RUNS: [Figure; 17] = [
     figure("sagasPerSecond", "sagas/s", 0, Better::More),
     figure("p50Ms", "p50 ms", 2, Better::Less),
     figure("p90Ms", "p90 ms", 2, Better::Less),
@@ -35,10 +35,14 @@ pub const OF_RUNS: [Figure; 15] = [
     figure("deviceKiB", "device", 1, Better::Less),
     figure("flushesPerSecond", "flushes/s", 0, Better::Neither),
     figure("sagasPerFlush", "per flush", 2, Better::More),
-    figure("memoryMiB", "now", 0, Better::Less),
-    figure("peakMiB", "peak", 0, Better::Less),
+    figure("peakMiB", "peak MiB", 0, Better::Less),
+    figure("memoryMiB", "MiB", 0, Better::Less),
+    figure("commitsPerSecond", "commits/s", 0, Better::Neither),
     figure("sagas", "counted", 0, Better::Neither),
+    figure("missedChanges", "missed", 0, Better::Neither),
 ];
+
+pub const COLUMNS: usize = 13;
 
 /// Of an empty engine.
 pub const OF_STARTS: [Figure; 2] =

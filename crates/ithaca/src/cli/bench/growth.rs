@@ -1,7 +1,7 @@
 //! How cost grows with work: each series doubles one thing, up to AWS's limit where there is one.
 //!
-//! Measured on the engine inside this process, so that what grows is the engine's and nothing hides it. Throughput is in
-//! units of the work: it stays level when cost grows in line with work, and falls when cost grows faster.
+//! Measured on the engine inside this process, so that what grows is the engine's and nothing hides it. Throughput and
+//! processor time are of a unit of the work: they stay level when cost grows in line with work.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 
 use super::figures::quantile;
 use super::load::{Door, Load, run};
-use super::local::Local;
+use super::local::{Local, is_engine_thread};
 use super::server::Scratch;
 use super::shape::{INPUT, Saga, Shape, Tasks, in_a_row};
+use super::usage::cpu_seconds_of_threads;
 
 pub struct Series {
     pub title: &'static str,
@@ -30,6 +31,8 @@ pub struct Point {
     pub work: f64,
     pub per_second: f64,
     pub p50_ms: f64,
+    /// Processor time of the engine for one unit; a busy machine changes it little.
+    pub cpu_us: f64,
 }
 
 impl Series {
@@ -37,7 +40,7 @@ impl Series {
         let points: Vec<Value> = self
             .points
             .iter()
-            .map(|it| json!({ "work": it.work, "perSecond": it.per_second, "p50Ms": it.p50_ms }))
+            .map(|it| json!({ "work": it.work, "perSecond": it.per_second, "p50Ms": it.p50_ms, "cpuUs": it.cpu_us }))
             .collect();
         json!({ "title": self.title, "work": self.work, "unit": self.unit, "points": points })
     }
@@ -160,13 +163,17 @@ impl Bench<'_> {
             in_flight,
             seconds: self.seconds,
         };
-        let ended = run(&Door::Engine(local.handle()), &load, || ()).await?;
+        let ended = run(&Door::Engine(local.handle()), &load, || cpu_seconds_of_threads(is_engine_thread)).await?;
         if ended.unexpected > 0 {
             return Err(format!("{} executions of {machine} did not succeed", ended.unexpected));
         }
-        let sagas_per_second = ended.latencies_ms.len() as f64 / ended.window.as_secs_f64();
-        let p50_ms = quantile(&ended.latencies_ms, 0.5);
-        Ok(Point { work, per_second: sagas_per_second * units_per_saga, p50_ms })
+        let units = ended.latencies_ms.len() as f64 * units_per_saga;
+        Ok(Point {
+            work,
+            per_second: units / ended.window.as_secs_f64(),
+            p50_ms: quantile(&ended.latencies_ms, 0.5),
+            cpu_us: (ended.after - ended.before) * 1e6 / units,
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -87,17 +86,16 @@ struct Used {
 impl Subject {
     async fn start(saga: Saga, plan: &Plan, data: &Path) -> Result<(Subject, Reading), String> {
         let in_flight_max = plan.concurrency.iter().copied().max().unwrap_or(1);
-        let start = |started_in: Duration, idle_mib: f64| -> Reading {
-            vec![("startMs", started_in.as_secs_f64() * 1000.0), ("idleMiB", idle_mib)]
-        };
         if saga.tasks == Tasks::Local {
             let local = Local::open(data)?;
             local.create(NAME, saga.definition())?;
-            let start = start(local.started_in, usage::resident_mib(std::process::id()));
+            // The memory is the generator's too, so it is not told.
+            let start = vec![("startMs", local.started_in.as_secs_f64() * 1000.0)];
             return Ok((Subject::Within { local, device: Device::below(data) }, start));
         }
         let server = Server::start(data)?;
-        let start = start(server.started_in, usage::resident_mib(server.id()));
+        let idle_mib = usage::resident_mib(server.id());
+        let start = vec![("startMs", server.started_in.as_secs_f64() * 1000.0), ("idleMiB", idle_mib)];
         let workers = server.deploy(saga, in_flight_max).await?;
         Ok((Subject::Apart { workers, server, device: Device::below(data) }, start))
     }
@@ -158,7 +156,10 @@ impl Subject {
             ));
         }
         let mut reading = reading(&ended);
-        reading.extend([("memoryMiB", usage::resident_mib(self.id())), ("peakMiB", usage::peak_mib(self.id()))]);
+        if let Subject::Apart { server, .. } = self {
+            reading.push(("memoryMiB", usage::resident_mib(server.id())));
+            reading.push(("peakMiB", usage::peak_mib(server.id())));
+        }
         Ok(reading)
     }
 }

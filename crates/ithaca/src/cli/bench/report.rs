@@ -3,18 +3,15 @@
 use serde_json::Value;
 
 use super::compare;
-use super::figures::{Figure, OF_RUNS, OF_STARTS, OF_WAITING, shown};
+use super::figures::{COLUMNS, Figure, OF_RUNS, OF_STARTS, OF_WAITING, shown};
 use super::machine;
 use crate::cli::terminal::{Tone, paint, print_line};
 
 /// Columns that stand under a common heading, by the names of the first and the last.
-const GROUPS: [(&str, &str, &str); 3] = [
-    ("engineCpuMs", "loadCpuMs", "processor ms per saga"),
-    ("writtenKiB", "deviceKiB", "KiB per saga"),
-    ("memoryMiB", "peakMiB", "engine MiB"),
-];
+const GROUPS: [(&str, &str, &str); 2] =
+    [("engineCpuMs", "loadCpuMs", "processor ms a saga"), ("writtenKiB", "deviceKiB", "KiB a saga")];
 
-const COLUMN: usize = 10;
+const COLUMN: usize = 9;
 
 pub fn print(result: &Value) {
     print_line!("{}", paint(Tone::Quiet, &machine::line(&result["machine"])));
@@ -46,17 +43,24 @@ fn print_saga(saga: &Value) {
     print_line!("");
     print_line!(
         "{}  {}",
-        paint(Tone::Strong, &format!("{} by {}", text("shape"), text("tasks"))),
+        paint(Tone::Strong, &title(&text("shape"), &text("tasks"))),
         paint(Tone::Quiet, &format!("{} steps; {}", saga["stepsPerSaga"], starts.join(", ")))
     );
     print_line!("{}", paint(Tone::Quiet, &headings()));
-    print_line!("{}", row("in flight", OF_RUNS.iter().map(|figure| figure.title.to_owned())));
+    print_line!("{}", row("in flight", OF_RUNS[..COLUMNS].iter().map(|figure| figure.title.to_owned())));
     for run in entries(&saga["runs"]) {
         let in_flight = run["inFlight"].to_string();
-        print_line!("{}", row(&in_flight, OF_RUNS.iter().map(|figure| shown(&run["figures"], figure))));
+        print_line!("{}", row(&in_flight, OF_RUNS[..COLUMNS].iter().map(|figure| shown(&run["figures"], figure))));
         if let Some(range) = range(&run["figures"], &OF_RUNS[0]) {
             print_line!("{}", paint(Tone::Quiet, &row("", [range].into_iter())));
         }
+    }
+}
+
+fn title(shape: &str, tasks: &str) -> String {
+    match tasks {
+        "pass" => "Pass states".to_owned(),
+        _ => format!("{shape}, tasks: {tasks}"),
     }
 }
 
