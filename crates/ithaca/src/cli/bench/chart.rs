@@ -71,13 +71,12 @@ impl Panel {
 
 /// One panel with its axes; `left` and `top` are where its area begins. Nothing without a point.
 fn draw(svg: &mut String, series: &Series, panel: Panel, left: f64, top: f64) {
-    // A logarithm has no place for zero: what has no work around it stands at the left edge.
-    let works: Vec<f64> = series.points.iter().map(|point| point.work).filter(|work| *work > 0.0).collect();
+    let works: Vec<f64> = series.points.iter().map(|point| point.work).collect();
     let values: Vec<f64> = series.points.iter().map(|point| panel.value(point)).collect();
     let (Some(x), Some(y)) = (Axis::log(&works), panel.axis(&values)) else { return };
     text(svg, "", left, top - 10.0, "start", &panel.heading(series));
     text(svg, "", left + WIDTH, top + HEIGHT + 34.0, "end", series.work);
-    let place = |work: f64, value: f64| (left + WIDTH * x.part(work.max(x.from)), top + HEIGHT * (1.0 - y.part(value)));
+    let place = |work: f64, value: f64| (left + WIDTH * x.part(work), top + HEIGHT * (1.0 - y.part(value)));
     for tick in y.ticks() {
         let (_, at) = place(x.from, tick);
         let _ = write!(svg, r#"<path class="grid" d="M{left:.1} {at:.1}h{WIDTH}"/>"#);
@@ -194,7 +193,7 @@ mod tests {
     #[test]
     fn a_chart_is_drawn() {
         let point = |work: f64| Point { work, per_second: 100.0, p50_ms: work / 10.0, cpu_us: 5.0 };
-        let points = [0.0, 10.0, 100.0].map(point).to_vec();
+        let points = [1.0, 10.0, 100.0].map(point).to_vec();
         let series = Series { title: "A < B", work: "items", unit: "items", is_in_saga: true, points };
         let svg = svg(&[series], "here");
         assert!(svg.contains("A &lt; B") && svg.ends_with("</svg>\n"), "{svg}");
