@@ -43,6 +43,11 @@ use retention::Sweep;
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
 
+/// A larger snapshot has a row of its own, which the next overwrites: a Map of a thousand items has a thousand of them, each
+/// with all items and results, and beside their events they would stay for as long as the history. A smaller one costs
+/// less in the record, whose payloads it shares.
+const SNAPSHOT_APART_BYTES: usize = 16 * 1024;
+
 /// What a start request asks for.
 pub struct Start {
     pub revision: Arc<Revision>,
@@ -220,6 +225,8 @@ struct Active {
     is_dirty: bool,
     /// Its row has not been written yet.
     is_new: bool,
+    /// Its snapshot has a row of its own.
+    is_apart: bool,
     /// How many items of a Map Run are in its input.
     items: u32,
     on_end: Option<OnEnd>,
@@ -505,6 +512,7 @@ impl Core {
             events: Vec::new(),
             is_dirty: false,
             is_new: true,
+            is_apart: false,
             items: 0,
             on_end: start.on_end,
         };
@@ -900,7 +908,7 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
     bytes
 }
 
-/// About what the snapshot of an execution adds to a record.
+/// About how large the snapshot of an execution is.
 fn snapshot_bytes(execution: &Execution) -> usize {
     let of_frame = |frame: &Frame| {
         frame.input.size()
@@ -910,7 +918,7 @@ fn snapshot_bytes(execution: &Execution) -> usize {
                 _ => 0,
             }
     };
-    execution.frames.iter().map(of_frame).sum()
+    execution.frames.iter().chain(&execution.unfinished).map(of_frame).sum()
 }
 
 fn branch_bytes(branch: &Branch) -> usize {
@@ -949,8 +957,19 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<H
     }
     // One that ended badly may be redriven, which needs what it was about to do.
     let snapshot = (!is_over || !active.execution.unfinished.is_empty()).then_some(&active.execution);
-    let value = record::encode_record(&active.events, snapshot);
+    let apart = snapshot.filter(|execution| snapshot_bytes(execution) > SNAPSHOT_APART_BYTES);
+    let value = record::encode_record(&active.events, if apart.is_none() { snapshot } else { None });
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
+    let key = keys::snapshot(id);
+    match apart {
+        Some(execution) => {
+            let value = record::encode_record(&[], Some(execution));
+            writes.push(Write::Put { space: Space::Records, key, value });
+        }
+        None if active.is_apart => writes.push(Write::Delete { space: Space::Records, key }),
+        None => {}
+    }
+    active.is_apart = apart.is_some();
     active.seq += 1;
     written(active)
 }
@@ -973,6 +992,9 @@ fn forget(id: ExecutionId, active: &Active, writes: &mut Vec<Write>) {
     writes.push(Write::Delete { space: Space::Executions, key: keys::execution(id) });
     for seq in 0..active.seq {
         writes.push(Write::Delete { space: Space::Records, key: keys::record(id, seq) });
+    }
+    if active.is_apart {
+        writes.push(Write::Delete { space: Space::Records, key: keys::snapshot(id) });
     }
 }
 
@@ -1025,8 +1047,12 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let first = store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?;
     let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
     let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let execution =
-        record::decode_snapshot(&last)?.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
+    let mut snapshot = record::decode_snapshot(&last)?;
+    let is_apart = snapshot.is_none();
+    if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
+        snapshot = record::decode_snapshot(&apart)?;
+    }
+    let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
     let seq = keys::record_seq(&key).ok_or_else(|| unreadable(&what(), &"a record's key is too short"))? + 1;
     let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
     let revision = machines.revision(row.machine, row.revision)?;
@@ -1041,6 +1067,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         events: Vec::new(),
         is_dirty: false,
         is_new: false,
+        is_apart,
         items: 0,
         on_end: None,
     })

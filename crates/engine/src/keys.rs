@@ -62,6 +62,11 @@ pub fn record(id: ExecutionId, seq: u32) -> Vec<u8> {
     [&id.0.to_be_bytes()[..], &seq.to_be_bytes()].concat()
 }
 
+/// A snapshot that has a row of its own: beyond all records, where no scan of them comes.
+pub fn snapshot(id: ExecutionId) -> Vec<u8> {
+    record(id, u32::MAX)
+}
+
 pub fn record_seq(key: &[u8]) -> Option<u32> {
     key.get(8..12)?.try_into().ok().map(u32::from_be_bytes)
 }

@@ -14,8 +14,8 @@ use asl::definition::Pattern;
 use engine::core::{Start, StartReply, Taken, TokenAnswer};
 use engine::{ExecutionId, Machine, Outcome, Parent, RedriveError, RunKey, StartError, StopError, TokenError};
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
-use store::Memory;
 use store::testing::Chance;
+use store::{Memory, Order, Space, prefix_end};
 use support::{Bench, FUNCTION, START, machine, payload};
 
 /// Few slots, so that tasks wait for one.
@@ -914,6 +914,12 @@ fn a_map_run_is_redriven() {
         let redriven = history.iter().filter(|event| matches!(event.kind, EventKind::MapRunRedriven { .. })).count();
         assert_eq!((redriven, runs[0].redrive_count as usize), (world.row.ends.len() - 1, world.row.ends.len() - 1));
     };
+    // Executions that did not succeed are there beside those that were started in their place.
+    let express = |world: &World| {
+        let runs = world.bench.reader.map_runs(world.id()).unwrap();
+        assert_eq!((runs.len(), runs[0].executions.succeeded, runs[0].redrive_count), (1, 25, 1), "{}", world.what);
+        assert!(world.bench.rows().len() > 1 + 25);
+    };
     let rows = [
         Row {
             also: whole,
@@ -975,6 +981,18 @@ fn a_map_run_is_redriven() {
                     _ => Does::Echoes,
                 },
                 &[EXCEEDED, "ok \"written\""],
+            )
+        },
+        Row {
+            also: express,
+            ..Row::new(
+                "Express executions",
+                distributed("", &item).replace("STANDARD", "EXPRESS"),
+                |asked| match asked.redriven {
+                    0 if is_item(asked, &["12"]) => Does::Fails("E"),
+                    _ => Does::Echoes,
+                },
+                &[EXCEEDED, ALL],
             )
         },
         Row {
@@ -1045,4 +1063,72 @@ fn a_map_run_of_a_machine_that_is_deleted_starts_nothing_more() {
     bench.check_all("deleted");
     assert_eq!(bench.rows().len(), 4);
     assert!(bench.rows().iter().all(|(_, row)| row.stopped_at.is_some()));
+}
+
+/// Twelve items of 3 KB, which together are a snapshot that has a row of its own.
+fn large_items() -> &'static str {
+    static ITEMS: LazyLock<String> = LazyLock::new(|| {
+        let item = |n: u8| format!("\"{}\"", char::from(b'a' + n).to_string().repeat(3_000));
+        format!("[{}]", (0..12).map(item).collect::<Vec<_>>().join(","))
+    });
+    &ITEMS
+}
+
+#[test]
+fn a_snapshot_apart() {
+    let map = |fields: &str| {
+        format!(
+            r#""M":{{"Type":"Map","MaxConcurrency":3,"ItemProcessor":{{"StartAt":"I","States":{{"I":{{{FUNCTION},{LOST}"End":true}}}}}},{fields}}}"#
+        )
+    };
+    // It grows with a Map, and shrinks again before the end.
+    let states = format!(
+        r#""A":{{{FUNCTION},{LOST}"ResultPath":null,"Next":"M"}},{},"B":{{{FUNCTION},{LOST}"End":true}}"#,
+        map(r#""ResultSelector":{"n.$":"States.ArrayLength($)"},"Next":"B""#)
+    );
+    let rows = [
+        Row {
+            input: large_items(),
+            ..Row::new("through a Map", states.clone(), |_| Does::Echoes, &[r#"ok {"n":##}"#])
+        },
+        Row {
+            input: large_items(),
+            ..Row::new(
+                "and a redrive",
+                states,
+                |asked| match asked.input.starts_with("\"h") && asked.redriven < 2 {
+                    true => Does::Fails("E"),
+                    false => Does::Echoes,
+                },
+                &["failed E", "failed E", r#"ok {"n":##}"#],
+            )
+        },
+    ];
+    rows.iter().for_each(check);
+}
+
+#[test]
+fn a_map_of_many_items_writes_its_snapshot_over_the_last() {
+    let mut bench = Bench::open(Arc::new(Memory::new()), START, 100);
+    let states = format!(
+        r#""A":{{"Type":"Map","ItemProcessor":{{"StartAt":"I","States":{{"I":{{{FUNCTION},"End":true}}}}}},"End":true}}"#
+    );
+    let machine = bench.create("m", &machine(&states));
+    // Texts that no compression makes smaller by much.
+    let mut chance = Chance(1);
+    let mut item =
+        || format!("\"{}\"", (0..12).map(|_| format!("{:016x}", chance.below(u64::MAX))).collect::<String>());
+    let items: Vec<String> = (0..200).map(|_| item()).collect();
+    let input = format!("[{}]", items.join(","));
+    bench.start(&machine, "x", &input);
+    bench.settle();
+    while let Some((id, _, task)) = bench.running.pop_front() {
+        bench.core.outcome(id, task.task, Outcome::Done(Ok(task.input)));
+        bench.settle();
+    }
+    assert_eq!(bench.end(&machine, "x"), format!("SUCCEEDED {input}"));
+    let rows = bench.store.scan(Space::Records, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX).unwrap();
+    let bytes: usize = rows.iter().map(|(_, value)| value.len()).sum();
+    // The input, each item's events, the output: not the whole with each of the items.
+    assert!(rows.len() > 200 && bytes < 10 * input.len(), "{} rows, {bytes} bytes", rows.len());
 }

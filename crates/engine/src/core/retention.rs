@@ -126,6 +126,7 @@ impl Core {
             self.delete(Space::Names, name, left);
         }
         self.delete(Space::Listing, keys::listing(listed_under(row), row.status, id), left);
+        self.delete(Space::Records, keys::snapshot(id), left);
         if !self.delete_runs(id, left)? || !self.delete_records(id, left)? {
             return Ok(false);
         }
