@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use asl::definition::Pattern;
 use engine::core::{Start, StartReply, Taken, TokenAnswer};
-use engine::{ExecutionId, Machine, Outcome, Parent, RedriveError, RunKey, StartError, StopError, TokenError};
+use engine::{Errand, ExecutionId, Machine, Outcome, Parent, RedriveError, StartError, StopError, TokenError};
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::testing::Chance;
 use store::{Memory, Order, Space, prefix_end};
@@ -85,7 +85,7 @@ enum Told {
     Answered(usize, Result<(), TokenError>),
     Taken(Option<Taken>),
     Nested(ExecutionId, TaskId, Result<StartReply, StartError>),
-    Wanted(RunKey, usize, bool),
+    Wanted(Errand, usize, bool),
 }
 
 /// Somebody who has a task's token.
@@ -119,7 +119,7 @@ struct World<'r> {
     calls: VecDeque<(ExecutionId, TaskId, Option<Arc<str>>)>,
     /// Tasks that are answered when everything is over: what frees their slots.
     silent: VecDeque<(ExecutionId, TaskId)>,
-    reads: VecDeque<(RunKey, usize)>,
+    reads: VecDeque<(Errand, usize)>,
     attempts: BTreeMap<String, usize>,
     /// Histories as they were durable at the last crash.
     durable: BTreeMap<ExecutionId, Vec<HistoryEvent>>,
@@ -268,16 +268,16 @@ impl World<'_> {
                 let asked = Asked { state: "read", input: "", redriven, before };
                 match (self.row.does)(&asked) {
                     Does::Fails(error) if is_last => self.bench.core.items_failed(run, Failure::named(error)),
-                    _ => self.bench.core.items_read(run, &items, is_last, move |is_wanted| {
+                    _ => self.bench.core.items_read(run, items, is_last, move |is_wanted| {
                         tell(Told::Wanted(run, chunk + 1, is_wanted && !is_last));
                     }),
                 }
             }
             Move::Write => {
-                let (run, order) = self.bench.writes.pop_front().unwrap();
-                let (found, _) = self.bench.reader.map_run_executions(run, None, 0, usize::MAX).unwrap();
+                let (errand, order) = self.bench.writes.pop_front().unwrap();
+                let (found, _) = self.bench.reader.map_run_executions(order.run, None, 0, usize::MAX).unwrap();
                 assert_eq!(found.len() as u64, order.counts.total, "a writer finds every execution");
-                self.bench.core.results_written(run, Ok(payload("\"written\"")));
+                self.bench.core.results_written(errand, Ok(payload("\"written\"")));
             }
         }
     }
