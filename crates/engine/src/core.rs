@@ -192,6 +192,8 @@ pub struct Core {
     pumping: VecDeque<RunKey>,
     /// Runs that could start more if fewer executions were open.
     starved: Vec<RunKey>,
+    /// Executions that nobody waits for any more: they are stopped as far as there is room in a batch.
+    stopping: BTreeSet<ExecutionId>,
     /// Runs whose next inputs are not durable yet.
     unreadable_yet: Vec<RunKey>,
     /// Number of the open batch, and of the last that is durable.
@@ -280,6 +282,7 @@ impl Core {
             changed_runs: BTreeSet::new(),
             pumping: VecDeque::new(),
             starved: Vec::new(),
+            stopping: BTreeSet::new(),
             unreadable_yet: Vec::new(),
             batch: 1,
             durable_batch: 0,
@@ -301,6 +304,7 @@ impl Core {
         }
         core.last_id = core.newest_id()?;
         core.take_up()?;
+        core.stop_some();
         core.pump();
         Ok(core)
     }
@@ -419,7 +423,8 @@ impl Core {
                 }
             }
             if !self.is_awaited(id)? {
-                self.apply(id, InputKind::Stop(Failure::default()));
+                self.stopping.insert(id);
+                continue;
             }
             for task in lost_tasks {
                 let failure = lost("Ithaca stopped while this task was running; whether it took effect is not known.");
@@ -637,6 +642,7 @@ impl Core {
     /// Does what needs no input from outside, until the batch is full: each execution that was cut short goes on by
     /// one step, and timers that are due fire. The inbox has its turn before the next round.
     pub fn go_on(&mut self) {
+        self.stop_some();
         for _ in 0..self.unfinished.len() {
             if self.is_full() {
                 break;

@@ -416,8 +416,9 @@ impl Core {
         for id in running {
             let items = self.active.get(&id).map_or(0, |active| u64::from(active.items));
             run.count(items, ExecutionStatus::Aborted, true);
-            self.apply(id, InputKind::Stop(Failure::default()));
+            self.stopping.insert(id);
         }
+        self.stop_some();
         // What was to be redriven stays as it ended.
         while let Some(child) = run.next_to_redrive() {
             run.count(u64::from(child.items), child.status, false);
@@ -426,6 +427,15 @@ impl Core {
         run.row.stopped_at = Some(self.now);
         self.changed_runs.remove(&key);
         self.writes.push(Write::Put { space: SPACE, key: key.row(), value: run.row.encode() });
+    }
+
+    /// Stops what nobody waits for, until the batch is full: thousands of executions with large inputs are more than one.
+    pub(super) fn stop_some(&mut self) {
+        while !self.is_full()
+            && let Some(id) = self.stopping.pop_first()
+        {
+            self.apply(id, InputKind::Stop(Failure::default()));
+        }
     }
 
     /// Changes the limits of a run that goes on.

@@ -45,7 +45,8 @@ impl Core {
     }
 
     fn try_redrive(&mut self, id: ExecutionId) -> Result<Timestamp, RedriveError> {
-        if self.active.contains_key(&id) || self.sealed_ending.iter().any(|ending| ending.id == id) {
+        let is_ending = self.sealed_ending.iter().any(|ending| ending.id == id);
+        if self.active.contains_key(&id) || is_ending || self.is_being_stopped(id) {
             return Err(RedriveError::NotRedrivable("Execution is RUNNING and cannot be redriven".to_owned()));
         }
         if self.active.len() >= self.limits.open_executions_max {
@@ -86,6 +87,12 @@ impl Core {
         self.changed(id);
         self.go_on_with(id, map_runs);
         Ok(self.now)
+    }
+
+    /// Executions of its Map Runs are still to be stopped.
+    fn is_being_stopped(&self, id: ExecutionId) -> bool {
+        let parent = |child: &ExecutionId| self.active.get(child)?.row.parent_run();
+        self.stopping.iter().filter_map(parent).any(|run| run.execution == id)
     }
 
     pub(super) fn go_on_with(&mut self, id: ExecutionId, map_runs: Vec<(MapRunId, u32)>) {
