@@ -1,9 +1,12 @@
 //! How fast the engine is: in process, tasks answered at once, one SQLite file.
 //!
 //! `cargo run --release -p engine --example engine_bench [SECONDS [IN_FLIGHT...]]`
+//! `cargo run --release -p engine --example engine_bench count EXECUTIONS [IN_FLIGHT]`
 //!
 //! First `step` alone, then executions of a machine like the travel saga's (five tasks and a Succeed) with 1, 64
-//! and 512 in flight, or only as many as asked for. Steps are history events.
+//! and 512 in flight, or only as many as asked for. Steps are history events. With `count` so many executions and not
+//! one more: what a tool that counts instructions tells of two counts differs by what the executions cost, however
+//! busy the machine is.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -22,15 +25,27 @@ const ARN: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:travel";
 /// Events of one execution of [`travel`]: start, five tasks of five, Succeed of two, end.
 const STEPS: u64 = 1 + 5 * 5 + 2 + 1;
 
+/// When to start no more.
+#[derive(Clone, Copy)]
+enum Until {
+    Over(Duration),
+    Started(usize),
+}
+
 fn main() {
+    let is_counted = std::env::args().nth(1).is_some_and(|word| word == "count");
     let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse().ok());
-    let time = Duration::from_secs(numbers.next().unwrap_or(5));
+    if is_counted {
+        let executions = numbers.next().unwrap_or(1000) as usize;
+        return whole_engine(numbers.next().unwrap_or(64) as usize, Until::Started(executions));
+    }
+    let until = Until::Over(Duration::from_secs(numbers.next().unwrap_or(5)));
     let in_flight: Vec<usize> = numbers.map(|number| number as usize).collect();
     if in_flight.is_empty() {
         step_alone();
-        [1, 64, 512].into_iter().for_each(|in_flight| whole_engine(in_flight, time));
+        [1, 64, 512].into_iter().for_each(|in_flight| whole_engine(in_flight, until));
     }
-    in_flight.into_iter().for_each(|in_flight| whole_engine(in_flight, time));
+    in_flight.into_iter().for_each(|in_flight| whole_engine(in_flight, until));
 }
 
 fn travel() -> String {
@@ -71,7 +86,7 @@ impl TaskRunner for Echo {
     }
 }
 
-fn whole_engine(in_flight: usize, time: Duration) {
+fn whole_engine(in_flight: usize, until: Until) {
     let scratch = Scratch::new();
     let folder = Folder::lock(scratch.path()).expect("a new folder can be locked");
     let store = Arc::new(Sqlite::open(&folder, Options::default()).expect("a new store opens"));
@@ -89,7 +104,7 @@ fn whole_engine(in_flight: usize, time: Duration) {
     assert!(matches!(created, Created::New(_)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
     let (before, cpu_before) = (store.figures(), cpu_ms());
-    let (done, mut latencies, taken) = runtime.block_on(load(&engine, in_flight, time));
+    let (done, mut latencies, taken) = runtime.block_on(load(&engine, in_flight, until));
     let (after, cpu_after) = (store.figures(), cpu_ms());
     engine.shut_down(std::time::Duration::ZERO);
     latencies.sort_unstable();
@@ -117,15 +132,24 @@ fn cpu_ms() -> f64 {
 }
 
 /// Keeps so many executions in flight; how many ended, how long each took, and how long all.
-async fn load(engine: &Engine, in_flight: usize, time: Duration) -> (u64, Vec<Duration>, Duration) {
+async fn load(engine: &Engine, in_flight: usize, until: Until) -> (u64, Vec<Duration>, Duration) {
     let (handle, mut changes) = (engine.handle(), engine.handle().watch());
     let input = trip();
     let since = Instant::now();
     let mut open = std::collections::HashMap::new();
     let mut latencies = Vec::new();
     let mut starting = Vec::new();
-    let mut wanted = in_flight;
+    let (mut wanted, mut started) = (in_flight, 0);
     loop {
+        match until {
+            Until::Over(time) if since.elapsed() > time => wanted = 0,
+            Until::Over(_) => {}
+            Until::Started(executions) => wanted = wanted.min(executions - started),
+        }
+        started += wanted;
+        if wanted == 0 && open.is_empty() {
+            return (latencies.len() as u64, latencies, since.elapsed());
+        }
         for _ in 0..wanted {
             let (handle, input, asked) = (handle.clone(), input.clone(), Instant::now());
             let start = async move { (handle.start(ARN, None, input, None).await.expect("it starts"), asked) };
@@ -145,12 +169,6 @@ async fn load(engine: &Engine, in_flight: usize, time: Duration) -> (u64, Vec<Du
                 }
                 next = changes.try_recv().ok();
             }
-        }
-        if since.elapsed() > time && open.is_empty() {
-            return (latencies.len() as u64, latencies, since.elapsed());
-        }
-        if since.elapsed() > time {
-            wanted = 0;
         }
     }
 }

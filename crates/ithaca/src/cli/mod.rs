@@ -52,12 +52,14 @@ enum Command {
     Validate(ValidateArgs),
     /// Draw a definition.
     Graph(GraphArgs),
-    /// Measure this machine: sagas per second, latency, bytes, memory.
+    /// Measure this machine: sagas per second, latency, processor time, bytes, memory, growth.
     Bench(bench::BenchArgs),
     #[command(hide = true, name = GUARD)]
     Guard { instance: String },
     #[command(hide = true, name = bench::FUNCTION)]
-    BenchFunction,
+    BenchFunction(bench::FunctionArgs),
+    #[command(hide = true, name = bench::WORKER)]
+    BenchWorker(bench::WorkerArgs),
 }
 
 #[derive(Args)]
@@ -206,7 +208,8 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Validate(args) => files::validate(&args, context),
         Command::Graph(args) => files::graph(&args),
         Command::Bench(args) => bench::run(&args, context),
-        Command::BenchFunction => bench::function(),
+        Command::BenchFunction(args) => bench::function(&args),
+        Command::BenchWorker(args) => bench::worker(&args),
         Command::Guard { instance } => match aws_lambda::guard::run(&instance) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.to_string()),
