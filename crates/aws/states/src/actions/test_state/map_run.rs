@@ -41,7 +41,7 @@ impl Run<'_> {
         let items = self.items(&asked.source, given)?;
         let inputs = self.selected(asked, &items)?;
         if let Some(batcher) = &asked.batcher {
-            let batches = batches(batcher, &inputs);
+            let batches = batches(batcher, &inputs)?;
             self.trial.seen.borrow_mut().after_item_batcher = Some(Payload::array(batches.iter()));
         }
         let work = work.expect("INVARIANT: a Map is tested with a mock only").clone()?;
@@ -73,10 +73,28 @@ impl Run<'_> {
         let mut inputs = ItemInputs::new(self.setting, self.execution, asked.id);
         let select =
             |(index, item)| inputs.select(self.at, self.entropy.wrapping_add(index as u64), index as u32, item);
-        let selected = items.iter().enumerate().map(select).collect::<Result<Vec<Payload>, Failure>>()?;
+        let selected = bounded(items.iter().enumerate().map(select))?;
         self.trial.seen.borrow_mut().after_item_selector = Some(Payload::array(selected.iter()));
         Ok(selected)
     }
+}
+
+/// Inputs that are made of all items together: more cannot be looked at. A selector may put the whole input into each.
+const SHOWN_BYTES_MAX: usize = 16 << 20;
+
+fn bounded(inputs: impl Iterator<Item = Result<Payload, Failure>>) -> Result<Vec<Payload>, Failure> {
+    let mut bytes = 0;
+    let check = |input: Result<Payload, Failure>| {
+        let input = input?;
+        interpreter::check_depth(&input, "ItemProcessor")?;
+        bytes += input.size();
+        if bytes > SHOWN_BYTES_MAX {
+            let cause = format!("the inputs of all items together are larger than {SHOWN_BYTES_MAX} bytes");
+            return Err(Failure::new("States.DataLimitExceeded", cause));
+        }
+        Ok(input)
+    };
+    inputs.map(check).collect()
 }
 
 const EXCEEDED: &str = "The specified tolerated failure threshold was exceeded";
@@ -107,10 +125,12 @@ fn read(
 }
 
 /// The inputs of the executions when items travel together.
-fn batches(batcher: &Batcher, items: &[Payload]) -> Vec<Payload> {
-    let mut batches = Vec::new();
+fn batches(batcher: &Batcher, items: &[Payload]) -> Result<Vec<Payload>, Failure> {
     let mut rest = items;
-    while !rest.is_empty() {
+    bounded(std::iter::from_fn(|| {
+        if rest.is_empty() {
+            return None;
+        }
         let (mut count, mut bytes) = (0, 0);
         for item in rest {
             bytes += item.size() + 1;
@@ -123,10 +143,9 @@ fn batches(batcher: &Batcher, items: &[Payload]) -> Vec<Payload> {
             count += 1;
         }
         let (batch, after) = rest.split_at(count);
-        batches.push(together(batcher, batch));
         rest = after;
-    }
-    batches
+        Some(Ok(together(batcher, batch)))
+    }))
 }
 
 fn together(batcher: &Batcher, items: &[Payload]) -> Payload {
@@ -146,10 +165,26 @@ mod tests {
         let check = |max_items, max_bytes, expect: &str| {
             let items: Vec<Payload> = (1..=5).map(|number| Payload::from_value(number.into())).collect();
             let batcher = Batcher { max_items, max_bytes, batch_input: None };
-            assert_eq!(Payload::array(batches(&batcher, &items).iter()).text(), expect);
+            assert_eq!(Payload::array(batches(&batcher, &items).unwrap().iter()).text(), expect);
         };
         check(Some(2), None, r#"[{"Items":[1,2]},{"Items":[3,4]},{"Items":[5]}]"#);
         check(None, Some(6), r#"[{"Items":[1,2,3]},{"Items":[4,5]}]"#);
         check(Some(9), Some(1), r#"[{"Items":[1]},{"Items":[2]},{"Items":[3]},{"Items":[4]},{"Items":[5]}]"#);
+    }
+
+    #[test]
+    fn inputs_that_are_too_much() {
+        let check = |batch_input: Payload, expect: Option<&str>| {
+            let batcher = Batcher { max_items: Some(1), max_bytes: None, batch_input: Some(batch_input) };
+            let items = vec![Payload::from_checked_text("1"); 100];
+            let failure = batches(&batcher, &items).err();
+            assert_eq!(failure.as_ref().and_then(|it| it.error.as_deref()), expect, "{failure:?}");
+        };
+        let text = |bytes: usize| Payload::from_value("x".repeat(bytes).into());
+        check(text(100_000), None);
+        check(text(200_000), Some("States.DataLimitExceeded"));
+        let nested = |levels| Payload::from_checked_text(format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+        check(nested(119), None);
+        check(nested(120), Some("States.DataLimitExceeded"));
     }
 }
