@@ -113,6 +113,7 @@ impl Account {
             open_executions_max: usize::MAX,
             shards: SHARDS,
             is_volatile: false,
+            retention_ms: engine::limits::RETENTION_MS,
         };
         // Any seed will do, as long as a run can be repeated.
         Core::recover(VIRTUAL_SHARD, self.store.clone(), machines, limits, now, 0)

@@ -71,8 +71,24 @@ struct Queue {
 pub(crate) enum Polled {
     Task(Offered),
     /// It comes through here, if one is scheduled in time.
-    Later(oneshot::Receiver<Offered>),
+    Later(Waiting),
     TooMany,
+}
+
+/// The place of a worker that waits. What it was given and has not taken goes to another.
+pub(crate) struct Waiting {
+    activities: Arc<Activities>,
+    activity: Arc<str>,
+    pub offered: oneshot::Receiver<Offered>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.offered.close();
+        if let Ok((id, task)) = self.offered.try_recv() {
+            self.activities.offer(&self.activity, id, task);
+        }
+    }
 }
 
 impl Activities {
@@ -181,7 +197,7 @@ impl Activities {
         }
     }
 
-    pub(crate) fn poll(&self, activity: &str) -> Polled {
+    pub(crate) fn poll(self: &Arc<Activities>, activity: &str) -> Polled {
         let mut queues = self.queues();
         let queue = queues.entry(activity.into()).or_default();
         if let Some(offered) = queue.pop() {
@@ -191,9 +207,9 @@ impl Activities {
         if queue.pollers.len() >= POLLERS_MAX {
             return Polled::TooMany;
         }
-        let (sender, receiver) = oneshot::channel();
+        let (sender, offered) = oneshot::channel();
         queue.pollers.push_back(sender);
-        Polled::Later(receiver)
+        Polled::Later(Waiting { activities: self.clone(), activity: activity.into(), offered })
     }
 
     /// Tasks that wait for a worker, of all activities, and workers that wait for a task.
@@ -223,7 +239,11 @@ impl Activities {
 }
 
 impl Queue {
+    /// A shard that has recovered offers again what may be there already.
     fn push(&mut self, offered: Offered) {
+        if self.places.contains_key(&offered) {
+            return;
+        }
         let place = self.next;
         self.next += 1;
         self.tasks.insert(place, offered);
@@ -246,8 +266,8 @@ mod tests {
         (ExecutionId(number), TaskId { frame: FrameId(0), attempt: WaitId(number) })
     }
 
-    fn open() -> Activities {
-        Activities::open(Arc::new(store::Memory::new())).unwrap()
+    fn open() -> Arc<Activities> {
+        Arc::new(Activities::open(Arc::new(store::Memory::new())).unwrap())
     }
 
     #[test]
@@ -259,7 +279,7 @@ mod tests {
         }
         let (id, withdrawn) = task(2);
         activities.withdraw(&arn, id, withdrawn);
-        let polled = |activities: &Activities| match activities.poll("arn") {
+        let polled = |activities: &Arc<Activities>| match activities.poll("arn") {
             Polled::Task(offered) => Some(offered),
             _ => None,
         };
@@ -272,8 +292,27 @@ mod tests {
             let (id, task) = task(number);
             activities.offer(&arn, id, task);
         }
-        assert_eq!((first.try_recv(), third.try_recv()), (Ok(task(4)), Ok(task(5))));
+        assert_eq!((first.offered.try_recv(), third.offered.try_recv()), (Ok(task(4)), Ok(task(5))));
         assert_eq!(activities.waiting(), (1, 0));
+    }
+
+    #[test]
+    fn what_a_worker_was_given_and_has_not_taken_goes_to_another() {
+        let (activities, arn): (_, Arc<str>) = (open(), "arn".into());
+        let Polled::Later(first) = activities.poll("arn") else { panic!("nothing is there") };
+        let Polled::Later(mut second) = activities.poll("arn") else { panic!("nothing is there") };
+        let (id, one) = task(1);
+        activities.offer(&arn, id, one);
+        drop(first);
+        assert_eq!(second.offered.try_recv(), Ok(task(1)));
+        drop(second);
+        assert_eq!(activities.waiting(), (0, 0), "what was taken is not given again");
+        // Offered twice, as by a shard that has recovered, it is there once.
+        activities.offer(&arn, id, one);
+        activities.offer(&arn, id, one);
+        assert_eq!(activities.waiting(), (1, 0));
+        activities.withdraw(&arn, id, one);
+        assert_eq!(activities.waiting(), (0, 0));
     }
 
     #[test]

@@ -25,21 +25,28 @@ use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
-use crate::task::{Outcome, ReadItems, WriteResults, lost};
+use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
 
 mod answers;
 mod map_runs;
 mod redrive;
+mod retention;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
+use retention::Sweep;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
+
+/// A larger snapshot has a row of its own, which the next overwrites: a Map of a thousand items has a thousand of them, each
+/// with all items and results, and beside their events they would stay for as long as the history. A smaller one costs
+/// less in the record, whose payloads it shares.
+const SNAPSHOT_APART_BYTES: usize = 16 * 1024;
 
 /// What a start request asks for.
 pub struct Start {
@@ -114,8 +121,8 @@ pub enum Act {
         execution: ExecutionId,
         task: TaskId,
     },
-    ReadItems(RunKey, ReadItems),
-    WriteResults(RunKey, WriteResults),
+    ReadItems(Errand, ReadItems),
+    WriteResults(Errand, WriteResults),
     Changed(StatusChange),
     /// Only of machines that log.
     Log(Box<Logged>),
@@ -144,6 +151,8 @@ pub struct Limits {
     pub shards: u16,
     /// Nothing of its executions is written: they end with the process.
     pub is_volatile: bool,
+    /// How long the history of an execution is kept after its end.
+    pub retention_ms: u64,
 }
 
 pub struct Core {
@@ -165,6 +174,10 @@ pub struct Core {
     running_tasks: HashSet<(ExecutionId, TaskId)>,
     /// Executions whose step was cut short when the batch was full: they go on in the next.
     unfinished: VecDeque<ExecutionId>,
+    /// What executions get as soon as a batch has room for it.
+    owed: VecDeque<Owed>,
+    /// The batch that holds the last of it.
+    owed_in: u64,
     unreadable: Vec<String>,
     /// Executions with something to write, in the order in which they got it.
     dirty: Vec<ExecutionId>,
@@ -179,21 +192,31 @@ pub struct Core {
     map_runs: HashMap<RunKey, MapRun>,
     /// Runs whose rows are to be written.
     changed_runs: BTreeSet<RunKey>,
+    /// Runs that have to begin, or to go on with reading, before they start anything.
+    beginning: VecDeque<RunKey>,
     /// Runs that may have something to start.
-    pumping: VecDeque<RunKey>,
+    pumping: BTreeSet<RunKey>,
     /// Runs that could start more if fewer executions were open.
-    starved: Vec<RunKey>,
+    starved: BTreeSet<RunKey>,
     /// Runs whose next inputs are not durable yet.
-    unreadable_yet: Vec<RunKey>,
+    unreadable_yet: BTreeSet<RunKey>,
     /// Number of the open batch, and of the last that is durable.
     batch: u64,
     durable_batch: u64,
     /// What ends in the open batch, and in the sealed one: there to be asked for until that is durable.
     ending: Vec<Ending>,
     sealed_ending: Vec<Ending>,
+    sweep: Sweep,
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
+}
+
+/// What the engine itself has to tell an execution. There may be so much of it at once that it does not fit in one batch.
+enum Owed {
+    Input(ExecutionId, InputKind),
+    /// The nested execution of this task may have ended before anybody listened.
+    EndOfChild(ExecutionId, TaskId, Arc<str>),
 }
 
 struct Ending {
@@ -215,6 +238,8 @@ struct Active {
     is_dirty: bool,
     /// Its row has not been written yet.
     is_new: bool,
+    /// Its snapshot has a row of its own.
+    is_apart: bool,
     /// How many items of a Map Run are in its input.
     items: u32,
     on_end: Option<OnEnd>,
@@ -257,6 +282,8 @@ impl Core {
             waiting_tasks: VecDeque::new(),
             running_tasks: HashSet::new(),
             unfinished: VecDeque::new(),
+            owed: VecDeque::new(),
+            owed_in: 0,
             unreadable: Vec::new(),
             dirty: Vec::new(),
             dirty_bytes: 0,
@@ -266,13 +293,15 @@ impl Core {
             offered: HashMap::new(),
             map_runs: HashMap::new(),
             changed_runs: BTreeSet::new(),
-            pumping: VecDeque::new(),
-            starved: Vec::new(),
-            unreadable_yet: Vec::new(),
+            beginning: VecDeque::new(),
+            pumping: BTreeSet::new(),
+            starved: BTreeSet::new(),
+            unreadable_yet: BTreeSet::new(),
             batch: 1,
             durable_batch: 0,
             ending: Vec::new(),
             sealed_ending: Vec::new(),
+            sweep: Sweep::new(now),
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
@@ -288,6 +317,8 @@ impl Core {
         }
         core.last_id = core.newest_id()?;
         core.take_up()?;
+        core.pay();
+        core.begin_runs();
         core.pump();
         Ok(core)
     }
@@ -318,12 +349,15 @@ impl Core {
                 self.take_in(id, active);
                 Ok(())
             }
-            Err(Error::Unreadable { what, why }) => {
-                self.unreadable.push(format!("execution {} stays where it is: {what} cannot be read: {why}", id.0));
-                Ok(())
-            }
-            Err(error) => Err(error),
+            Err(error) => self.note(error, || format!("execution {} stays where it is", id.0)),
         }
+    }
+
+    /// Keeps what cannot be read in mind, for people; other errors are the caller's.
+    fn note(&mut self, error: Error, what_of_it: impl FnOnce() -> String) -> Result<(), Error> {
+        let Error::Unreadable { what, why } = error else { return Err(error) };
+        self.unreadable.push(format!("{}: {what} cannot be read: {why}", what_of_it()));
+        Ok(())
     }
 
     /// From now on it is found by its name, and by the task that waits for it.
@@ -357,6 +391,20 @@ impl Core {
     fn take_up(&mut self) -> Result<(), Error> {
         let mut ids: Vec<ExecutionId> = self.active.keys().copied().collect();
         ids.sort_unstable();
+        // All runs are there, with their executions, before anything happens that might end them.
+        for id in &ids {
+            let runs = self.active[id].execution.map_runs();
+            let runs: Vec<_> = runs.map(|(run, _)| RunKey { execution: *id, id: run }).collect();
+            for run in runs {
+                if let Err(error) = self.load_run(run) {
+                    self.note(error, || format!("a Map Run of execution {} fails", id.0))?;
+                }
+                self.beginning.push_back(run);
+            }
+        }
+        for id in &ids {
+            self.join_run(*id);
+        }
         for id in ids {
             let active = &self.active[&id];
             for (timer, at) in active.execution.timers() {
@@ -392,28 +440,21 @@ impl Core {
                     Phase::Submitted { child: None } => {}
                 }
             }
-            let runs: Vec<_> = active.execution.map_runs().map(|(run, _)| RunKey { execution: id, id: run }).collect();
-            // All are there before anything happens to the execution that might cancel them.
-            for run in &runs {
-                self.load_run(*run)?;
+            let children = children.into_iter().map(|(task, child)| Owed::EndOfChild(id, task, child));
+            self.owed.extend(children);
+            let is_awaited = self.is_awaited(id).or_else(|error| {
+                self.note(error, || format!("execution {} goes on, whoever waits for it", id.0)).map(|()| true)
+            })?;
+            if !is_awaited {
+                self.owed.push_back(Owed::Input(id, InputKind::Stop(Failure::default())));
             }
-            for run in runs {
-                self.take_up_run(run)?;
-            }
-            for (task, child) in children {
-                if let Some(end) = self.end_of_child(&child)? {
-                    self.child_ended(id, task, &end);
-                }
-            }
-            if !self.is_awaited(id)? {
-                self.apply(id, InputKind::Stop(Failure::default()));
-            }
-            for task in lost_tasks {
-                let failure = lost("Ithaca stopped while this task was running; whether it took effect is not known.");
-                self.apply(id, InputKind::TaskFailed(task, failure));
-            }
+            let lost_tasks = lost_tasks.into_iter().map(|task| {
+                let cause = "Ithaca stopped while this task was running; whether it took effect is not known.";
+                Owed::Input(id, InputKind::TaskFailed(task, lost(cause)))
+            });
+            self.owed.extend(lost_tasks);
             if is_ready {
-                self.apply(id, InputKind::Continue);
+                self.owed.push_back(Owed::Input(id, InputKind::Continue));
             }
         }
         self.start_waiting_tasks();
@@ -499,6 +540,7 @@ impl Core {
             events: Vec::new(),
             is_dirty: false,
             is_new: true,
+            is_apart: false,
             items: 0,
             on_end: start.on_end,
         };
@@ -609,11 +651,7 @@ impl Core {
                     // The task was given up while the call was on its way.
                     Some(_) if !is_open => self.acts.push(Act::StopChild { execution: id, task }),
                     // A nested execution that was started before a crash may be over already.
-                    Some(child) => {
-                        if let Ok(Some(end)) = self.end_of_child(&child) {
-                            self.child_ended(id, task, &end);
-                        }
-                    }
+                    Some(child) => self.owed.push_back(Owed::EndOfChild(id, task, child)),
                 }
             }
         }
@@ -623,6 +661,7 @@ impl Core {
     /// Does what needs no input from outside, until the batch is full: each execution that was cut short goes on by
     /// one step, and timers that are due fire. The inbox has its turn before the next round.
     pub fn go_on(&mut self) {
+        self.pay();
         for _ in 0..self.unfinished.len() {
             if self.is_full() {
                 break;
@@ -635,7 +674,33 @@ impl Core {
         {
             self.apply(id, InputKind::TimerFired(timer));
         }
+        self.begin_runs();
         self.pump();
+        self.sweep();
+    }
+
+    /// Tells executions what they are owed, until the batch is full.
+    fn pay(&mut self) {
+        while !self.is_full()
+            && let Some(owed) = self.owed.pop_front()
+        {
+            let is_told = match owed {
+                Owed::Input(id, kind) => self.apply(id, kind),
+                Owed::EndOfChild(id, task, child) => match self.end_of_child(&child) {
+                    Ok(Some(end)) => self.child_ended(id, task, &end),
+                    Ok(None) => false,
+                    Err(Error::Unreadable { what, why }) => {
+                        let failure = Failure::new("States.Runtime", format!("{what} cannot be read: {why}"));
+                        self.apply(id, InputKind::TaskAnswered(task, Err(failure)))
+                    }
+                    // The store may be able to tell a little later.
+                    Err(_) => return self.owed.push_front(Owed::EndOfChild(id, task, child)),
+                },
+            };
+            if is_told {
+                self.owed_in = self.batch;
+            }
+        }
     }
 
     /// The machine's executions end at their next transition.
@@ -656,7 +721,7 @@ impl Core {
         }
         let active = &self.active[&id];
         if self.deleting.contains(&active.row.machine) && !active.execution.status.is_terminal() {
-            self.apply(id, InputKind::Stop(Failure::named("States.StateMachineDeleted")));
+            self.apply(id, InputKind::Stop(machine_deleted()));
             return true;
         }
         self.start_waiting_tasks();
@@ -666,7 +731,6 @@ impl Core {
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
-        let mut runs = Vec::new();
         for command in commands {
             match command {
                 Command::RunTask(task) => match &task.resource {
@@ -686,14 +750,12 @@ impl Core {
                     }
                 }
                 Command::StopChild(task) => self.acts.push(Act::StopChild { execution: id, task }),
-                Command::StartMapRun(plan) => runs.push(self.start_map_run(id, *plan)),
-                Command::RedriveMapRun(run) => runs.push(self.redrive_map_run(RunKey { execution: id, id: run })),
+                Command::StartMapRun(plan) => self.start_map_run(id, *plan),
+                Command::RedriveMapRun(run) => self.redrive_map_run(RunKey { execution: id, id: run }),
                 Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
             }
         }
-        // A run may fail at once, which is a step of its own: not before all is done that this one asks for.
-        runs.into_iter().for_each(|run| self.begin_map_run(run));
         is_cut_short
     }
 
@@ -708,14 +770,14 @@ impl Core {
         if !active.is_dirty {
             active.is_dirty = true;
             self.dirty.push(id);
-            self.dirty_bytes += snapshot_bytes(&active.execution);
+            self.dirty_bytes += snapshot_bytes(&active.execution) + asked_bytes(&active.execution);
         }
         Ok(transition.commands)
     }
 
     /// Hands over as many scheduled tasks as there are slots: their Started is in the batch that is open now.
     fn start_waiting_tasks(&mut self) {
-        while self.running_tasks.len() < self.limits.running_tasks_max {
+        while self.running_tasks.len() < self.limits.running_tasks_max && self.dirty_bytes < BATCH_BYTES_MAX {
             let Some((id, task)) = self.waiting_tasks.pop_front() else { return };
             // One that was given up while it waited for its slot is stale.
             let Ok(commands) = self.step(id, InputKind::TaskStarted(task.task)) else { continue };
@@ -736,7 +798,6 @@ impl Core {
         active.row.status = ExecutionStatus::from(&active.execution.status);
         active.row.stopped_at = Some(now);
         self.ending.push(Ending { id, machine: active.row.machine, name: active.row.name.clone(), at: now });
-        self.pumping.extend(self.starved.drain(..));
         if let Some(on_end) = active.on_end.take() {
             let end = child_end(active, now);
             self.acts.push(Act::Reply(Box::new(move || on_end(end))));
@@ -808,6 +869,8 @@ impl Core {
                 }
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
+                    // There is room for another.
+                    self.pumping.append(&mut self.starved);
                 }
             }
         }
@@ -843,8 +906,12 @@ impl Core {
         }
         // One batch is on its way at a time.
         self.durable_batch = self.batch - 1;
-        self.pumping.extend(self.unreadable_yet.drain(..));
+        self.pumping.append(&mut self.unreadable_yet);
     }
+}
+
+fn machine_deleted() -> Failure {
+    Failure::named("States.StateMachineDeleted")
 }
 
 fn is_activity(active: &Active, frame: &Frame) -> bool {
@@ -889,7 +956,7 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
     bytes
 }
 
-/// About what the snapshot of an execution adds to a record.
+/// About how large the snapshot of an execution is.
 fn snapshot_bytes(execution: &Execution) -> usize {
     let of_frame = |frame: &Frame| {
         frame.input.size()
@@ -899,7 +966,20 @@ fn snapshot_bytes(execution: &Execution) -> usize {
                 _ => 0,
             }
     };
-    execution.frames.iter().map(of_frame).sum()
+    execution.frames.iter().chain(&execution.unfinished).map(of_frame).sum()
+}
+
+/// What its tasks were asked, which its snapshot holds as well.
+fn asked_bytes(execution: &Execution) -> usize {
+    let asked = |frame: &Frame| match &frame.wait {
+        Wait::Task(task) => match &task.phase {
+            Phase::Scheduled(input) | Phase::Started { again: Some(input) } => input.size(),
+            Phase::Answered { again, outcome } => again.iter().chain(outcome.as_ref().ok()).map(Payload::size).sum(),
+            Phase::Started { again: None } | Phase::Submitted { .. } => 0,
+        },
+        _ => 0,
+    };
+    execution.frames.iter().chain(&execution.unfinished).map(asked).sum()
 }
 
 fn branch_bytes(branch: &Branch) -> usize {
@@ -938,8 +1018,19 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<H
     }
     // One that ended badly may be redriven, which needs what it was about to do.
     let snapshot = (!is_over || !active.execution.unfinished.is_empty()).then_some(&active.execution);
-    let value = record::encode_record(&active.events, snapshot);
+    let apart = snapshot.filter(|execution| snapshot_bytes(execution) > SNAPSHOT_APART_BYTES);
+    let value = record::encode_record(&active.events, if apart.is_none() { snapshot } else { None });
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
+    let key = keys::snapshot(id);
+    match apart {
+        Some(execution) => {
+            let value = record::encode_record(&[], Some(execution));
+            writes.push(Write::Put { space: Space::Records, key, value });
+        }
+        None if active.is_apart => writes.push(Write::Delete { space: Space::Records, key }),
+        None => {}
+    }
+    active.is_apart = apart.is_some();
     active.seq += 1;
     written(active)
 }
@@ -962,6 +1053,9 @@ fn forget(id: ExecutionId, active: &Active, writes: &mut Vec<Write>) {
     writes.push(Write::Delete { space: Space::Executions, key: keys::execution(id) });
     for seq in 0..active.seq {
         writes.push(Write::Delete { space: Space::Records, key: keys::record(id, seq) });
+    }
+    if active.is_apart {
+        writes.push(Write::Delete { space: Space::Records, key: keys::snapshot(id) });
     }
 }
 
@@ -1014,8 +1108,12 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let first = store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?;
     let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
     let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let execution =
-        record::decode_snapshot(&last)?.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
+    let mut snapshot = record::decode_snapshot(&last)?;
+    let is_apart = snapshot.is_none();
+    if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
+        snapshot = record::decode_snapshot(&apart)?;
+    }
+    let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
     let seq = keys::record_seq(&key).ok_or_else(|| unreadable(&what(), &"a record's key is too short"))? + 1;
     let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
     let revision = machines.revision(row.machine, row.revision)?;
@@ -1030,6 +1128,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         events: Vec::new(),
         is_dirty: false,
         is_new: false,
+        is_apart,
         items: 0,
         on_end: None,
     })
@@ -1073,7 +1172,13 @@ mod tests {
             }
         };
         let recover = || {
-            let limits = Limits { running_tasks_max: 1, open_executions_max: 9, shards: 1, is_volatile: false };
+            let limits = Limits {
+                running_tasks_max: 1,
+                open_executions_max: 9,
+                shards: 1,
+                is_volatile: false,
+                retention_ms: crate::limits::RETENTION_MS,
+            };
             Core::recover(ShardId(0), store.clone(), machines.clone(), limits, Timestamp(0), 1).unwrap()
         };
         // Its start is on its way while its machine is deleted and made anew.

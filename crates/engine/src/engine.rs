@@ -17,7 +17,7 @@ use crate::core::{Core, Limits};
 use crate::error::Error;
 use crate::handle::{Handle, ShardDoor};
 use crate::keys::ExecutionId;
-use crate::limits::{OPEN_EXECUTIONS_MAX, RUNNING_TASKS_MAX, WATCH_BUFFER};
+use crate::limits::{OPEN_EXECUTIONS_MAX, RETENTION_MS, RUNNING_TASKS_MAX, WATCH_BUFFER};
 use crate::log::{LogSink, NoLog};
 use crate::machines::Machines;
 use crate::reader::Reader;
@@ -30,6 +30,8 @@ pub struct Config {
     pub shards: u16,
     pub running_tasks_max: usize,
     pub open_executions_max: usize,
+    /// How long the history of an execution is kept after its end, and its name taken.
+    pub retention: Duration,
     pub log: Arc<dyn LogSink>,
     /// Every start and end of an execution. Who subscribes before the engine is opened misses none.
     pub changes: broadcast::Sender<StatusChange>,
@@ -41,6 +43,7 @@ impl Default for Config {
             shards: 1,
             running_tasks_max: RUNNING_TASKS_MAX,
             open_executions_max: OPEN_EXECUTIONS_MAX,
+            retention: Duration::from_millis(RETENTION_MS),
             log: Arc::new(NoLog),
             changes: broadcast::Sender::new(WATCH_BUFFER),
         }
@@ -58,7 +61,8 @@ pub struct Engine {
 impl Engine {
     /// Opens the engine over a store: takes the shards over, recovers what is open, and starts.
     pub fn open(store: Arc<dyn Store>, runner: Arc<dyn TaskRunner>, config: &Config) -> Result<Engine, Error> {
-        assert!((1..=ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 64 shards");
+        // One number is left for the Express executions that are not kept.
+        assert!((1..ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 63 shards");
         let machines = Arc::new(Machines::open(store.clone())?);
         let changes = config.changes.clone();
         let fatal = Arc::new(watch::Sender::new(None));
@@ -161,9 +165,10 @@ fn recovery(
     let (store, machines) = (store.clone(), machines.clone());
     let running_tasks_max = (config.running_tasks_max / usize::from(config.shards)).max(1);
     let shards = config.shards;
+    let retention_ms = u64::try_from(config.retention.as_millis()).unwrap_or(u64::MAX);
     let open_executions_max = (config.open_executions_max / usize::from(config.shards)).max(1);
     Box::new(move |now| {
-        let limits = Limits { running_tasks_max, open_executions_max, shards, is_volatile };
+        let limits = Limits { running_tasks_max, open_executions_max, shards, is_volatile, retention_ms };
         // Randomness enters here and only here; from the seed on everything is a function of its inputs.
         let seed = RandomState::new().hash_one(now.0);
         Core::recover(ShardId(shard), store.clone(), machines.clone(), limits, now, seed)

@@ -198,7 +198,7 @@ impl Handle {
             let (id, task) = match self.activities.poll(arn) {
                 Polled::Task(offered) => offered,
                 Polled::TooMany => return Err(PollError::TooManyPollers),
-                Polled::Later(offered) => match tokio::time::timeout_at(until.into(), offered).await {
+                Polled::Later(mut waiting) => match tokio::time::timeout_at(until.into(), &mut waiting.offered).await {
                     Ok(Ok(offered)) => offered,
                     // The activity was deleted.
                     Ok(Err(_)) => continue,

@@ -44,6 +44,11 @@ impl ExecutionId {
         ExecutionId::new(ms, shard, (1 << Self::COUNTER_BITS) - 1)
     }
 
+    /// No execution that was started before this millisecond has this id or a greater one.
+    pub fn first_at(ms: i64) -> ExecutionId {
+        ExecutionId::new(u64::try_from(ms).unwrap_or(0), 0, 0)
+    }
+
     pub fn shard(self) -> u16 {
         ((self.0 >> Self::COUNTER_BITS) & ((1 << Self::SHARD_BITS) - 1)) as u16
     }
@@ -55,6 +60,11 @@ pub fn execution(id: ExecutionId) -> Vec<u8> {
 
 pub fn record(id: ExecutionId, seq: u32) -> Vec<u8> {
     [&id.0.to_be_bytes()[..], &seq.to_be_bytes()].concat()
+}
+
+/// A snapshot that has a row of its own: beyond all records, where no scan of them comes.
+pub fn snapshot(id: ExecutionId) -> Vec<u8> {
+    record(id, u32::MAX)
 }
 
 pub fn record_seq(key: &[u8]) -> Option<u32> {

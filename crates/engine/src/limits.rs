@@ -39,3 +39,6 @@ pub const ACTIVITIES_MAX: usize = 100_000;
 
 /// "Maximum number of activity pollers": 1,000 on the same activity. Source: the same page.
 pub const POLLERS_MAX: usize = 1_000;
+
+/// "Execution history retention time: 90 days." Source: the same page.
+pub const RETENTION_MS: u64 = 90 * 24 * 3600 * 1000;

@@ -298,7 +298,7 @@ impl Machines {
     }
 
     /// Marks the machine and takes its versions and aliases away; its executions end at their next transition.
-    pub(crate) fn delete(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
+    pub fn delete(&self, arn: &str) -> Result<Option<Arc<Machine>>, Error> {
         let _writing = self.lock();
         let Some(there) = self.get(arn)?.filter(|machine| !machine.is_deleting) else { return Ok(None) };
         let machine =

@@ -112,13 +112,17 @@ impl Reader {
     }
 
     pub fn row(&self, id: ExecutionId) -> Result<Row, Error> {
-        let row = self.store.get(Space::Executions, &keys::execution(id))?;
-        record::decode_row(&row.ok_or_else(|| missing(id, "its row"))?)
+        self.stored_row(id)?.ok_or_else(|| missing(id, "its row"))
+    }
+
+    fn stored_row(&self, id: ExecutionId) -> Result<Option<Row>, Error> {
+        self.store.get(Space::Executions, &keys::execution(id))?.map(|row| record::decode_row(&row)).transpose()
     }
 
     pub fn describe(&self, execution_arn: &str) -> Result<Option<Description>, Error> {
         let Some(id) = self.find(execution_arn)? else { return Ok(None) };
-        let row = self.row(id)?;
+        // It may have been deleted since: its history is kept for so long.
+        let Some(row) = self.stored_row(id)? else { return Ok(None) };
         let input = self.input(id)?;
         let last = self.history(id, None, Order::Descending, 1)?.events.pop();
         let last_event = last.as_ref().map_or(0, |event| event.id);
@@ -167,7 +171,7 @@ impl Reader {
         loop {
             let rows = self.store.scan(map_run::SPACE, &low..&high, Order::Ascending, RECORDS_PER_SCAN)?;
             for (row_key, id) in &rows {
-                let summary = self.summary(map_run::read_child(id)?.0)?;
+                let Some(summary) = self.summary(map_run::read_child(id)?.0)? else { continue };
                 if status.is_some_and(|status| status != summary.row.status) {
                     continue;
                 }
@@ -257,10 +261,8 @@ impl Reader {
                 if executions.len() == limit {
                     return Ok(ListPage { executions, next: Some(id) });
                 }
-                let summary = self.summary(id)?;
-                if filter.accepts(&summary.row) {
-                    executions.push(summary);
-                }
+                // One that was deleted since its list was read is left out.
+                executions.extend(self.summary(id)?.filter(|summary| filter.accepts(&summary.row)));
             }
             if next.is_none() || executions.len() == limit || rows >= ROWS_PER_PAGE {
                 return Ok(ListPage { executions, next });
@@ -299,9 +301,9 @@ impl Reader {
         Ok((ids, next))
     }
 
-    fn summary(&self, id: ExecutionId) -> Result<Summary, Error> {
-        let row = self.row(id)?;
-        Ok(Summary { id, execution_arn: row.arn(id), row })
+    fn summary(&self, id: ExecutionId) -> Result<Option<Summary>, Error> {
+        let row = self.stored_row(id)?;
+        Ok(row.map(|row| Summary { id, execution_arn: row.arn(id), row }))
     }
 
     pub fn figures(&self) -> store::Figures {

@@ -7,6 +7,7 @@
 //! Every form begins with the number of the format that wrote it. A form that is not known is refused, never
 //! guessed at. INVARIANT: a number that was released is never given another meaning.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use interpreter::{Execution, HistoryEvent, MapRunId, Payload, Status, Table, TaskId, Timestamp};
@@ -23,6 +24,13 @@ const ROW_FORMAT: u8 = 2;
 /// Since the second, a frame has its variables; since the third, a task has a phase and a secret, there are Map Runs, and
 /// an execution that ended badly has a snapshot, too. Events have only grown at the end, so they are read alike.
 const RECORD_FORMAT: u8 = 3;
+/// The same, compressed: its size and an LZ4 block.
+const PACKED_FORMAT: u8 = 4;
+
+/// A record shorter than this is written as it is: there is little to be saved.
+const PACKED_BYTES_MIN: usize = 256;
+/// No record is larger: it is part of one batch.
+const RECORD_BYTES_MAX: usize = store::BATCH_BYTES_MAX;
 
 /// The list entry of an execution: written at its start, updated at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,7 +171,43 @@ pub fn encode_record(events: &[HistoryEvent], snapshot: Option<&Execution>) -> V
         + snapshot.as_ref().map_or(0, Vec::len);
     let mut written = Vec::with_capacity(bytes + 16);
     written.push(RECORD_FORMAT);
-    postcard::to_extend(&record, written).expect("a record is plain data, which always serialises")
+    let plain = postcard::to_extend(&record, written).expect("a record is plain data, which always serialises");
+    packed(&plain).unwrap_or(plain)
+}
+
+/// The same record compressed, if that saves anything. A task's parameters repeat the state's input, so most do.
+fn packed(plain: &[u8]) -> Option<Vec<u8>> {
+    let body = &plain[1..];
+    if body.len() < PACKED_BYTES_MIN {
+        return None;
+    }
+    let mut packed = vec![0; 5 + lz4_flex::block::get_maximum_output_size(body.len())];
+    let length = lz4_flex::block::compress_into(body, &mut packed[5..]).ok()?;
+    if 5 + length >= plain.len() {
+        return None;
+    }
+    packed[0] = PACKED_FORMAT;
+    packed[1..5].copy_from_slice(&u32::try_from(body.len()).ok()?.to_be_bytes());
+    packed.truncate(5 + length);
+    Some(packed)
+}
+
+/// A record as it was before it was compressed, its format in front.
+fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    let Some((&PACKED_FORMAT, rest)) = bytes.split_first() else { return Ok(bytes.into()) };
+    let refused = |why: &str| unreadable("a compressed record", &why);
+    let (size, block) = rest.split_first_chunk::<4>().ok_or_else(|| refused("it is too short"))?;
+    let size = u32::from_be_bytes(*size) as usize;
+    if size > RECORD_BYTES_MAX {
+        return Err(refused("it claims to be larger than a record can be"));
+    }
+    let mut plain = vec![0; 1 + size];
+    plain[0] = RECORD_FORMAT;
+    match lz4_flex::block::decompress_into(block, &mut plain[1..]) {
+        Ok(length) if length == size => Ok(plain.into()),
+        Ok(_) => Err(refused("it is shorter than it claims")),
+        Err(error) => Err(unreadable("a compressed record", &error)),
+    }
 }
 
 fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
@@ -172,14 +216,16 @@ fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 }
 
 pub fn decode_events(bytes: &[u8]) -> Result<Vec<HistoryEvent>, Error> {
-    let (_, record) = record(bytes)?;
+    let bytes = unpacked(bytes)?;
+    let (_, record) = record(&bytes)?;
     table(&record)
         .decode(|| postcard::from_bytes(record.events))
         .map_err(|error| unreadable("a record's history events", &error))
 }
 
 pub fn decode_snapshot(bytes: &[u8]) -> Result<Option<Execution>, Error> {
-    let (format, record) = record(bytes)?;
+    let bytes = unpacked(bytes)?;
+    let (format, record) = record(&bytes)?;
     let Some(snapshot) = record.snapshot else { return Ok(None) };
     let execution = table(&record).decode(|| match format {
         old::FIRST => postcard::from_bytes::<old::OldExecution<old::FirstFrame>>(snapshot).map(Execution::from),
@@ -256,6 +302,46 @@ mod tests {
         assert!(matches!(decode_events(&bytes), Err(Error::Unreadable { .. })));
         assert!(matches!(decode_events(&[]), Err(Error::Unreadable { .. })));
         assert!(matches!(decode_row(&[ROW_FORMAT, 0xff]), Err(Error::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_record_that_repeats_itself_is_compressed() {
+        let long = Payload::from_checked_text(format!(r#"["{}"]"#, "trip ".repeat(200)));
+        let mut all = events();
+        all.push(HistoryEvent {
+            id: 3,
+            previous: 2,
+            at: Timestamp(7),
+            kind: EventKind::ExecutionSucceeded { output: long },
+        });
+        let bytes = encode_record(&all, Some(&Execution::new()));
+        assert!(bytes[0] == PACKED_FORMAT && bytes.len() < 300, "{} bytes", bytes.len());
+        assert_eq!(decode_events(&bytes).unwrap(), all);
+        assert_eq!(decode_snapshot(&bytes).unwrap(), Some(Execution::new()));
+        // Damaged in any byte it is refused or something else, and never a panic.
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            let _ = decode_events(&damaged);
+            let _ = decode_events(&bytes[..at]);
+        }
+        let written = include_bytes!("../tests/formats/record-4.bin");
+        assert_eq!(decode_events(written).unwrap(), all);
+    }
+
+    #[test]
+    #[ignore = "writes a file that is kept"]
+    fn write_the_fourth_format() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats/record-4.bin");
+        let long = Payload::from_checked_text(format!(r#"["{}"]"#, "trip ".repeat(200)));
+        let mut all = events();
+        all.push(HistoryEvent {
+            id: 3,
+            previous: 2,
+            at: Timestamp(7),
+            kind: EventKind::ExecutionSucceeded { output: long },
+        });
+        std::fs::write(path, encode_record(&all, Some(&Execution::new()))).unwrap();
     }
 
     /// One event of every kind.

@@ -7,19 +7,16 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use asl::definition::Pattern;
 use engine::core::{Start, StartReply, Taken, TokenAnswer};
-use engine::{
-    ExecutionId, ExecutionStatus, Machine, MapRunStatus, Outcome, Parent, RedriveError, RunKey, StartError, StopError,
-    TokenError,
-};
+use engine::{Errand, ExecutionId, Machine, Outcome, Parent, RedriveError, StartError, StopError, TokenError};
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::testing::Chance;
 use store::{Memory, Order, Space, prefix_end};
-use support::{Bench, FUNCTION, START, check_history, machine, payload};
+use support::{Bench, FUNCTION, START, machine, payload};
 
 /// Few slots, so that tasks wait for one.
 const SLOTS: usize = 4;
@@ -88,7 +85,7 @@ enum Told {
     Answered(usize, Result<(), TokenError>),
     Taken(Option<Taken>),
     Nested(ExecutionId, TaskId, Result<StartReply, StartError>),
-    Wanted(RunKey, usize, bool),
+    Wanted(Errand, usize, bool),
 }
 
 /// Somebody who has a task's token.
@@ -122,7 +119,7 @@ struct World<'r> {
     calls: VecDeque<(ExecutionId, TaskId, Option<Arc<str>>)>,
     /// Tasks that are answered when everything is over: what frees their slots.
     silent: VecDeque<(ExecutionId, TaskId)>,
-    reads: VecDeque<(RunKey, usize)>,
+    reads: VecDeque<(Errand, usize)>,
     attempts: BTreeMap<String, usize>,
     /// Histories as they were durable at the last crash.
     durable: BTreeMap<ExecutionId, Vec<HistoryEvent>>,
@@ -271,16 +268,16 @@ impl World<'_> {
                 let asked = Asked { state: "read", input: "", redriven, before };
                 match (self.row.does)(&asked) {
                     Does::Fails(error) if is_last => self.bench.core.items_failed(run, Failure::named(error)),
-                    _ => self.bench.core.items_read(run, &items, is_last, move |is_wanted| {
+                    _ => self.bench.core.items_read(run, items, is_last, move |is_wanted| {
                         tell(Told::Wanted(run, chunk + 1, is_wanted && !is_last));
                     }),
                 }
             }
             Move::Write => {
-                let (run, order) = self.bench.writes.pop_front().unwrap();
-                let (found, _) = self.bench.reader.map_run_executions(run, None, 0, usize::MAX).unwrap();
+                let (errand, order) = self.bench.writes.pop_front().unwrap();
+                let (found, _) = self.bench.reader.map_run_executions(order.run, None, 0, usize::MAX).unwrap();
                 assert_eq!(found.len() as u64, order.counts.total, "a writer finds every execution");
-                self.bench.core.results_written(run, Ok(payload("\"written\"")));
+                self.bench.core.results_written(errand, Ok(payload("\"written\"")));
             }
         }
     }
@@ -436,7 +433,7 @@ impl World<'_> {
 
     fn crash(&mut self) {
         self.crashes += 1;
-        let histories = self.histories();
+        let histories = self.bench.histories();
         let empty = Bench::open(Arc::new(Memory::new()), START, SLOTS);
         self.bench = std::mem::replace(&mut self.bench, empty).crash(SLOTS);
         // Nobody is told of what was on its way.
@@ -464,58 +461,19 @@ impl World<'_> {
         self.bench.reader.describe(&arn).unwrap().map_or(0, |found| found.row.redrive_count)
     }
 
-    /// Every execution there is.
-    fn rows(&self) -> Vec<(ExecutionId, engine::Row)> {
-        let rows = self.bench.store.scan(Space::Executions, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX);
-        let ids = rows.unwrap().into_iter().map(|(key, _)| ExecutionId(u64::from_be_bytes(key.try_into().unwrap())));
-        ids.map(|id| (id, self.bench.reader.row(id).unwrap())).collect()
-    }
-
-    fn histories(&self) -> BTreeMap<ExecutionId, Vec<HistoryEvent>> {
-        self.rows().into_iter().map(|(id, _)| (id, self.history(id))).collect()
-    }
-
-    fn history(&self, id: ExecutionId) -> Vec<HistoryEvent> {
-        self.bench.reader.history(id, None, Order::Ascending, usize::MAX).unwrap().events
-    }
-
     /// What must hold at the end.
     fn check(&mut self) {
         let what = self.what.clone();
-        let what = what.as_str();
-        let rows = self.rows();
-        let mut parents = BTreeSet::new();
-        for (id, row) in &rows {
-            let history = self.history(*id);
-            check_history(&history);
-            let last = history.last().unwrap_or_else(|| panic!("{what}: {} has no history", row.name));
-            assert_eq!(Some(row.status), status_of(&last.kind), "{what}: {}", row.name);
-            let redrives = history.iter().filter(|event| matches!(event.kind, EventKind::ExecutionRedriven { .. }));
-            assert_eq!(redrives.count() as u32, row.redrive_count, "{what}");
-            if let Some(parent) = &row.parent {
-                assert!(parents.insert(format!("{parent:?}")), "{what}: two executions for {parent:?}");
-            }
-            let listed = self.listings(*id);
-            assert_eq!(listed, 1, "{what}: {} is in {listed} lists", row.name);
-        }
-        let ends: Vec<String> = self.ends_in_history();
-        assert_eq!(ends, self.row.ends, "{what}");
-        self.check_tokens(what);
-        self.check_runs(what);
-        assert!(!self.bench.core.has_work(), "{what}");
-        assert_eq!(self.bench.core.gauges(), Default::default(), "{what}: something is left over");
+        self.bench.check_all(&what);
+        assert_eq!(self.ends_in_history(), self.row.ends, "{what}");
+        self.check_tokens(&what);
         (self.row.also)(self);
-    }
-
-    fn listings(&self, id: ExecutionId) -> usize {
-        let rows = self.bench.store.scan(Space::Listing, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX).unwrap();
-        rows.iter().filter(|(key, _)| key.ends_with(&id.0.to_be_bytes())).count()
     }
 
     /// Every end of the execution, in short.
     fn ends_in_history(&self) -> Vec<String> {
         let text = |failure: &Failure| failure.error.as_deref().unwrap_or("-").to_owned();
-        let history = self.history(self.id());
+        let history = self.bench.history_of(self.id());
         let ends = history.iter().filter_map(|event| match &event.kind {
             EventKind::ExecutionSucceeded { output } => Some(format!("ok {}", blurred(output.text()))),
             EventKind::ExecutionFailed(failure) => Some(format!("failed {}", text(failure))),
@@ -529,6 +487,7 @@ impl World<'_> {
     /// Whoever was told that their answer was taken finds it in the history, and no token works now.
     fn check_tokens(&mut self, what: &str) {
         let outputs: Vec<String> = self
+            .bench
             .histories()
             .into_values()
             .flatten()
@@ -560,49 +519,10 @@ impl World<'_> {
         let answer = refused(&mut self.bench, foreign);
         assert!(matches!(answer, Err(TokenError::Invalid)), "{what}: {answer:?}");
     }
-
-    /// A Map Run has counted each of its executions once, and is over.
-    fn check_runs(&self, what: &str) {
-        for (id, _) in self.rows() {
-            for run in self.bench.reader.map_runs(id).unwrap() {
-                let (key, _) = self.bench.reader.map_run(&run.plan.arn).unwrap().expect("it is found by its ARN");
-                let (children, _) = self.bench.reader.map_run_executions(key, None, 0, usize::MAX).unwrap();
-                let with = |status| children.iter().filter(|child| child.row.status == status).count() as u64;
-                let counts = run.executions;
-                let found = [counts.succeeded, counts.failed, counts.aborted, counts.timed_out, counts.running];
-                let expected = [
-                    with(ExecutionStatus::Succeeded),
-                    with(ExecutionStatus::Failed),
-                    with(ExecutionStatus::Aborted),
-                    with(ExecutionStatus::TimedOut),
-                    0,
-                ];
-                assert_eq!(found, expected, "{what}: {run:?}");
-                assert_ne!(run.status, MapRunStatus::Running, "{what}");
-                assert!(run.stopped_at.is_some());
-                let items = run.items;
-                let counted = items.succeeded + items.failed + items.aborted + items.timed_out;
-                assert_eq!((counted + items.pending(), items.running), (items.total, 0), "{what}: {run:?}");
-                if run.status == MapRunStatus::Succeeded {
-                    assert_eq!(counted, items.total, "{what}: {run:?}");
-                }
-            }
-        }
-    }
 }
 
 fn blurred(text: &str) -> String {
     text.chars().map(|char| if char.is_ascii_digit() { '#' } else { char }).collect()
-}
-
-fn status_of(last: &EventKind) -> Option<ExecutionStatus> {
-    match last {
-        EventKind::ExecutionSucceeded { .. } => Some(ExecutionStatus::Succeeded),
-        EventKind::ExecutionFailed(_) => Some(ExecutionStatus::Failed),
-        EventKind::ExecutionAborted(_) => Some(ExecutionStatus::Aborted),
-        EventKind::ExecutionTimedOut(_) => Some(ExecutionStatus::TimedOut),
-        _ => None,
-    }
 }
 
 /// At every crash point of one seed, and with many crashes in others.
@@ -709,7 +629,7 @@ fn a_nested_execution() {
     let hour = || r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}"#.to_owned();
     // A child that nobody stops ends by itself, after an hour.
     let with_its_parent = |world: &World| {
-        let ended = world.rows().into_iter().filter_map(|(_, row)| row.stopped_at).max();
+        let ended = world.bench.rows().into_iter().filter_map(|(_, row)| row.stopped_at).max();
         assert!(ended < Some(START.after_ms(3_600_000)), "{}", world.what);
     };
     let gives = |_: &Asked| Does::Gives("7");
@@ -774,7 +694,7 @@ fn is_item(asked: &Asked, items: &[&str]) -> bool {
 }
 
 fn children(world: &World, expected: usize) {
-    let found = world.rows().iter().filter(|(_, row)| row.parent.is_some()).count();
+    let found = world.bench.rows().iter().filter(|(_, row)| row.parent.is_some()).count();
     assert_eq!(found, expected, "{}", world.what);
 }
 
@@ -910,7 +830,7 @@ fn a_redrive() {
         let times = |state: &str, name: &str| {
             let is_of =
                 |event: &&HistoryEvent| matches!(&event.kind, EventKind::StateExited { name: of, .. } if **of == *name);
-            assert_eq!(world.history(world.id()).iter().filter(is_of).count(), 1, "{}: {state}", world.what);
+            assert_eq!(world.bench.history_of(world.id()).iter().filter(is_of).count(), 1, "{}: {state}", world.what);
         };
         times("A", "A");
     };
@@ -918,7 +838,7 @@ fn a_redrive() {
         format!(r#"{},"Next":"Z"}},"Z":{{{task}"End":true}}"#, map.strip_suffix(r#","End":true}"#).unwrap());
     // Each item once: what was under way when the Map failed as a whole begins with it anew.
     let seven = |world: &World| {
-        let history = world.history(world.id());
+        let history = world.bench.history_of(world.id());
         let after = history.iter().skip_while(|event| !matches!(event.kind, EventKind::ExecutionRedriven { .. }));
         let scheduled = after.filter(|event| matches!(event.kind, EventKind::TaskScheduled { .. })).count();
         assert!(scheduled == 8 || world.crashes > 0, "{}: {scheduled} tasks", world.what);
@@ -990,9 +910,15 @@ fn a_map_run_is_redriven() {
         let runs = world.bench.reader.map_runs(world.id()).unwrap();
         assert_eq!(runs.len(), 1, "{}", world.what);
         children(world, runs[0].executions.total as usize);
-        let history = world.history(world.id());
+        let history = world.bench.history_of(world.id());
         let redriven = history.iter().filter(|event| matches!(event.kind, EventKind::MapRunRedriven { .. })).count();
         assert_eq!((redriven, runs[0].redrive_count as usize), (world.row.ends.len() - 1, world.row.ends.len() - 1));
+    };
+    // Executions that did not succeed are there beside those that were started in their place.
+    let express = |world: &World| {
+        let runs = world.bench.reader.map_runs(world.id()).unwrap();
+        assert_eq!((runs.len(), runs[0].executions.succeeded, runs[0].redrive_count), (1, 25, 1), "{}", world.what);
+        assert!(world.bench.rows().len() > 1 + 25);
     };
     let rows = [
         Row {
@@ -1058,6 +984,18 @@ fn a_map_run_is_redriven() {
             )
         },
         Row {
+            also: express,
+            ..Row::new(
+                "Express executions",
+                distributed("", &item).replace("STANDARD", "EXPRESS"),
+                |asked| match asked.redriven {
+                    0 if is_item(asked, &["12"]) => Does::Fails("E"),
+                    _ => Does::Echoes,
+                },
+                &[EXCEEDED, ALL],
+            )
+        },
+        Row {
             also: whole,
             stop: Some(9),
             ..Row::new("stopped", distributed("", &item), echo, &["aborted Stopped", ALL])
@@ -1104,4 +1042,93 @@ fn an_answer_that_comes_before_that_of_the_call() {
     };
     check(TokenAnswer::Succeeded(payload("7")), "SUCCEEDED 7");
     check(TokenAnswer::Failed(Failure::named("E")), "FAILED E");
+}
+
+#[test]
+fn a_map_run_of_a_machine_that_is_deleted_starts_nothing_more() {
+    let mut bench = Bench::open(Arc::new(Memory::new()), START, SLOTS);
+    let machine = bench.create("m", &machine(&distributed("", &format!("{FUNCTION},"))));
+    bench.start(&machine, "x", "{}");
+    bench.settle();
+    bench.machines.delete(&machine.arn).unwrap();
+    bench.core.machine_deleted(machine.number);
+    assert_eq!(bench.running.len(), 3);
+    bench.answer_task("I", Ok("1"));
+    bench.settle();
+    bench
+        .running
+        .drain(..)
+        .for_each(|(id, _, task)| bench.core.outcome(id, task.task, Outcome::Done(Ok(payload("1")))));
+    bench.settle();
+    bench.check_all("deleted");
+    assert_eq!(bench.rows().len(), 4);
+    assert!(bench.rows().iter().all(|(_, row)| row.stopped_at.is_some()));
+}
+
+/// Twelve items of 3 KB, which together are a snapshot that has a row of its own.
+fn large_items() -> &'static str {
+    static ITEMS: LazyLock<String> = LazyLock::new(|| {
+        let item = |n: u8| format!("\"{}\"", char::from(b'a' + n).to_string().repeat(3_000));
+        format!("[{}]", (0..12).map(item).collect::<Vec<_>>().join(","))
+    });
+    &ITEMS
+}
+
+#[test]
+fn a_snapshot_apart() {
+    let map = |fields: &str| {
+        format!(
+            r#""M":{{"Type":"Map","MaxConcurrency":3,"ItemProcessor":{{"StartAt":"I","States":{{"I":{{{FUNCTION},{LOST}"End":true}}}}}},{fields}}}"#
+        )
+    };
+    // It grows with a Map, and shrinks again before the end.
+    let states = format!(
+        r#""A":{{{FUNCTION},{LOST}"ResultPath":null,"Next":"M"}},{},"B":{{{FUNCTION},{LOST}"End":true}}"#,
+        map(r#""ResultSelector":{"n.$":"States.ArrayLength($)"},"Next":"B""#)
+    );
+    let rows = [
+        Row {
+            input: large_items(),
+            ..Row::new("through a Map", states.clone(), |_| Does::Echoes, &[r#"ok {"n":##}"#])
+        },
+        Row {
+            input: large_items(),
+            ..Row::new(
+                "and a redrive",
+                states,
+                |asked| match asked.input.starts_with("\"h") && asked.redriven < 2 {
+                    true => Does::Fails("E"),
+                    false => Does::Echoes,
+                },
+                &["failed E", "failed E", r#"ok {"n":##}"#],
+            )
+        },
+    ];
+    rows.iter().for_each(check);
+}
+
+#[test]
+fn a_map_of_many_items_writes_its_snapshot_over_the_last() {
+    let mut bench = Bench::open(Arc::new(Memory::new()), START, 100);
+    let states = format!(
+        r#""A":{{"Type":"Map","ItemProcessor":{{"StartAt":"I","States":{{"I":{{{FUNCTION},"End":true}}}}}},"End":true}}"#
+    );
+    let machine = bench.create("m", &machine(&states));
+    // Texts that no compression makes smaller by much.
+    let mut chance = Chance(1);
+    let mut item =
+        || format!("\"{}\"", (0..12).map(|_| format!("{:016x}", chance.below(u64::MAX))).collect::<String>());
+    let items: Vec<String> = (0..200).map(|_| item()).collect();
+    let input = format!("[{}]", items.join(","));
+    bench.start(&machine, "x", &input);
+    bench.settle();
+    while let Some((id, _, task)) = bench.running.pop_front() {
+        bench.core.outcome(id, task.task, Outcome::Done(Ok(task.input)));
+        bench.settle();
+    }
+    assert_eq!(bench.end(&machine, "x"), format!("SUCCEEDED {input}"));
+    let rows = bench.store.scan(Space::Records, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX).unwrap();
+    let bytes: usize = rows.iter().map(|(_, value)| value.len()).sum();
+    // The input, each item's events, the output: not the whole with each of the items.
+    assert!(rows.len() > 200 && bytes < 10 * input.len(), "{} rows, {bytes} bytes", rows.len());
 }

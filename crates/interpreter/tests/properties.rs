@@ -1,11 +1,15 @@
 //! What holds for every definition and every order of inputs.
 //!
 //! Definitions are drawn at random (sequences of every kind of state, nested, with Retry, Catch and timeouts),
-//! and so is what happens to them: outcomes, repeated and late ones, timers, signs of life, stops.
+//! and so is what happens to them: outcomes, repeated and late ones, timers, signs of life, stops; tokens that come back
+//! before and after their call, workers, ends of Map Runs; and redrives after a bad end.
 
 mod support;
 
-use interpreter::{Execution, Failure, InputKind, Payload, Rejected, TaskId, TimerId};
+use std::sync::Arc;
+
+use asl::definition::{Pattern, Resource};
+use interpreter::{Execution, Failure, Frame, InputKind, MapRunId, Payload, Phase, Rejected, TaskId, TimerId, Wait};
 use proptest::prelude::*;
 use support::World;
 
@@ -22,9 +26,14 @@ enum Drawn {
     Wait(u8),
     Fail,
     Task {
+        resource: usize,
         guard: Guard,
         timeout: bool,
         heartbeat: bool,
+    },
+    /// A distributed Map.
+    MapRun {
+        guard: Guard,
     },
     Parallel {
         branches: Vec<Vec<Drawn>>,
@@ -57,8 +66,9 @@ fn states() -> impl Strategy<Value = Vec<Drawn>> {
         1 => Just(Drawn::Read),
         1 => (0..3u8).prop_map(Drawn::Wait),
         1 => Just(Drawn::Fail),
-        5 => (guard(), any::<bool>(), any::<bool>())
-            .prop_map(|(guard, timeout, heartbeat)| Drawn::Task { guard, timeout, heartbeat }),
+        5 => (0..RESOURCES.len(), guard(), any::<bool>(), any::<bool>())
+            .prop_map(|(resource, guard, timeout, heartbeat)| Drawn::Task { resource, guard, timeout, heartbeat }),
+        1 => guard().prop_map(|guard| Drawn::MapRun { guard }),
     ];
     let state = leaf.prop_recursive(3, 16, 3, |inner| {
         let block = prop::collection::vec(inner, 1..3);
@@ -75,6 +85,14 @@ fn states() -> impl Strategy<Value = Vec<Drawn>> {
     });
     prop::collection::vec(state, 1..4)
 }
+
+/// What a task may be: a call, one that gives its token away, a nested execution, an activity.
+const RESOURCES: [(&str, &str); 4] = [
+    ("arn:aws:states:::lambda:invoke", r#""FunctionName":"f","Payload.$":"$""#),
+    ("arn:aws:states:::lambda:invoke.waitForTaskToken", r#""FunctionName":"f","Payload":{"t.$":"$$.Task.Token"}"#),
+    ("arn:aws:states:::states:startExecution.sync", r#""StateMachineArn":"m""#),
+    ("arn:aws:states:us-east-1:111111111111:activity:a", r#""in.$":"$""#),
+];
 
 /// The text of a definition: the states one after another, caught errors going on as if nothing had happened.
 struct Writer {
@@ -113,12 +131,20 @@ impl Writer {
             Drawn::Read => format!(r#""Type":"Pass","QueryLanguage":"JSONata","Assign":{{"w":"{{% $v %}}"}},{go}"#),
             Drawn::Wait(seconds) => format!(r#""Type":"Wait","Seconds":{seconds},{go}"#),
             Drawn::Fail => r#""Type":"Fail","Error":"E""#.into(),
-            Drawn::Task { guard, timeout, heartbeat } => {
+            Drawn::Task { resource, guard, timeout, heartbeat } => {
+                let (resource, parameters) = RESOURCES[*resource];
                 let timeout = if *timeout { r#","TimeoutSeconds":20"# } else { "" };
                 let heartbeat = if *heartbeat && !timeout.is_empty() { r#","HeartbeatSeconds":5"# } else { "" };
                 let guard = self.guard(guard, next);
                 format!(
-                    r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{{"FunctionName":"f","Payload.$":"$"}}{timeout}{heartbeat}{guard},{go}"#
+                    r#""Type":"Task","Resource":"{resource}","Parameters":{{{parameters}}}{timeout}{heartbeat}{guard},{go}"#
+                )
+            }
+            Drawn::MapRun { guard } => {
+                let (name, guard) = (self.name(), self.guard(guard, next));
+                format!(
+                    r#""Type":"Map","ItemsPath":"$$.Execution.Input.two","ItemProcessor":{{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}},
+                        "StartAt":"{name}","States":{{"{name}":{{"Type":"Pass","End":true}}}}}}{guard},{go}"#
                 )
             }
             Drawn::Parallel { branches, guard } => {
@@ -165,13 +191,14 @@ fn feed(world: &mut World, kind: InputKind) -> Result<(), Rejected> {
     let was_terminal = world.execution.status.is_terminal();
     let before = bytes(&world.execution);
     let events = world.history.len();
+    let is_redrive = matches!(kind, InputKind::Redrive(_));
     let outcome = world.feed(kind);
     match &outcome {
         Err(rejected) => {
             assert_eq!(bytes(&world.execution), before, "a refused input changes nothing");
             assert!(!was_terminal || matches!(rejected, Rejected::Terminal | Rejected::NotNow));
         }
-        Ok(_) => assert!(!was_terminal, "nothing is accepted after the end"),
+        Ok(_) => assert!(!was_terminal || is_redrive, "nothing but a redrive is accepted after the end"),
     }
     for (at, event) in world.history.iter().enumerate().skip(events) {
         assert_eq!(event.id, at as u64 + 1, "ids have no gaps");
@@ -185,9 +212,14 @@ fn feed(world: &mut World, kind: InputKind) -> Result<(), Rejected> {
     timers.sort();
     assert_eq!(timers, world.timers.iter().map(|(timer, at)| (*timer, *at)).collect::<Vec<_>>(), "and so are timers");
     let ends = world.history.iter().filter(|event| event.kind.is_terminal()).count();
-    assert_eq!(ends, usize::from(world.execution.status.is_terminal()), "one end, and only then");
-    assert!(ends == 0 || (world.execution.frames.is_empty() && world.history.last().unwrap().kind.is_terminal()));
-    assert_eq!(world.execution.is_ready(), world.owes_continue && ends == 0);
+    let is_over = world.execution.status.is_terminal();
+    let redrives = world.execution.redrive_count as usize;
+    assert_eq!(ends, redrives + usize::from(is_over), "one end, one more for each redrive, and only then");
+    let mut runs: Vec<MapRunId> = world.map_runs.iter().map(|run| run.id).collect();
+    runs.sort();
+    assert_eq!(runs, world.execution.map_runs().map(|(run, _)| run).collect::<Vec<_>>(), "and so are Map Runs");
+    assert!(!is_over || (world.execution.frames.is_empty() && world.history.last().unwrap().kind.is_terminal()));
+    assert_eq!(world.execution.is_ready(), world.owes_continue && !is_over);
     outcome.map(drop)
 }
 
@@ -225,12 +257,38 @@ fn act(world: &mut World, seen: &mut Vec<TaskId>, what: u8, which: u8) {
         30 => pick(seen.clone()).map(|task| InputKind::TimerFired(TimerId::Pause(task.frame, task.attempt))),
         31 if which < 8 => Some(InputKind::Stop(Failure::named("Stopped"))),
         31 => Some(InputKind::Start),
+        // Longer work.
+        32..=34 => pick(open).map(|task| InputKind::ActivityStarted(task, None)),
+        35..=38 => pick(open).map(|task| InputKind::TaskSubmitted(task, output(), child(which))),
+        39..=42 => pick(open).map(|task| InputKind::TaskAnswered(task, Ok(output()))),
+        43 => pick(open).map(|task| InputKind::TaskAnswered(task, Err(Failure::named("E")))),
+        44 => pick(seen.clone()).map(|task| InputKind::TaskSubmitted(task, output(), child(which))),
+        45 => pick(seen.clone()).map(|task| InputKind::TaskAnswered(task, Ok(output()))),
+        46 => world.map_runs.first().map(|run| InputKind::MapRunFinished(run.id, Ok(output()))),
+        47 => {
+            let failure = Failure::named("E");
+            world.ever_run.keys().next_back().map(|run| InputKind::MapRunFinished(*run, Err(failure)))
+        }
+        48..=52 => Some(InputKind::Redrive(redriven(world, which))),
         _ => Some(InputKind::Continue),
     };
     if let Some(kind) = kind {
         let _ = feed(world, kind);
     }
     world.now = world.now.after_ms(u64::from(which) * 10);
+}
+
+fn child(which: u8) -> Option<Arc<str>> {
+    (which % 2 == 0).then(|| "child".into())
+}
+
+/// The Map Runs that can go on: all that it was waiting for, or none.
+fn redriven(world: &World, which: u8) -> Vec<(MapRunId, u32)> {
+    let of = |frame: &Frame| match &frame.wait {
+        Wait::MapRun(wait) if which % 4 > 0 => Some((MapRunId { frame: frame.id, run: wait.run }, 1)),
+        _ => None,
+    };
+    world.execution.unfinished.iter().filter_map(of).collect()
 }
 
 /// Answers everything that is open until the execution has ended.
@@ -241,10 +299,10 @@ fn drain(world: &mut World) {
         }
         let kind = match (world.owes_continue, world.tasks.keys().next().copied()) {
             (true, _) => InputKind::Continue,
-            (_, Some(task)) if world.execution.task(task).unwrap().1.is_started() => {
-                InputKind::TaskSucceeded(task, Payload::parse("{}").unwrap())
+            (_, Some(task)) => next(world, task),
+            (_, None) if !world.map_runs.is_empty() => {
+                InputKind::MapRunFinished(world.map_runs[0].id, Ok(Payload::parse("[]").unwrap()))
             }
-            (_, Some(task)) => InputKind::TaskStarted(task),
             (_, None) => {
                 let (at, timer) =
                     world.timers.iter().map(|(timer, at)| (*at, *timer)).min().expect("something is waited for");
@@ -256,6 +314,23 @@ fn drain(world: &mut World) {
         feed(world, kind).expect("what fits is taken");
     }
     panic!("it does not end: {:?}", world.execution);
+}
+
+/// What brings a task nearer to its end.
+fn next(world: &World, task: TaskId) -> InputKind {
+    let output = || Payload::parse("{}").unwrap();
+    let resource = &world.tasks[&task].resource;
+    let is_long = resource.pattern() != Pattern::RequestResponse;
+    match (&world.execution.task(task).unwrap().1.phase, resource) {
+        (Phase::Scheduled(_), Resource::Activity { .. }) => InputKind::ActivityStarted(task, None),
+        (Phase::Scheduled(_), _) => InputKind::TaskStarted(task),
+        (Phase::Started { .. }, Resource::Activity { .. }) => InputKind::TaskAnswered(task, Ok(output())),
+        (Phase::Started { .. } | Phase::Answered { .. }, _) if is_long => {
+            InputKind::TaskSubmitted(task, output(), None)
+        }
+        (Phase::Submitted { .. }, _) => InputKind::TaskAnswered(task, Ok(output())),
+        _ => InputKind::TaskSucceeded(task, output()),
+    }
 }
 
 /// The same inputs again, with a snapshot written and read between any two of them.
@@ -279,7 +354,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_of_inputs(states in states(), acts in prop::collection::vec((0..33u8, any::<u8>()), 0..60), entropy: u64) {
+    fn any_order_of_inputs(states in states(), acts in prop::collection::vec((0..54u8, any::<u8>()), 0..80), entropy: u64) {
         let definition = definition(&states);
         let mut world = World::new(&definition, INPUT);
         world.entropy = entropy;

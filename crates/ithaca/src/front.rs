@@ -17,7 +17,7 @@ use aws_apigateway::{Address, Api, Gateway};
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
-use aws_protocol::{Request, Response, respond};
+use aws_protocol::{Request, Response, Scope, respond};
 use aws_states::States;
 use bytes::Bytes;
 use engine::{Handle, Reader, StatusChange};
@@ -28,12 +28,14 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use objects::ObjectStore;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::request_id;
 use crate::server::Functions;
 
 /// The largest body of each door, so that no caller can fill the memory: AWS's limit of a request, or a zip of 50 MB
@@ -55,6 +57,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Where AWS's JSON protocols name service and operation.
 const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target");
 
+/// What AWS's support, and a log, would find the request by.
+const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-amzn-requestid");
+
 static CONNECTIONS: Semaphore = Semaphore::const_new(CONNECTIONS_MAX);
 
 pub struct Front {
@@ -66,6 +71,7 @@ pub struct Front {
     pub apis: RwLock<Vec<Arc<Api>>>,
     pub handle: Handle,
     pub reader: Reader,
+    pub objects: Arc<dyn ObjectStore>,
     pub host_names: HostNames,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
@@ -106,7 +112,10 @@ impl HostNames {
                     .iter()
                     .any(|suffix| name.ends_with(suffix))
         };
-        name.parse::<IpAddr>().is_ok() || is_local_name(&name.to_ascii_lowercase())
+        let name = name.to_ascii_lowercase();
+        // SDKs put `sync-` before the host of StartSyncExecution and TestState.
+        let name = name.strip_prefix("sync-").unwrap_or(&name);
+        name.parse::<IpAddr>().is_ok() || is_local_name(name)
     }
 }
 
@@ -131,7 +140,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
             let _permit = permit;
             let service = service_fn(move |request| {
                 let (front, port) = (front.clone(), port.clone());
-                async move { Ok::<_, Infallible>(answer(&front, &port, request, peer).await) }
+                async move { Ok::<_, Infallible>(identified(answer(&front, &port, request, peer).await)) }
             });
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
@@ -139,6 +148,12 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
             let _ = connection.serve_connection(TokioIo::new(stream), service).await;
         });
     }
+}
+
+/// Every answer has the id of its request: the door's, or one of ours.
+fn identified(mut answer: Answer) -> Answer {
+    answer.headers_mut().entry(REQUEST_ID).or_insert_with(request_id::new);
+    answer
 }
 
 async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
@@ -321,8 +336,7 @@ const WELCOME: &str = "Ithaca is running.\n\n\
 /// A request no door wants: says what it seems to be for and what is served.
 fn unknown(request: &Request) -> Response {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let scope = text(header::AUTHORIZATION).and_then(|value| value.split("Credential=").nth(1)?.split('/').nth(3));
-    let what = match (text(TARGET), scope) {
+    let what = match (text(TARGET), Scope::of(request.headers()).map(|scope| scope.service)) {
         (Some(target), _) if !target.is_empty() => format!("the operation '{target}'"),
         (_, Some(service)) => format!("the AWS service '{service}'"),
         _ => format!("{} {}", request.method(), request.uri().path()),
@@ -364,6 +378,11 @@ mod tests {
         check("127.0.0.1:4566", true);
         check("[::1]:4566", true);
         check("sync-states.localhost:4566", true);
+        check("sync-localhost:4566", true);
+        check("Sync-LocalHost", true);
+        check("sync-127.0.0.1:4566", true);
+        check("sync-evil.example:4566", false);
+        check("sync-sync-localhost", false);
         check("abc.execute-api.us-east-1.amazonaws.com", true);
         check("evil.example:4566", false);
         check("localhost.evil.example", false);

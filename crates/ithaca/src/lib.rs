@@ -15,6 +15,7 @@ mod events;
 mod findings;
 mod front;
 mod logs;
+mod request_id;
 mod server;
 mod tasks;
 

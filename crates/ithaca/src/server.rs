@@ -40,6 +40,8 @@ pub struct Options {
     pub api_port: u16,
     pub data: PathBuf,
     pub home: Home,
+    /// Everybody has the home's account; otherwise an access key of twelve digits is one.
+    pub account_is_fixed: bool,
     /// Another DynamoDB to use instead of the embedded one.
     pub dynamodb_endpoint: Option<String>,
     pub objects: Objects,
@@ -139,13 +141,13 @@ impl Server {
             Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
         let objects = object_store(&options).map_err(StartError::Objects)?;
         let (elsewhere, runtime) = (options.elsewhere.clone(), tokio::runtime::Handle::current());
-        let runner = Tasks::new(host.clone(), objects, elsewhere, runtime);
+        let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
         for why in logs.unreadable() {
             eprintln!("warning: a log group is left alone: {why}");
         }
         let log_groups = Arc::new(LogGroups(logs.clone()));
-        let recorder = Recorder::start(log_groups.clone(), &options.home.region).map_err(StartError::Thread)?;
+        let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
         let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
         let mut targets = Vec::new();
@@ -155,7 +157,10 @@ impl Server {
         }
         let engine = Engine::open(store, runner.clone(), &config).map_err(StartError::Engine)?;
 
-        let states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
+        let mut states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
+        if options.account_is_fixed {
+            states = states.with_fixed_account();
+        }
         let followers = Followers::start(targets, &states);
         let front = Arc::new(Front {
             states,
@@ -166,6 +171,7 @@ impl Server {
             apis: RwLock::default(),
             handle: engine.handle(),
             reader: engine.reader(),
+            objects,
             host_names: front::HostNames::of(options.host),
             fatal: engine.fatal(),
         });

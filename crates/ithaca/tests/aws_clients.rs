@@ -1,7 +1,11 @@
-//! The AWS CLI and boto3, unmodified, against the real binary: found by `--endpoint-url` or by `AWS_ENDPOINT_URL`.
+//! The AWS CLI, boto3 and the SDK for JavaScript, unmodified, against the real binary: found by `--endpoint-url` or by
+//! `AWS_ENDPOINT_URL`.
 //!
-//! They are installed once, in the versions of `aws_clients/requirements.txt`, into an environment of their own below
-//! the target folder. What boto3 does is in `aws_clients/boto3_calls.py`.
+//! They are installed once, in the versions of `aws_clients/requirements.txt` and `aws_clients/package-lock.json`, into
+//! folders of their own below the target folder. All three make the calls of `aws_clients/scenarios.json`, every
+//! operation of Step Functions and its errors; boto3 holds the answers against its service model and also breaks that
+//! model wherever it can (`aws_clients/every_operation.py`). What a program does with the other services is in
+//! `aws_clients/boto3_calls.py`.
 
 mod support;
 
@@ -57,15 +61,44 @@ fn run(command: &mut Command) -> Result<(), String> {
     Err(format!("{command:?} ended with {status}: {}", String::from_utf8_lossy(&said)))
 }
 
-/// A program of the environment with credentials that no AWS would take, and nothing of the user's settings.
+/// The folder in which the SDK for JavaScript is installed.
+fn node_modules() -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aws-clients-js");
+    let files = ["package.json", "package-lock.json"].map(|name| (name, Path::new(FOLDER).join(name)));
+    let wanted = files.each_ref().map(|(_, file)| fs::read_to_string(file).unwrap()).concat();
+    // Written last, so a folder with it is whole.
+    let mark = home.join("installed.txt");
+    if fs::read_to_string(&mark).ok().as_ref() != Some(&wanted) {
+        fs::create_dir_all(&home).unwrap();
+        for (name, file) in &files {
+            fs::copy(file, home.join(name)).unwrap();
+        }
+        let install = || run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&home));
+        if let Err(reason) = install() {
+            let by_package = run(Command::new("apt-get").args(["install", "-y", "-q", "nodejs", "npm"]));
+            by_package.and_then(|()| install()).unwrap_or_else(|again| {
+                panic!("this test needs Node.js 18 or later with npm; install them: {reason}; {again}")
+            });
+        }
+        fs::write(&mark, wanted).unwrap();
+    }
+    home
+}
+
+/// A program of the environment.
 fn program(name: &str) -> Command {
-    let mut command = Command::new(programs().join(name));
+    with_settings(Command::new(programs().join(name)))
+}
+
+/// The program with credentials that no AWS would take, and nothing of the user's settings.
+fn with_settings(mut command: Command) -> Command {
     for setting in ["AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "PYTHONPATH"] {
         command.env_remove(setting);
     }
     let settings = [
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_DEFAULT_REGION", "us-east-1"),
         ("AWS_CONFIG_FILE", "/dev/null"),
@@ -104,6 +137,38 @@ fn boto3_by_its_argument() {
 #[test]
 fn boto3_by_the_environment() {
     boto3_works("boto3-environment", Told::Environment);
+}
+
+/// Runs a client of `aws_clients/scenarios.json` against an empty Ithaca; it is told a prefix and the endpoint.
+fn scenarios(name: &str, mut client: Command) {
+    let scratch = Scratch::new(name);
+    let ithaca = Up::new(scratch.join("data")).start();
+    client.args([name, &ithaca.endpoint()]).current_dir(FOLDER);
+    run(&mut client).unwrap_or_else(|reason| panic!("{reason}"));
+}
+
+fn python(script: &str) -> Command {
+    let mut python = program("python");
+    python.args(["-B", script]);
+    python
+}
+
+#[test]
+fn every_operation_by_boto3() {
+    scenarios("every-boto3", python("every_operation.py"));
+}
+
+#[test]
+fn every_operation_by_the_aws_cli() {
+    scenarios("every-cli", python("cli_calls.py"));
+}
+
+#[test]
+fn every_operation_by_the_sdk_for_javascript() {
+    let folder = node_modules();
+    let mut node = with_settings(Command::new("node"));
+    node.arg("scenarios.mjs").arg(folder);
+    scenarios("every-js", node);
 }
 
 #[test]

@@ -77,19 +77,12 @@ fn aws_json_requests() {
     );
     let odd = definition_with(json!({ "Type": "Odd", "End": true }));
     check(create, &odd, 400, "InvalidDefinition", "/States/A/Type");
-    let not_served =
-        definition_with(json!({ "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true }));
-    check(
-        create,
-        &not_served,
-        400,
-        "InvalidDefinition",
-        "does not serve this service integration yet at /States/A/Resource",
-    );
+    let no_resource = definition_with(json!({ "Type": "Task", "Resource": "nonsense", "End": true }));
+    check(create, &no_resource, 400, "InvalidDefinition", "Value is not a valid resource ARN at /States/A/Resource");
     check(create, "{not json", 400, "SerializationException", "not JSON: key must be a string at line 1 column 2");
     check(create, "[]", 400, "SerializationException", "must be a JSON object");
     check(create, &"[".repeat(100_000), 400, "SerializationException", "not JSON");
-    check(create, r#"{"name":7}"#, 400, "SerializationException", "expected a string");
+    check(create, r#"{"name":7}"#, 400, "SerializationException", "NUMBER_VALUE cannot be converted to String");
     check(create, "{}", 400, "ValidationException", "'name' failed to satisfy constraint: Member must not be null");
 
     let start = "AWSStepFunctions.StartExecution";
@@ -108,7 +101,7 @@ fn aws_json_requests() {
     check(start, &json!({ "stateMachineArn": absent }).to_string(), 400, "StateMachineDoesNotExist", &absent);
     check(start, &json!({ "stateMachineArn": MACHINE, "name": "a b" }).to_string(), 400, "InvalidName", "a b");
     let list = json!({ "stateMachineArn": MACHINE, "nextToken": "made up" }).to_string();
-    check("AWSStepFunctions.ListExecutions", &list, 400, "InvalidToken", "nextToken");
+    check("AWSStepFunctions.ListExecutions", &list, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
 
     check("AWSStepFunctions.Fly", "{}", 400, "UnknownOperationException", "'Fly'");
     check("AmazonSQS.SendMessage", "{}", 404, "UnknownOperationException", "'AmazonSQS.SendMessage'");

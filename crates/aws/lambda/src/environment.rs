@@ -26,6 +26,8 @@ pub(crate) fn of_process(
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
     let scratch = scratch.display().to_string();
     let defaults = [
+        // The SDKs' word for: no `sync-` before the host of StartSyncExecution and TestState, which would not resolve.
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".into()),
         ("AWS_ENDPOINT_URL", config.endpoint_url.clone()),
         ("HOME", scratch.clone()),
         ("LANG", "en_US.UTF-8".into()),

@@ -62,6 +62,7 @@ async fn what_a_function_gets_to_see() {
     check("environment", "TABLE", "Bookings");
     check("environment", "TZ", "Europe/Dublin");
     check("environment", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
+    check("environment", "AWS_DISABLE_HOST_PREFIX_INJECTION", "true");
     check("environment", "AWS_REGION", "us-east-1");
     check("environment", "AWS_ACCESS_KEY_ID", "000000000000");
     check("environment", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");

@@ -1,13 +1,17 @@
-//! What every AWS door has in common: JSON answers, errors by name, ARNs.
+//! What every AWS door has in common: JSON answers, errors by name, ARNs, and whom a request comes from.
 //!
 //! Pure: no sockets, no clock. A door takes an [`http::Request<Bytes>`] and gives an [`http::Response<Bytes>`];
 //! the composition root owns the sockets. So a door can be tested without a port.
+
+mod caller;
 
 use std::fmt;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
+
+pub use caller::{Homes, Scope, is_account};
 
 pub type Request = http::Request<Bytes>;
 pub type Response = http::Response<Bytes>;
@@ -104,7 +108,7 @@ pub fn respond(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -
         .expect("a status and a content type make a valid answer")
 }
 
-/// The account and region every resource of this process belongs to.
+/// The account and region that a resource belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     pub region: String,
@@ -122,6 +126,11 @@ impl Home {
     /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
+    }
+
+    /// Is this the ARN of something that belongs here?
+    pub fn has(&self, arn: &str) -> bool {
+        Arn::parse(arn).is_some_and(|arn| (arn.region, arn.account) == (&*self.region, &*self.account))
     }
 }
 
@@ -166,6 +175,15 @@ mod tests {
         check("arn:aws:states:us-east-1:1:", None);
         check("arn:aws:states", None);
         check("", None);
+    }
+
+    #[test]
+    fn homes_have_their_own() {
+        let check = |arn: &str, expect: bool| assert_eq!(Home::default().has(arn), expect, "{arn}");
+        check("arn:aws:states:us-east-1:000000000000:stateMachine:m", true);
+        check("arn:aws:states:eu-west-1:000000000000:stateMachine:m", false);
+        check("arn:aws:states:us-east-1:111122223333:stateMachine:m", false);
+        check("m", false);
     }
 
     #[test]

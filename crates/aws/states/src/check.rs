@@ -31,27 +31,6 @@ fn is_bmp_text(c: char) -> bool {
     !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// AWS's pattern for the names of aliases, as its texts show it.
-const ALIAS_PATTERN: &str = r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$";
-
-/// The name of an alias: letters, digits, `_`, `-` and `.`, and not digits alone, which would be a version.
-pub fn alias_name(name: &str) -> Result<(), Error> {
-    length(name, "name", 1, NAME_CHARS_MAX)?;
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if name.chars().all(is_allowed) && !name.chars().all(|c| c.is_ascii_digit()) {
-        return Ok(());
-    }
-    let rule = format!("Member must satisfy regular expression pattern: {ALIAS_PATTERN}");
-    Err(errors::constraint(&format!("'{name}'"), "name", &rule))
-}
-
-/// "Description: 256 characters" of versions and aliases. Source: the service model.
-const DESCRIPTION_CHARS_MAX: usize = 256;
-
-pub fn description(text: Option<&str>, member: &str) -> Result<(), Error> {
-    text.map_or(Ok(()), |text| length(text, member, 0, DESCRIPTION_CHARS_MAX))
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Of a state machine, one of its versions or one of its aliases.
@@ -84,6 +63,15 @@ pub fn arn(text: &str, kind: Kind) -> Result<(), Error> {
     Ok(())
 }
 
+/// The ARN of a role. Nobody looks whether there is one.
+pub fn role(text: &str) -> Result<(), Error> {
+    match Arn::parse(text) {
+        Some(arn) if arn.service == "iam" => Ok(()),
+        Some(_) => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
+        None => Err(errors::invalid_arn(&format!("Invalid ARN prefix: {text}"))),
+    }
+}
+
 /// An ARN of a state machine that names none of its Map states.
 pub fn unlabelled(text: &str) -> Result<(), Error> {
     arn(text, Kind::StateMachine)?;
@@ -108,25 +96,6 @@ pub fn alias_arn(text: &str) -> Result<(&str, &str), Error> {
     match split_machine_arn(text) {
         (machine, Some(Qualifier::Alias(name))) => Ok((machine, name)),
         _ => Err(errors::invalid_arn(&format!("Resource type not valid in this context: {text}"))),
-    }
-}
-
-/// "taskToken: length constraints: minimum 1, maximum 2048". Source: API reference, SendTaskSuccess.
-const TOKEN_CHARS_MAX: usize = 2048;
-
-pub fn token(token: &str) -> Result<(), Error> {
-    length(token, "taskToken", 1, TOKEN_CHARS_MAX)
-}
-
-/// A text of so many characters.
-pub fn length(text: &str, member: &str, min: usize, max: usize) -> Result<(), Error> {
-    match text.chars().count() {
-        count if count < min => {
-            let rule = format!("Member must have length greater than or equal to {min}");
-            Err(errors::constraint(&format!("'{text}'"), member, &rule))
-        }
-        count if count > max => Err(errors::too_long(count, member, max)),
-        _ => Ok(()),
     }
 }
 
@@ -168,18 +137,6 @@ mod tests {
         for bad in ["a b", "a\u{0}", "a/b", "a:b", "a*", "a?", "{a}", "a\u{7f}"] {
             check(bad, Some("InvalidName"));
         }
-    }
-
-    #[test]
-    fn alias_names() {
-        let check = |text: &str, expect: bool| assert_eq!(alias_name(text).is_ok(), expect, "{text:?}");
-        for good in ["PROD", "a", "_", "-", ".", "1a", "v-1.2_x", &"n".repeat(80)] {
-            check(good, true);
-        }
-        for bad in ["", "1", "123", "a b", "a:b", "\u{e9}t\u{e9}", "a/b", &"n".repeat(81)] {
-            check(bad, false);
-        }
-        assert!(alias_name("1").unwrap_err().message.ends_with(r"pattern: ^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$"));
     }
 
     #[test]

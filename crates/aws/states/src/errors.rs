@@ -141,8 +141,10 @@ pub fn constraint(value: &str, member: &str, rule: &str) -> Error {
     constraints(&[violation(value, member, rule)])
 }
 
+/// A value that must not be repeated is empty.
 pub fn violation(value: &str, member: &str, rule: &str) -> String {
-    format!("Value {value} at '{member}' failed to satisfy constraint: {rule}")
+    let value = if value.is_empty() { String::new() } else { format!(" {value}") };
+    format!("Value{value} at '{member}' failed to satisfy constraint: {rule}")
 }
 
 /// The same for members that break it together.

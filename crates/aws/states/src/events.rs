@@ -7,6 +7,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use aws_protocol::Arn;
 use engine::{Description, ExecutionStatus, Row, StatusChange};
 use interpreter::{Payload, Timestamp};
 use serde_json::{Map, Value, json};
@@ -22,15 +23,16 @@ impl States {
     /// The event for a change; none if the execution is not there any more. Waits for the disk.
     pub fn status_change_event(&self, change: &StatusChange) -> Result<Option<Value>, engine::Error> {
         let Some(found) = self.reader.describe(&change.execution_arn)? else { return Ok(None) };
+        let Some(arn) = Arn::parse(&change.execution_arn) else { return Ok(None) };
         let at = change.stopped_at.unwrap_or(change.started_at);
         Ok(Some(json!({
             "version": "0",
             "id": new_id(),
             "detail-type": "Step Functions Execution Status Change",
             "source": "aws.states",
-            "account": self.home.account,
+            "account": arn.account,
             "time": seconds(at),
-            "region": self.home.region,
+            "region": arn.region,
             "resources": [&*change.execution_arn],
             "detail": detail(change, &found),
         })))

@@ -12,12 +12,13 @@ mod errors;
 mod events;
 mod history;
 mod logging;
+mod model;
 mod page;
 mod wire;
 
 use std::sync::Arc;
 
-use aws_protocol::{Error, Home, Request, Response, json_1_0, json_1_0_error};
+use aws_protocol::{Error, Home, Homes, Request, Response, json_1_0, json_1_0_error};
 use engine::{Handle, Parent, Reader};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -38,15 +39,29 @@ const TESTS_MAX: usize = 50;
 pub struct States {
     pub(crate) handle: Handle,
     pub(crate) reader: Reader,
-    pub(crate) home: Home,
+    /// Whose names are meant: a request that is signed for elsewhere is answered by a copy with that home.
+    homes: Homes,
     /// Places for states that are tested.
     pub(crate) tests: Arc<Semaphore>,
     log: Option<Arc<dyn LogTarget>>,
 }
 
 impl States {
+    /// `home` is that of requests without a signature. Others say their region, and their account by an access key of
+    /// twelve digits: each has its own state machines and activities. An ARN is found from everywhere.
     pub fn new(handle: Handle, reader: Reader, home: Home) -> States {
-        States { handle, reader, home, tests: Arc::new(Semaphore::new(TESTS_MAX)), log: None }
+        let tests = Arc::new(Semaphore::new(TESTS_MAX));
+        States { handle, reader, homes: Homes { home, account_is_fixed: false }, tests, log: None }
+    }
+
+    /// Everybody has the account of our home.
+    pub fn with_fixed_account(self) -> States {
+        States { homes: Homes { account_is_fixed: true, ..self.homes }, ..self }
+    }
+
+    /// Where names are looked up and made.
+    pub(crate) fn home(&self) -> &Home {
+        &self.homes.home
     }
 
     /// Log groups that machines name are declared to this target.
@@ -65,7 +80,11 @@ impl States {
 
     /// Answers one request. Never fails: every failure is an AWS error.
     pub async fn handle(&self, request: &Request) -> Response {
-        match self.answer(request).await {
+        let answer = match self.homes.elsewhere(request.headers()) {
+            None => self.answer(request).await,
+            Some(home) => States { homes: Homes { home, ..self.homes }, ..self.clone() }.answer(request).await,
+        };
+        match answer {
             Ok(answer) => json_1_0(&answer),
             Err(error) => json_1_0_error("", &error),
         }

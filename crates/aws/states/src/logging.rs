@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 
 use crate::errors;
 use crate::history::{Surroundings, record};
-use crate::wire::started_through;
+use crate::wire::{region, started_through};
 
 /// "If escaped input or escaped output exceeds 248 KB, it will be truncated".
 const TEXT_BYTES_MAX: usize = 248 * 1024;
@@ -150,7 +150,7 @@ fn level_of(type_name: &str) -> Level {
 }
 
 /// The lines of these events, as far as their machine's level holds them.
-pub fn records(logged: &Logged, region: &str) -> Vec<Record> {
+pub fn records(logged: &Logged) -> Vec<Record> {
     let settings = &logged.revision.settings;
     let Some(Ok(configuration)) = settings.get("loggingConfiguration").map(Configuration::read) else {
         return Vec::new();
@@ -159,7 +159,7 @@ pub fn records(logged: &Logged, region: &str) -> Vec<Record> {
     let through = started_through(&logged.row);
     let around = Surroundings {
         role_arn: &logged.revision.role_arn,
-        region,
+        region: region(&logged.execution_arn),
         through: &through,
         with_data: configuration.include_execution_data,
         text_bytes_max: TEXT_BYTES_MAX,
@@ -211,16 +211,10 @@ enum Message {
 }
 
 impl Recorder {
-    pub fn start(target: Arc<dyn LogTarget>, region: &str) -> std::io::Result<Recorder> {
+    pub fn start(target: Arc<dyn LogTarget>) -> std::io::Result<Recorder> {
         let (queue, waiting) = sync_channel(QUEUE_MAX);
         let (waiting_bytes, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
-        let writer = Writer {
-            waiting,
-            waiting_bytes: waiting_bytes.clone(),
-            dropped: dropped.clone(),
-            target,
-            region: region.to_owned(),
-        };
+        let writer = Writer { waiting, waiting_bytes: waiting_bytes.clone(), dropped: dropped.clone(), target };
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || writer.run())?;
         Ok(Recorder { queue, waiting_bytes, dropped, thread: Mutex::new(Some(thread)) })
     }
@@ -264,7 +258,6 @@ struct Writer {
     waiting_bytes: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
     target: Arc<dyn LogTarget>,
-    region: String,
 }
 
 impl Writer {
@@ -289,7 +282,7 @@ impl Writer {
     fn write(&self, logged: &Logged) {
         let Some(group) = group(&logged.revision.settings) else { return };
         let lines: Vec<(Timestamp, String)> =
-            records(logged, &self.region).into_iter().map(|record| (record.at, record.body.to_string())).collect();
+            records(logged).into_iter().map(|record| (record.at, record.body.to_string())).collect();
         let Some((first, _)) = lines.first() else { return };
         let stream = stream(&logged.revision.machine_name, *first);
         match self.target.put(&group, &stream, &lines) {
@@ -415,7 +408,7 @@ mod tests {
         let logged = logged("a".repeat(1 << 20));
         let (gate, stuck) = sync_channel(0);
         let target = Arc::new(Stuck { gate: Mutex::new(stuck), put: AtomicU64::new(0), lost: AtomicU64::new(0) });
-        let recorder = Recorder::start(target.clone(), "us-east-1").unwrap();
+        let recorder = Recorder::start(target.clone()).unwrap();
         for _ in 0..200 {
             recorder.log(Box::new(logged.clone()));
         }
@@ -428,7 +421,7 @@ mod tests {
 
     #[test]
     fn long_inputs_are_cut() {
-        let record = records(&logged("\"".repeat(1 << 18)), "us-east-1").remove(0);
+        let record = records(&logged("\"".repeat(1 << 18))).remove(0);
         assert_eq!(record.body["details"]["inputDetails"]["truncated"], true);
         assert!(record.body.to_string().len() < 256 * 1024);
     }

@@ -1,6 +1,6 @@
 //! Bodies in, members out.
 
-use aws_protocol::Error;
+use aws_protocol::{Arn, Error};
 use engine::Row;
 use interpreter::Timestamp;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,11 @@ pub fn required<T>(member: Option<T>, name: &str) -> Result<T, Error> {
 /// Seconds since 1970 with milliseconds, as the protocol wants it.
 pub fn date(at: Timestamp) -> Value {
     Value::from(at.0 as f64 / 1000.0)
+}
+
+/// The region that an execution runs in, by its ARN.
+pub fn region(execution_arn: &str) -> &str {
+    Arn::parse(execution_arn).map_or("", |arn| arn.region)
 }
 
 /// The ARNs of the version and the alias that an execution was started through.

@@ -10,6 +10,7 @@ use store::Space;
 use super::{Act, Active, Core};
 use crate::error::{Error, TokenError};
 use crate::keys::{self, ExecutionId};
+use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Parent};
 
 /// What somebody says of a task whose token they hold.
@@ -74,6 +75,11 @@ impl Core {
         Ok(if is_known && !is_forged { TokenError::TimedOut } else { TokenError::Invalid })
     }
 
+    /// The activity whose task this is, if no worker has taken it.
+    pub fn offered(&self, id: ExecutionId, task: TaskId) -> Option<Arc<str>> {
+        self.offered.get(&(id, task)).cloned()
+    }
+
     /// A worker asks for an activity's task that was offered. None if nobody waits for it any more.
     pub fn take(
         &mut self,
@@ -104,14 +110,14 @@ impl Core {
         }
     }
 
-    /// The end of a nested execution reaches the task that waits for it.
-    pub fn child_ended(&mut self, id: ExecutionId, task: TaskId, end: &ChildEnd) {
-        let Some(active) = self.active.get(&id) else { return };
-        let Some((frame, _)) = active.execution.task(task) else { return };
+    /// The end of a nested execution reaches the task that waits for it. False if none does any more.
+    pub fn child_ended(&mut self, id: ExecutionId, task: TaskId, end: &ChildEnd) -> bool {
+        let Some(active) = self.active.get(&id) else { return false };
+        let Some((frame, _)) = active.execution.task(task) else { return false };
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
-        let asl::definition::Kind::Task(definition) = &definition.state(frame.state).kind else { return };
+        let asl::definition::Kind::Task(definition) = &definition.state(frame.state).kind else { return false };
         let as_json = definition.resource.pattern() == asl::definition::Pattern::Sync2;
-        self.apply(id, InputKind::TaskAnswered(task, end.outcome(as_json)));
+        self.apply(id, InputKind::TaskAnswered(task, end.outcome(as_json)))
     }
 
     /// Nobody waits for a nested execution any more. One that is not here is another shard's, or over.
@@ -121,12 +127,13 @@ impl Core {
         }
     }
 
-    /// Is somebody there who wants the end of this execution? A nested one is stopped with the task that waits for it,
-    /// but a crash may come between. One that was redriven since goes on for itself.
+    /// Is somebody there who wants the end of this execution? A nested one is stopped with the task that waits for it, one
+    /// of a Map Run with the run, but a crash may come between. A nested one that was redriven since goes on for itself.
     pub(super) fn is_awaited(&self, id: ExecutionId) -> Result<bool, Error> {
-        let Some(Parent::Task { execution, task }) = self.active.get(&id).and_then(|active| active.row.parent.clone())
-        else {
-            return Ok(true);
+        let (execution, task) = match self.active.get(&id).and_then(|active| active.row.parent.clone()) {
+            None => return Ok(true),
+            Some(Parent::MapRun { execution, run, .. }) => return self.is_run_open(RunKey { execution, id: run }),
+            Some(Parent::Task { execution, task }) => (execution, task),
         };
         let is_open = |parent: &Active| parent.execution.task(task).is_some();
         match self.active.get(&execution) {

@@ -56,6 +56,10 @@ impl Core {
         if let Some(why) = not_redrivable(&row, 0, self.now) {
             return Err(RedriveError::NotRedrivable(why.to_owned()));
         }
+        if self.is_expired(&row) {
+            // It is being deleted, or will be soon.
+            return Err(RedriveError::DoesNotExist);
+        }
         if row.parent_run().is_some() {
             let why = "Execution is one of a Map Run and can be redriven only with it";
             return Err(RedriveError::NotRedrivable(why.to_owned()));

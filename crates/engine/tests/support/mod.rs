@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use engine::core::{Act, Core, Limits, Start, StartReply};
 use engine::{
-    Created, ExecutionId, Machine, Machines, NewMachine, Outcome, ReadItems, Reader, RunKey, StartError, StopError,
-    WriteResults,
+    Created, Errand, ExecutionId, ExecutionStatus, Machine, Machines, MapRunRow, MapRunStatus, NewMachine, Outcome,
+    ReadItems, Reader, StartError, StopError, WriteResults,
 };
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, RunTask, TaskId, Timestamp};
-use store::{Order, ShardId, Store, commit_and_wait};
+use store::{Order, ShardId, Space, Store, commit_and_wait, prefix_end};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp(1_767_225_600_000);
@@ -69,8 +69,8 @@ pub struct Bench {
     /// Tasks of activities that nobody has taken.
     pub offered: VecDeque<(ExecutionId, TaskId)>,
     /// Items that were asked for, and results that are to be written.
-    pub reads: VecDeque<(RunKey, ReadItems)>,
-    pub writes: VecDeque<(RunKey, WriteResults)>,
+    pub reads: VecDeque<(Errand, ReadItems)>,
+    pub writes: VecDeque<(Errand, WriteResults)>,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
@@ -88,7 +88,13 @@ impl Bench {
     /// Chance is another in every term, so that no made-up name comes twice.
     fn open_term(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize, term: u64) -> Bench {
         let machines = Arc::new(Machines::open(store.clone()).unwrap());
-        let limits = Limits { running_tasks_max, open_executions_max: 1000, shards: 1, is_volatile: false };
+        let limits = Limits {
+            running_tasks_max,
+            open_executions_max: 1000,
+            shards: 1,
+            is_volatile: false,
+            retention_ms: engine::limits::RETENTION_MS,
+        };
         let core = Core::recover(ShardId(0), store.clone(), machines.clone(), limits, now, term).unwrap();
         Bench {
             reader: Reader::new(store.clone(), machines.clone()),
@@ -170,7 +176,7 @@ impl Bench {
                 }
                 Act::Offer { id, task, .. } => self.offered.push_back((id, task)),
                 Act::Withdraw { id, task, .. } => self.offered.retain(|offered| *offered != (id, task)),
-                Act::TellParent { execution, task, end } => self.core.child_ended(execution, task, &end),
+                Act::TellParent { execution, task, end } => drop(self.core.child_ended(execution, task, &end)),
                 Act::StopChild { execution, task } => self.core.stop_child(execution, task),
                 Act::ReadItems(run, order) => self.reads.push_back((run, order)),
                 Act::WriteResults(run, order) => self.writes.push_back((run, order)),
@@ -216,6 +222,74 @@ impl Bench {
         self.reader.history(id, None, Order::Ascending, usize::MAX).unwrap().events
     }
 
+    /// Every execution there is.
+    pub fn rows(&self) -> Vec<(ExecutionId, engine::Row)> {
+        let rows = self.store.scan(Space::Executions, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX);
+        let ids = rows.unwrap().into_iter().map(|(key, _)| ExecutionId(u64::from_be_bytes(key.try_into().unwrap())));
+        ids.map(|id| (id, self.reader.row(id).unwrap())).collect()
+    }
+
+    pub fn histories(&self) -> BTreeMap<ExecutionId, Vec<HistoryEvent>> {
+        self.rows().into_iter().map(|(id, _)| (id, self.history_of(id))).collect()
+    }
+
+    pub fn history_of(&self, id: ExecutionId) -> Vec<HistoryEvent> {
+        self.reader.history(id, None, Order::Ascending, usize::MAX).unwrap().events
+    }
+
+    /// What must hold when everything is over: every execution has ended, once for its start and once for each redrive;
+    /// no two work for the same task or item; lists and Map Runs tell the same; nothing is left in memory.
+    pub fn check_all(&self, what: &str) {
+        let mut parents = BTreeSet::new();
+        for (id, row) in self.rows() {
+            let history = self.history_of(id);
+            check_history(&history);
+            let last = history.last().unwrap_or_else(|| panic!("{what}: {} has no history", row.name));
+            assert_eq!(Some(row.status), status_of(&last.kind), "{what}: {}", row.name);
+            let redrives = history.iter().filter(|event| matches!(event.kind, EventKind::ExecutionRedriven { .. }));
+            assert_eq!(redrives.count() as u32, row.redrive_count, "{what}");
+            // An Express execution of a Map Run is started anew when the run is redriven.
+            if let Some(parent) = row.parent.as_ref().filter(|_| !row.is_express) {
+                assert!(parents.insert(format!("{parent:?}")), "{what}: two executions for {parent:?}");
+            }
+            assert_eq!(self.listings(id), 1, "{what}: {}", row.name);
+            let snapshot = [&id.0.to_be_bytes()[..], &[0xff; 4]].concat();
+            let is_apart = self.store.get(Space::Records, &snapshot).unwrap().is_some();
+            assert!(!is_apart || row.status != ExecutionStatus::Succeeded, "{what}: a snapshot is left over");
+            self.reader.map_runs(id).unwrap().iter().for_each(|run| self.check_run(run, what));
+        }
+        assert!(!self.core.has_work(), "{what}");
+        assert_eq!(self.core.gauges(), Default::default(), "{what}: something is left over");
+    }
+
+    /// In how many lists it stands.
+    fn listings(&self, id: ExecutionId) -> usize {
+        let rows = self.store.scan(Space::Listing, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX).unwrap();
+        rows.iter().filter(|(key, _)| key.ends_with(&id.0.to_be_bytes())).count()
+    }
+
+    /// A Map Run has counted each of its executions once, and is over.
+    fn check_run(&self, run: &MapRunRow, what: &str) {
+        let (key, _) = self.reader.map_run(&run.plan.arn).unwrap().expect("it is found by its ARN");
+        let (children, _) = self.reader.map_run_executions(key, None, 0, usize::MAX).unwrap();
+        let counts = run.executions;
+        for (status, count) in [
+            (ExecutionStatus::Succeeded, counts.succeeded),
+            (ExecutionStatus::Failed, counts.failed),
+            (ExecutionStatus::Aborted, counts.aborted),
+            (ExecutionStatus::TimedOut, counts.timed_out),
+            (ExecutionStatus::Running, counts.running),
+        ] {
+            let found = children.iter().filter(|child| child.row.status == status).count() as u64;
+            assert_eq!(found, count, "{what}: {status:?} in {run:?}");
+        }
+        assert!(run.status != MapRunStatus::Running && run.stopped_at.is_some(), "{what}: {run:?}");
+        let items = run.items;
+        let counted = items.succeeded + items.failed + items.aborted + items.timed_out;
+        assert_eq!((counted + items.pending(), items.running), (items.total, 0), "{what}: {run:?}");
+        assert!(run.status != MapRunStatus::Succeeded || counted == items.total, "{what}: {run:?}");
+    }
+
     /// Status by AWS's word, and output, or error and cause.
     pub fn end(&self, machine: &Machine, name: &str) -> String {
         let found = self.reader.describe(&engine::execution_arn(&machine.arn, name)).unwrap();
@@ -235,6 +309,16 @@ pub fn entered(history: &[HistoryEvent]) -> Vec<&str> {
             _ => None,
         })
         .collect()
+}
+
+pub fn status_of(last: &EventKind) -> Option<ExecutionStatus> {
+    match last {
+        EventKind::ExecutionSucceeded { .. } => Some(ExecutionStatus::Succeeded),
+        EventKind::ExecutionFailed(_) => Some(ExecutionStatus::Failed),
+        EventKind::ExecutionAborted(_) => Some(ExecutionStatus::Aborted),
+        EventKind::ExecutionTimedOut(_) => Some(ExecutionStatus::TimedOut),
+        _ => None,
+    }
 }
 
 pub fn check_history(history: &[HistoryEvent]) {

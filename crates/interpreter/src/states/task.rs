@@ -226,10 +226,11 @@ fn over(step: &mut Stepper<'_>, id: TaskId, outcome: &Result<Payload, Failure>) 
 
 /// A sign of life. Answered once is answered.
 pub fn lives(step: &mut Stepper<'_>, id: TaskId) -> Result<(), Rejected> {
-    match open(step, id).phase {
-        Phase::Answered { .. } => Err(Rejected::Stale),
-        _ => Ok(heartbeat(step, id)),
+    if let Phase::Answered { .. } = open(step, id).phase {
+        return Err(Rejected::Stale);
     }
+    heartbeat(step, id);
+    Ok(())
 }
 
 /// The time to the next sign of life starts anew.

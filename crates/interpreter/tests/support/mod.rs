@@ -11,8 +11,8 @@ use std::sync::Arc;
 use asl::Definition;
 use asl::parse::MachineType;
 use interpreter::{
-    About, Command, EventKind, Execution, Failure, HistoryEvent, Input, InputKind, Payload, Rejected, RunTask, Setting,
-    Status, TaskId, TimerId, Timestamp, Transition, step,
+    About, Command, EventKind, Execution, Failure, HistoryEvent, Input, InputKind, MapRunId, Payload, Rejected,
+    RunTask, Setting, StartMapRun, Status, TaskId, TimerId, Timestamp, Transition, step,
 };
 
 /// When every test begins: 2026-01-01T00:00:00Z.
@@ -47,8 +47,10 @@ pub struct World {
     pub tasks: BTreeMap<TaskId, RunTask>,
     /// Everything fed, the refused included.
     pub inputs: Vec<Input>,
+    /// Map Runs that are open, and all that ever were.
+    pub map_runs: Vec<StartMapRun>,
+    pub ever_run: BTreeMap<MapRunId, StartMapRun>,
     /// A bounded step owes a `Continue`.
-    pub map_runs: Vec<interpreter::StartMapRun>,
     pub owes_continue: bool,
     /// The seed of all randomness.
     pub entropy: u64,
@@ -89,6 +91,7 @@ impl World {
             tasks: BTreeMap::new(),
             inputs: Vec::new(),
             map_runs: Vec::new(),
+            ever_run: BTreeMap::new(),
             owes_continue: false,
             entropy: 0,
         }
@@ -105,7 +108,14 @@ impl World {
         let transition = step(&setting, &mut self.execution, &input)?;
         match &input.kind {
             InputKind::TaskSucceeded(task, _) | InputKind::TaskFailed(task, _) => drop(self.tasks.remove(task)),
-            InputKind::TimerFired(timer) => drop(self.timers.remove(timer)),
+            InputKind::TaskSubmitted(task, ..) | InputKind::TaskAnswered(task, _) => self.may_be_over(*task),
+            InputKind::TimerFired(timer) => {
+                self.timers.remove(timer);
+                if let TimerId::Timeout(task) | TimerId::Heartbeat(task) = timer {
+                    self.may_be_over(*task);
+                }
+            }
+            InputKind::MapRunFinished(run, _) => self.map_runs.retain(|open| open.id != *run),
             InputKind::Continue => self.owes_continue = false,
             _ => {}
         }
@@ -116,6 +126,13 @@ impl World {
         Ok(transition)
     }
 
+    /// An outcome ends the attempt, or is kept until the call is answered.
+    fn may_be_over(&mut self, task: TaskId) {
+        if self.execution.task(task).is_none() {
+            self.tasks.remove(&task);
+        }
+    }
+
     fn perform(&mut self, command: Command) {
         match command {
             Command::RunTask(task) => drop(self.tasks.insert(task.task, task)),
@@ -124,8 +141,11 @@ impl World {
             Command::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
             Command::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Command::Continue => self.owes_continue = true,
-            Command::StartMapRun(run) => self.map_runs.push(*run),
-            Command::RedriveMapRun(_) => {}
+            Command::StartMapRun(run) => {
+                self.ever_run.insert(run.id, (*run).clone());
+                self.map_runs.push(*run);
+            }
+            Command::RedriveMapRun(run) => self.map_runs.push(self.ever_run[&run].clone()),
             Command::CancelMapRun(run) => self.map_runs.retain(|open| open.id != run),
             Command::Finish => {}
         }

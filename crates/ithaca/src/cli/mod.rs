@@ -94,12 +94,12 @@ pub(crate) struct UpArgs {
     /// A value for a parameter of the template; may be given several times.
     #[arg(long = "parameter", value_name = "KEY=VALUE")]
     parameters: Vec<String>,
-    /// The region in ARNs.
+    /// The region of what is deployed, and of requests that are not signed.
     #[arg(long, default_value = "us-east-1")]
     region: String,
-    /// The account in ARNs: twelve digits.
-    #[arg(long, default_value = "000000000000")]
-    account: String,
+    /// The account of everything: twelve digits [default: 000000000000, or an access key of twelve digits]
+    #[arg(long)]
+    account: Option<String>,
     /// Append every start and end of an execution to a file, or post it to an http:// URL, as EventBridge's
     /// "Step Functions Execution Status Change"; may be given several times.
     #[arg(long, value_name = "FILE|URL")]

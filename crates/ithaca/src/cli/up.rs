@@ -20,8 +20,9 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
     // SAFETY: umask only sets a number of this process.
     unsafe { libc::umask(0o077) };
-    let home = home(&args.region, &args.account);
-    check_account(&args.account)?;
+    let account = args.account.as_deref();
+    check_account(account)?;
+    let home = home(&args.region, account);
     let plan = match &args.path {
         Some(path) => Some(read_plan(path, &args.parameters, &home)?),
         None => None,
@@ -37,6 +38,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         api_port: args.api_port,
         data: args.data.unwrap_or_else(|| default_data(plan.as_ref())),
         home,
+        account_is_fixed: account.is_some(),
         dynamodb_endpoint: args.dynamodb_endpoint,
         objects: objects(args.objects, args.s3_endpoint, &elsewhere),
         elsewhere,
@@ -118,15 +120,18 @@ async fn stop_signal() {
     }
 }
 
-pub fn home(region: &str, account: &str) -> Home {
-    Home { region: region.to_owned(), account: account.to_owned() }
+pub fn home(region: &str, account: Option<&str>) -> Home {
+    let account = account.map_or_else(|| Home::default().account, str::to_owned);
+    Home { region: region.to_owned(), account }
 }
 
-fn check_account(account: &str) -> Result<(), String> {
-    if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(());
+fn check_account(account: Option<&str>) -> Result<(), String> {
+    match account {
+        Some(account) if !aws_protocol::is_account(account) => {
+            Err(format!("--account {account}: an account has twelve digits"))
+        }
+        _ => Ok(()),
     }
-    Err(format!("--account {account}: an account has twelve digits"))
 }
 
 /// Beside the template, or in the current folder.
@@ -192,6 +197,7 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
         ("activities", &deployed.activities),
         ("functions", &deployed.functions),
         ("tables", &deployed.tables),
+        ("buckets", &deployed.buckets),
     ] {
         if !names.is_empty() {
             print_line!("  {kind:<15} {}", shorten(&names.join(", "), 90));

@@ -13,7 +13,6 @@ import time
 import zipfile
 
 import boto3
-import botocore.config
 
 PREFIX = sys.argv[1]
 ENDPOINT = sys.argv[2] if len(sys.argv) > 2 else None
@@ -175,20 +174,18 @@ def zipped(text):
 
 
 def tested_states():
-    # Without the prefix `sync-` on the host, which an address has no use for.
-    sync = boto3.client("stepfunctions", endpoint_url=ENDPOINT, config=botocore.config.Config(inject_host_prefix=False))
     task = {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:getItem", "Parameters": {"TableName": "t", "Key": {}}}
     machine = {"StartAt": "Look", "States": {"Look": task | {"Next": "Done"}, "Done": {"Type": "Succeed"}}}
     look = {"definition": json.dumps(machine), "stateName": "Look", "inspectionLevel": "DEBUG"}
-    tested = sync.test_state(**look, mock={"result": '{"Item": {"id": {"S": "1"}}}'})
+    tested = sfn.test_state(**look, mock={"result": '{"Item": {"id": {"S": "1"}}}'})
     equal((tested["status"], tested["nextState"]), ("SUCCEEDED", "Done"))
     equal(json.loads(tested["inspectionData"]["afterParameters"])["TableName"], "t")
-    failed = sync.test_state(**look, mock={"errorOutput": {"error": "Boom", "cause": "it went off"}})
+    failed = sfn.test_state(**look, mock={"errorOutput": {"error": "Boom", "cause": "it went off"}})
     equal((failed["status"], failed["error"], failed["cause"]), ("FAILED", "Boom", "it went off"))
     wrong = {"mock": {"result": '{"Item": {"id": "1"}}'}}
-    raises(sync.exceptions.ValidationException, sync.test_state, **look, **wrong)
-    raises(sync.exceptions.ValidationException, sync.test_state, **look)
-    waited = sync.test_state(definition='{"Type": "Wait", "Seconds": 1, "End": true}', input="[1]")
+    raises(sfn.exceptions.ValidationException, sfn.test_state, **look, **wrong)
+    raises(sfn.exceptions.ValidationException, sfn.test_state, **look)
+    waited = sfn.test_state(definition='{"Type": "Wait", "Seconds": 1, "End": true}', input="[1]")
     equal((waited["status"], waited["output"]), ("SUCCEEDED", "[1]"))
 
 
@@ -231,8 +228,7 @@ def lambda_functions():
     failed = [event["taskFailedEventDetails"] for event in events if event["type"] == "TaskFailed"]
     equal([(it["resourceType"], it["resource"], it["error"]) for it in failed], [("lambda", "invoke", "NoRoom")])
 
-    sync = boto3.client("stepfunctions", endpoint_url=ENDPOINT, config=botocore.config.Config(inject_host_prefix=False))
-    tested = sync.test_state(definition=json.dumps(greet), roleArn=ROLE, input='{"fail": "no"}')
+    tested = sfn.test_state(definition=json.dumps(greet), roleArn=ROLE, input='{"fail": "no"}')
     equal((tested["status"], tested["nextState"], tested["error"]), ("CAUGHT_ERROR", "Sorry", "NoRoom"))
 
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"GREETING": "Welcome"}})

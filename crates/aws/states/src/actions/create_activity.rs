@@ -26,7 +26,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let name = required(request.name, "name")?;
     check::name(&name)?;
     check_encryption(request.encryption_configuration.as_ref())?;
-    let arn = states.home.arn("states", &format!("activity:{name}"));
+    let arn = states.home().arn("states", &format!("activity:{name}"));
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
     let (activities, of) = (states.handle.activities().clone(), arn.clone());
     let create = move || activities.create(&of, &name, tags, request.encryption_configuration, now());

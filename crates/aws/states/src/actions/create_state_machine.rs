@@ -42,7 +42,6 @@ pub struct Publishing {
 impl Publishing {
     /// The description of the version, if there is to be one.
     pub fn description(self) -> Result<Option<String>, Error> {
-        check::description(self.version_description.as_deref(), "versionDescription")?;
         match self.publish {
             Some(true) => Ok(Some(self.version_description.unwrap_or_default())),
             _ if self.version_description.is_some() => {
@@ -93,10 +92,11 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let definition = required(request.definition, "definition")?;
     let role_arn = required(request.role_arn, "roleArn")?;
     check::name(&name)?;
+    check::role(&role_arn)?;
     let machine_type = machine_type(request.machine_type.as_deref())?;
     check_definition(&definition, machine_type)?;
     let publish = request.publishing.description()?;
-    let arn = states.home.arn("states", &format!("stateMachine:{name}"));
+    let arn = states.home().arn("states", &format!("stateMachine:{name}"));
     let tags = checked_tags(&arn, BTreeMap::new(), request.tags.unwrap_or_default())?;
     let mut settings = request.settings.into_map()?;
     if machine_type == MachineType::Express {

@@ -33,8 +33,6 @@ const WEIGHT_MAX: u8 = 100;
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let name = required(request.name, "name")?;
-    check::alias_name(&name)?;
-    check::description(request.description.as_deref(), "description")?;
     let (machine, routes) = routing(&required(request.routing_configuration, "routingConfiguration")?)?;
     let arn = format!("{machine}:{name}");
     let new = NewAlias { name, description: request.description.unwrap_or_default(), routes };

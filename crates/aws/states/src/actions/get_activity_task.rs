@@ -25,9 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.activity_arn, "activityArn")?;
     check::arn(&arn, Kind::Activity)?;
-    if let Some(worker) = &request.worker_name {
-        check::length(worker, "workerName", 1, check::NAME_CHARS_MAX)?;
-    }
     match states.handle.poll_activity(&arn, request.worker_name.as_deref(), PATIENCE).await {
         Ok(Some(taken)) => Ok(json!({ "taskToken": taken.token, "input": taken.input.text() })),
         Ok(None) => Ok(json!({ "taskToken": null })),

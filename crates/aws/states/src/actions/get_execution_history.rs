@@ -10,7 +10,7 @@ use super::blocking;
 use crate::check::{self, Kind};
 use crate::history::{Surroundings, render};
 use crate::page::{self, Page};
-use crate::wire::{required, started_through};
+use crate::wire::{region, required, started_through};
 use crate::{States, errors};
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub struct Request {
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     let order = if request.reverse_order == Some(true) { Order::Descending } else { Order::Ascending };
     let list = format!("history of {arn} {order:?}");
     let from = request.page.next_token.map(|token| cursor(&token, &list)).transpose()?;
@@ -39,7 +39,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let (revision, through, page) = found.await?.ok_or_else(|| errors::execution_does_not_exist(&arn))?;
     let around = Surroundings {
         role_arn: &revision.role_arn,
-        region: &states.home.region,
+        region: region(&arn),
         through: &through,
         text_bytes_max: usize::MAX,
         with_data: request.include_execution_data != Some(false),

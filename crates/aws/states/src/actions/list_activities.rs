@@ -18,9 +18,10 @@ pub struct Request {
 const LIST: &str = "activities";
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     let after = request.page.next_token.map(|token| page::place(&token, LIST)).transpose()?;
     let mut found = states.handle.activities().list();
+    found.retain(|activity| states.home().has(&activity.arn));
     found.retain(|activity| after.as_ref().is_none_or(|after| *activity.arn > **after));
     let is_more = found.len() > limit;
     found.truncate(limit);

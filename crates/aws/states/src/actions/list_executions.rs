@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::blocking;
 use super::describe_state_machine::find;
-use crate::page::{self, EXECUTIONS_TOKEN_CHARS_MAX, Page};
+use crate::page::{self, Page};
 use crate::wire::{date, put, started_through};
 use crate::{States, errors};
 
@@ -35,7 +35,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
             .detail("reason", "MISSING_REQUIRED_PARAMETER"));
     };
     let status = request.status_filter.as_deref().map(status).transpose()?;
-    let limit = request.page.limit_with(EXECUTIONS_TOKEN_CHARS_MAX)?;
+    let limit = request.page.limit();
     let (of, qualifier) = split_machine_arn(&arn);
     let machine = find(states, of, &arn).await?;
     if machine.revision.is_express {
@@ -72,7 +72,7 @@ fn filter(machine: &Machine, qualifier: Option<Qualifier<'_>>, status: Option<Ex
 /// The executions of a Map Run, in the order of their items.
 async fn of_map_run(states: &States, run: &str, request: &Request, redriven: Option<bool>) -> Result<Value, Error> {
     let status = request.status_filter.as_deref().map(status).transpose()?;
-    let limit = request.page.limit_with(EXECUTIONS_TOKEN_CHARS_MAX)?;
+    let limit = request.page.limit();
     let list = format!("executions of {run} {}", request.status_filter.as_deref().unwrap_or("ALL"));
     let from = request.page.next_token.as_ref().map(|token| page::number(token, &list)).transpose()?.unwrap_or(0);
     let (key, _) = super::describe_map_run::find(states, run).await?;

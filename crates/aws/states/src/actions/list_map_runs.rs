@@ -22,7 +22,7 @@ pub struct Request {
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     let list = format!("map runs of {arn}");
     let from = request.page.next_token.map(|token| page::number(&token, &list)).transpose()?.unwrap_or(0) as usize;
     let (reader, of) = (states.reader.clone(), arn.clone());

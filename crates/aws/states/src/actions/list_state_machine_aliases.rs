@@ -20,12 +20,15 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     check::unlabelled(&arn)?;
     let list = format!("aliases of {arn}");
     let after = request.page.next_token.map(|token| page::place(&token, &list)).transpose()?;
     let (machine_arn, qualifier) = split_machine_arn(&arn);
     let machine = find(states, machine_arn, &arn).await?;
+    if machine.is_deleting {
+        return Err(errors::machine_deleting(machine_arn));
+    }
     let version = match qualifier {
         None => None,
         Some(Qualifier::Version(number)) if machine.version(number).is_some() => Some(number),

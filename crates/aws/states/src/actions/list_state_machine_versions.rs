@@ -19,7 +19,7 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     check::unlabelled(&arn)?;
     let list = format!("versions of {arn}");
     let before = request.page.next_token.map(|token| page::number(&token, &list)).transpose()?;

@@ -19,10 +19,11 @@ pub struct Request {
 const LIST: &str = "state machines";
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
-    let limit = request.page.limit()?;
+    let limit = request.page.limit();
     let after = request.page.next_token.map(|token| page::place(&token, LIST)).transpose()?;
     let machines = states.handle.machines().list();
-    let mut rest = machines.iter().filter(|machine| after.as_deref().is_none_or(|after| &*machine.arn > after));
+    let is_shown = |arn: &str| states.home().has(arn) && after.as_deref().is_none_or(|after| arn > after);
+    let mut rest = machines.iter().filter(|machine| is_shown(&machine.arn));
     let shown: Vec<_> = rest.by_ref().take(limit).collect();
     let entries: Vec<Value> = shown
         .iter()

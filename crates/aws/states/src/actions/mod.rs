@@ -49,12 +49,14 @@ pub use describe_execution::redrive;
 
 use crate::States;
 use crate::errors;
+use crate::model;
 use crate::wire::members;
 
 /// Makes the dispatcher and the list of what it serves from one table.
 macro_rules! actions {
     ($($operation:literal => $module:ident,)*) => {
         pub async fn dispatch(states: &States, operation: &str, body: Value) -> Result<Value, Error> {
+            model::check(operation, &body)?;
             match operation {
                 $($operation => $module::run(states, members(body)?).await,)*
                 other => Err(errors::unknown_operation(other, concat!($($operation, " "),*).trim_end())),
@@ -105,6 +107,7 @@ actions! {
 
 /// StartExecution for a task that waits for the end.
 pub async fn start_nested(states: &States, body: Value, parent: engine::Parent) -> Result<Value, Error> {
+    model::check("StartExecution", &body)?;
     start_execution::nested(states, members(body)?, parent).await
 }
 

@@ -20,7 +20,6 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_arn, "stateMachineArn")?;
-    check::description(request.description.as_deref(), "description")?;
     check::unlabelled(&arn)?;
     let (handle, of, meant) = (states.handle.clone(), arn.clone(), request.revision_id.clone());
     let description = request.description.unwrap_or_default();

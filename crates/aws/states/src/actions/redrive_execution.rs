@@ -14,18 +14,11 @@ use crate::{States, errors};
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     execution_arn: Option<String>,
-    client_token: Option<String>,
 }
-
-/// From the service model.
-const CLIENT_TOKEN_CHARS_MAX: usize = 64;
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    if let Some(token) = &request.client_token {
-        check::length(token, "clientToken", 1, CLIENT_TOKEN_CHARS_MAX)?;
-    }
     let (reader, of) = (states.reader.clone(), arn.clone());
     let found = blocking(move || reader.find(&of)).await?;
     let id = found.ok_or_else(|| errors::execution_does_not_exist(&arn))?;

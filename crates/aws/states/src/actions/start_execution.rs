@@ -21,9 +21,6 @@ pub struct Request {
     trace_header: Option<String>,
 }
 
-/// From the service model.
-const TRACE_HEADER_CHARS_MAX: usize = 256;
-
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let (arn, input) = request.checked()?;
     let started = states.handle.start(&arn, request.name.as_deref(), input, request.trace_header.as_deref()).await;
@@ -42,9 +39,6 @@ impl Request {
     fn checked(&self) -> Result<(String, Payload), Error> {
         let arn = required(self.state_machine_arn.clone(), "stateMachineArn")?;
         check::unlabelled(&arn)?;
-        if let Some(header) = &self.trace_header {
-            check::length(header, "traceHeader", 0, TRACE_HEADER_CHARS_MAX)?;
-        }
         if let Some(name) = &self.name {
             check::name(name)?;
         }

@@ -2,7 +2,6 @@
 
 use aws_protocol::Error;
 use interpreter::Failure;
-use interpreter::limits::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,10 +20,6 @@ pub struct Request {
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.execution_arn, "executionArn")?;
     check::arn(&arn, Kind::Execution)?;
-    for (text, member, most) in [(&request.error, "error", ERROR_CHARS_MAX), (&request.cause, "cause", CAUSE_CHARS_MAX)]
-    {
-        text.as_deref().map_or(Ok(()), |text| check::length(text, member, 0, most))?;
-    }
     let failure = Failure { error: request.error.map(Into::into), cause: request.cause.map(Into::into) };
     let stopped_at = states.handle.stop(&arn, failure).await.map_err(|error| errors::from_stop(error, &arn))?;
     Ok(json!({ "stopDate": date(stopped_at) }))

@@ -34,6 +34,7 @@ use self::mock::{Configuration, Mock};
 use self::run::Run;
 use self::subject::Subject;
 use super::start_execution;
+use crate::check;
 use crate::wire::required;
 use crate::{States, errors};
 
@@ -52,10 +53,6 @@ pub struct Request {
     state_configuration: Option<Configuration>,
 }
 
-/// "RoleArn" and "stateName" of the service model.
-const ROLE_CHARS_MAX: usize = 256;
-const STATE_NAME_CHARS_MAX: usize = 80;
-
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let level = level(request.inspection_level.as_deref())?;
     check(&request)?;
@@ -71,7 +68,7 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let input = start_execution::input(request.input.as_deref().unwrap_or("{}"))?;
 
     let entropy = RandomState::new().hash_one(&text);
-    let about = about(&states.home, entropy, request.role_arn.as_deref().unwrap_or_default(), &input);
+    let about = about(states.home(), entropy, request.role_arn.as_deref().unwrap_or_default(), &input);
     let retries_used = u32::try_from(configuration.retrier_retry_count.unwrap_or(0)).unwrap_or(u32::MAX);
     let context =
         context.unwrap_or_else(|| context::of_execution(&about, &subject, about.started_at, retries_used, entropy));
@@ -98,8 +95,9 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
 
 /// What can be told without the state.
 fn check(request: &Request) -> Result<(), Error> {
-    length(request.role_arn.as_deref(), "roleArn", ROLE_CHARS_MAX)?;
-    length(request.state_name.as_deref(), "stateName", STATE_NAME_CHARS_MAX)?;
+    if let Some(role_arn) = &request.role_arn {
+        check::role(role_arn)?;
+    }
     if let Some(configuration) = &request.state_configuration {
         configuration.check(request.mock.is_some())?;
     }
@@ -141,15 +139,6 @@ fn level(name: Option<&str>) -> Result<Level, Error> {
             "Member must satisfy enum value set: [INFO, DEBUG, TRACE]",
         )),
     }
-}
-
-fn length(text: Option<&str>, member: &str, chars_max: usize) -> Result<(), Error> {
-    let rule = match text.map(|text| text.chars().count()) {
-        Some(0) => "Member must have length greater than or equal to 1".to_owned(),
-        Some(count) if count > chars_max => format!("Member must have length less than or equal to {chars_max}"),
-        _ => return Ok(()),
-    };
-    Err(errors::constraint(&format!("'{}'", text.unwrap_or_default()), member, &rule))
 }
 
 /// The values of variables: a JSON object.

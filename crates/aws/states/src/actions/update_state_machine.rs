@@ -34,6 +34,9 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
             "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified",
         ));
     }
+    if let Some(role_arn) = &request.role_arn {
+        check::role(role_arn)?;
+    }
     if let Some(definition) = &request.definition {
         check_definition(definition, type_of(states, &arn).await?)?;
     }

@@ -22,7 +22,6 @@ pub struct Request {
 
 pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
     let arn = required(request.state_machine_alias_arn, "stateMachineAliasArn")?;
-    check::description(request.description.as_deref(), "description")?;
     let (machine, name) = check::alias_arn(&arn)?;
     if request.description.is_none() && request.routing_configuration.is_none() {
         return Err(errors::validation("Either the description or the RoutingConfiguration must be specified")
