@@ -440,14 +440,15 @@ impl Core {
                     Phase::Submitted { child: None } => {}
                 }
             }
-            let children = children.into_iter().map(|(task, child)| Owed::EndOfChild(id, task, child));
-            self.owed.extend(children);
             let is_awaited = self.is_awaited(id).or_else(|error| {
                 self.note(error, || format!("execution {} goes on, whoever waits for it", id.0)).map(|()| true)
             })?;
             if !is_awaited {
                 self.owed.push_back(Owed::Input(id, InputKind::Stop(Failure::default())));
+                continue;
             }
+            let children = children.into_iter().map(|(task, child)| Owed::EndOfChild(id, task, child));
+            self.owed.extend(children);
             let lost_tasks = lost_tasks.into_iter().map(|task| {
                 let cause = "Ithaca stopped while this task was running; whether it took effect is not known.";
                 Owed::Input(id, InputKind::TaskFailed(task, lost(cause)))

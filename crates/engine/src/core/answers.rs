@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use interpreter::{Failure, InputKind, Payload, Phase, RunTask, TaskId, Timestamp, Token};
+use interpreter::{Execution, Failure, InputKind, Payload, Phase, RunTask, TaskId, Timestamp, Token};
 use serde_json::{Value, json};
 use store::Space;
 
-use super::{Act, Active, Core};
+use super::{Act, Core};
 use crate::error::{Error, TokenError};
 use crate::keys::{self, ExecutionId};
-use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Parent};
 
 /// What somebody says of a task whose token they hold.
@@ -127,25 +126,30 @@ impl Core {
         }
     }
 
-    /// Is somebody there who wants the end of this execution? A nested one is stopped with the task that waits for it, one
-    /// of a Map Run with the run, but a crash may come between. A nested one that was redriven since goes on for itself.
+    /// Is somebody there who wants the end of this execution? It is stopped with the task or the Map Run that waits for it,
+    /// but a crash may come between. A nested one that was redriven since goes on for itself.
     pub(super) fn is_awaited(&self, id: ExecutionId) -> Result<bool, Error> {
-        let (execution, task) = match self.active.get(&id).and_then(|active| active.row.parent.clone()) {
-            None => return Ok(true),
-            Some(Parent::MapRun { execution, run, .. }) => return self.is_run_open(RunKey { execution, id: run }),
-            Some(Parent::Task { execution, task }) => (execution, task),
-        };
-        let is_open = |parent: &Active| parent.execution.task(task).is_some();
-        match self.active.get(&execution) {
-            _ if self.active[&id].row.redrive_count > 0 => Ok(true),
-            Some(parent) => Ok(is_open(parent)),
-            // It is over, or another shard's.
-            None => match self.store.get(Space::Executions, &keys::execution(execution))? {
-                Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
-                    Ok(is_open(&super::load(&*self.store, &self.machines, execution)?))
-                }
-                _ => Ok(false),
-            },
+        let row = &self.active[&id].row;
+        match row.parent {
+            None => Ok(true),
+            Some(Parent::Task { .. }) if row.redrive_count > 0 => Ok(true),
+            Some(Parent::Task { execution, task }) => self.waits(execution, |parent| parent.task(task).is_some()),
+            Some(Parent::MapRun { execution, run, .. }) => {
+                self.waits(execution, |parent| parent.map_runs().any(|(open, _)| open == run))
+            }
+        }
+    }
+
+    fn waits(&self, parent: ExecutionId, is_open: impl Fn(&Execution) -> bool) -> Result<bool, Error> {
+        if let Some(parent) = self.active.get(&parent) {
+            return Ok(is_open(&parent.execution));
+        }
+        // It is over, or another shard's.
+        match self.store.get(Space::Executions, &keys::execution(parent))? {
+            Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
+                Ok(is_open(&super::load(&*self.store, &self.machines, parent)?.execution))
+            }
+            _ => Ok(false),
         }
     }
 

@@ -139,14 +139,6 @@ impl Core {
         self.store.get(SPACE, &key.row())?.map(|row| MapRunRow::decode(&row)).transpose()
     }
 
-    /// Is it open as far as the store knows? One that is missing or cannot be read is not known to be over.
-    pub(super) fn is_run_open(&self, key: RunKey) -> Result<bool, Error> {
-        if self.map_runs.contains_key(&key) {
-            return Ok(true);
-        }
-        Ok(self.stored_run(key)?.is_none_or(|row| row.status == MapRunStatus::Running))
-    }
-
     /// Goes on with what comes before a run starts anything, one portion of each until the batch is full.
     pub(super) fn begin_runs(&mut self) {
         // How an execution of an earlier round was stopped is known when that is durable.

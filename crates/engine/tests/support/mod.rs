@@ -87,10 +87,25 @@ impl Bench {
 
     /// Chance is another in every term, so that no made-up name comes twice.
     fn open_term(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize, term: u64) -> Bench {
+        Bench::open_with(store, now, running_tasks_max, 1000, term)
+    }
+
+    /// With room for so many open executions.
+    pub fn with_room(store: Arc<dyn Store>, now: Timestamp, running_tasks_max: usize, room: usize) -> Bench {
+        Bench::open_with(store, now, running_tasks_max, room, 7)
+    }
+
+    fn open_with(
+        store: Arc<dyn Store>,
+        now: Timestamp,
+        running_tasks_max: usize,
+        open_executions_max: usize,
+        term: u64,
+    ) -> Bench {
         let machines = Arc::new(Machines::open(store.clone()).unwrap());
         let limits = Limits {
             running_tasks_max,
-            open_executions_max: 1000,
+            open_executions_max,
             shards: 1,
             is_volatile: false,
             retention_ms: engine::limits::RETENTION_MS,
@@ -157,6 +172,10 @@ impl Bench {
     pub fn turn(&mut self) {
         let acts = self.commit();
         self.core.committed();
+        self.perform(acts);
+    }
+
+    pub fn perform(&mut self, acts: Vec<Act>) {
         for act in acts {
             match act {
                 Act::Reply(reply) => reply(),
