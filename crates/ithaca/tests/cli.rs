@@ -75,6 +75,33 @@ fn graph() {
 }
 
 /// A server with one state machine: `{"go": true}` is a success, `{"go": false}` a failure, `"wait"` lasts.
+/// Every kind of task and every shape, briefly: what counts is that sagas end as they should, and that the result is whole.
+#[test]
+fn bench() {
+    let scratch = Scratch::new("bench");
+    let file = scratch.join("result.json");
+    let measured = |tasks: &str, option: &str| {
+        let shapes = "--shape=travel,compensated";
+        let mut command = command(&["bench", "--tasks", tasks, shapes, "--concurrency=1,3", "--seconds=0.1"]);
+        Said::of(command.arg("--scratch").arg(scratch.path()).arg(option).arg(&file)).expect_success()
+    };
+    measured("lambda,activity,local,pass", "--output");
+    let result: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let sagas = result["sagas"].as_array().unwrap();
+    assert_eq!(sagas.len(), 7, "Pass states have one shape: {result}");
+    for run in sagas.iter().flat_map(|saga| saga["runs"].as_array().unwrap()) {
+        for figure in ["sagasPerSecond", "p50Ms", "p99Ms", "engineCpuMs", "loadCpuMs"] {
+            let of = |member: &str| run["figures"][figure][member].as_f64().unwrap();
+            assert!(of("min") <= of("median") && of("median") <= of("max"), "{figure}: {run}");
+        }
+    }
+    let compared = measured("pass", "--compare").out;
+    assert!(compared.contains("Against the stored result"), "{compared}");
+    let said = Said::of(command(&["bench", "--compare"]).arg(scratch.write("other.json", "{}")));
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("not a result"), "{}", said.err);
+}
+
 fn up(name: &str) -> (Scratch, Ithaca) {
     let scratch = Scratch::new(name);
     let ithaca = Up::new(scratch.join("data")).start();

@@ -63,7 +63,7 @@ impl Panel {
     fn heading(self, series: &Series) -> String {
         match self {
             Panel::Throughput => format!("{} per second", series.unit),
-            Panel::Processor => format!("processor time of the engine, µs for each of the {}", series.unit),
+            Panel::Processor => "processor time of the engine for each, µs".to_owned(),
             Panel::Time => "median time of a saga, ms".to_owned(),
         }
     }

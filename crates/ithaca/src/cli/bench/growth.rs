@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::figures::quantile;
-use super::load::{Door, Load, run};
+use super::load::{Load, run};
 use super::local::{Local, is_engine_thread};
 use super::server::Scratch;
 use super::shape::{INPUT, Saga, Shape, Tasks, in_a_row};
@@ -163,7 +163,7 @@ impl Bench<'_> {
             in_flight,
             seconds: self.seconds,
         };
-        let ended = run(&Door::Engine(local.handle()), &load, || cpu_seconds_of_threads(is_engine_thread)).await?;
+        let ended = run(&local.door(), &load, || cpu_seconds_of_threads(is_engine_thread)).await?;
         if ended.unexpected > 0 {
             return Err(format!("{} executions of {machine} did not succeed", ended.unexpected));
         }
@@ -181,7 +181,7 @@ impl Bench<'_> {
 async fn fill(local: &Local, machine: &str, executions: usize) -> Result<(), String> {
     let mut starters = JoinSet::new();
     for starter in 0..STARTERS {
-        let (door, machine) = (Door::Engine(local.handle()), machine.to_owned());
+        let (door, machine) = (local.door(), machine.to_owned());
         let share = executions / STARTERS + usize::from(starter < executions % STARTERS);
         starters.spawn(async move {
             for _ in 0..share {

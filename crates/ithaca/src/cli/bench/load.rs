@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::Handle;
+use engine::{Handle, Reader};
 use http_body_util::{BodyExt, Full};
 use interpreter::Payload;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ pub struct Ended<R> {
 #[derive(Clone)]
 pub enum Door {
     Wire(Arc<Pool>),
-    Engine(Handle),
+    Engine(Handle, Reader),
 }
 
 /// Connections that are used in turn.
@@ -103,7 +103,7 @@ impl Door {
                     pool.call("StartExecution", json!({ "stateMachineArn": machine_arn, "input": input })).await?;
                 Ok(answer["executionArn"].as_str().ok_or("a start was answered without an ARN")?.to_owned())
             }
-            Door::Engine(handle) => {
+            Door::Engine(handle, _) => {
                 let input = Payload::parse(input).map_err(|error| format!("the input is not JSON: {error}"))?;
                 let started = handle.start(machine_arn, None, input, None).await;
                 started.map(|started| started.execution_arn.to_string()).map_err(|error| error.to_string())
@@ -115,7 +115,7 @@ impl Door {
     async fn follow(&self, ends: Arc<Ends>) -> Result<JoinHandle<()>, String> {
         match self {
             Door::Wire(pool) => follow_stream(&pool.endpoint, ends).await,
-            Door::Engine(handle) => {
+            Door::Engine(handle, _) => {
                 let mut changes = handle.watch();
                 Ok(tokio::spawn(async move {
                     loop {
@@ -140,8 +140,10 @@ impl Door {
                 let answer = pool.call("DescribeExecution", json!({ "executionArn": execution })).await?;
                 Ok(answer["status"].as_str().unwrap_or_default().to_owned())
             }
-            // In one process the watcher keeps up, or the figures would be worthless anyway.
-            Door::Engine(_) => Err("the load generator did not keep up with the engine: take fewer in flight".into()),
+            Door::Engine(_, reader) => match reader.describe(execution) {
+                Ok(found) => Ok(found.map_or("", |found| found.row.status.name()).to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use engine::{Completion, Config, Created, Engine, NewMachine, Task, TaskRunner};
 use interpreter::{Failure, Payload};
 use store::{Figures, Folder, Options, Sqlite, Store};
 
+use super::load::Door;
 use super::shape::{ANSWER, ERROR, FAILING, ROLE, machine_arn};
 
 /// The names of the engine's threads: what they use is the engine's, and what others use is the generator's.
@@ -31,8 +32,12 @@ impl Local {
         Ok(Local { engine: Some(engine), store, started_in: began.elapsed() })
     }
 
-    pub fn handle(&self) -> engine::Handle {
-        self.engine.as_ref().expect("it is open until it is dropped").handle()
+    pub fn door(&self) -> Door {
+        Door::Engine(self.engine().handle(), self.engine().reader())
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("it is open until it is dropped")
     }
 
     pub fn figures(&self) -> Figures {
@@ -50,7 +55,7 @@ impl Local {
             tags: Default::default(),
             settings: Default::default(),
         };
-        match self.handle().machines().create(new, engine::now()) {
+        match self.engine().handle().machines().create(new, engine::now()) {
             Ok(Created::New(_)) => Ok(arn),
             Ok(_) => Err(format!("there is a machine {name} already")),
             Err(error) => Err(error.to_string()),

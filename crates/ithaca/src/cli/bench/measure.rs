@@ -103,7 +103,7 @@ impl Subject {
     fn door(&self) -> Door {
         match self {
             Subject::Apart { server, .. } => Door::wire(&server.endpoint),
-            Subject::Within { local, .. } => Door::Engine(local.handle()),
+            Subject::Within { local, .. } => local.door(),
         }
     }
 

@@ -29,6 +29,7 @@ mod usage;
 mod waiting;
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -105,8 +106,13 @@ async fn measure_all(args: &BenchArgs, scratch: &Scratch) -> Result<Value, Strin
         "seconds": args.seconds,
         "repeat": args.repeat,
     });
-    // Progress is not a part of what was asked for.
-    let told = |text: &str| eprintln!("{text}");
+    // Progress is for somebody who waits.
+    let is_watched = std::io::stderr().is_terminal();
+    let told = |text: &str| {
+        if is_watched {
+            eprintln!("{text}");
+        }
+    };
     if let Some(file) = &args.growth {
         let series = growth::all(args.seconds, scratch, &told).await?;
         write(file, &chart::svg(&series, &machine::line(&result["machine"])))?;
