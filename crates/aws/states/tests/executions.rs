@@ -1,4 +1,4 @@
-//! Executions through the door: what can be redriven, and what is started for a task that waits.
+//! Executions through the door: what lists filter, what can be redriven, and what is started for a task that waits.
 
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,23 @@ async fn the_executions_of_a_map_run() {
         let told = ["redriveStatus", "redriveStatusReason"].map(|name| about.get(name).and_then(Value::as_str));
         assert_eq!(told, redrive, "{status}");
     }
+    for (filter, count) in [("SUCCEEDED", 1), ("FAILED", 1), ("ABORTED", 0), ("PENDING_REDRIVE", 0)] {
+        let body = json!({ "mapRunArn": run, "statusFilter": filter });
+        assert_eq!(listed(&account, body, |_| true).await.len(), count, "{filter}");
+    }
+    account.close();
+}
+
+#[tokio::test]
+async fn filters_of_a_machine() {
+    let account = Account::open();
+    account.create(json!({})).await;
+    let list = |filter: &str| json!({ "stateMachineArn": MACHINE, "statusFilter": filter });
+    for filter in ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"] {
+        account.check("ListExecutions", list(filter), Ok(json!({ "executions": [] }))).await;
+    }
+    let unknown = account.ask("ListExecutions", list("DONE")).await.unwrap_err();
+    assert!(unknown.contains("Member must satisfy enum value set"), "{unknown}");
     account.close();
 }
 
