@@ -1,7 +1,7 @@
 //! Items of distributed Maps out of objects, and results into objects.
 //!
-//! Reading and writing block, so each has a thread that may. Items go to the engine piece by piece, the next piece when
-//! the last one is durable: memory holds one piece, whatever the object is.
+//! Reading and writing block, so each has a thread that may, when its turn has come. Items go to the engine piece by
+//! piece, the next piece when the last one is durable: memory holds one piece, whatever the object is.
 
 use std::sync::Arc;
 
@@ -22,14 +22,16 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// Executions whose results are looked up at once.
 const RESULTS_PER_PAGE: usize = 1000;
 
-pub fn read(runtime: &Handle, store: Arc<dyn ObjectStore>, order: ReadItems, items: Items) {
-    let waiting = runtime.clone();
-    runtime.spawn_blocking(move || match feed(&waiting, store, &order, &items) {
+pub async fn read(shared: &Shared, order: ReadItems, items: Items) {
+    let (runtime, store) = (Handle::current(), shared.objects.clone());
+    let work = move || match feed(&runtime, store, &order, &items) {
         Ok(Some(last)) => items.end(last),
         // Nobody wants more: the Map Run is over, and has nothing to be told.
         Ok(None) => {}
         Err(error) => items.fail(Failure::new("States.ItemReaderFailed", error.to_string())),
-    });
+    };
+    // A panic has dropped what it was to answer with.
+    let _ = shared.object_streams.run(work).await;
 }
 
 /// Gives all items but the last piece, which is the answer; none if nobody wants it.
@@ -69,12 +71,12 @@ pub async fn write(shared: &Shared, order: WriteResults, written: Written) {
         Err(_) => return,
     };
     let store = shared.objects.clone();
-    let done = tokio::task::spawn_blocking(move || match results(&reader, store, &order) {
+    let work = move || match results(&reader, store, &order) {
         Ok(output) => written.succeed(Payload::from_checked_text(output)),
         Err(failure) => written.fail(failure),
-    });
+    };
     // A panic has dropped what it was to answer with.
-    let _ = done.await;
+    let _ = shared.object_streams.run(work).await;
 }
 
 fn results(reader: &Reader, store: Arc<dyn ObjectStore>, order: &WriteResults) -> Result<String, Failure> {

@@ -42,7 +42,7 @@ pub async fn call(shared: &Shared, action: &str, parameters: &Value) -> Result<P
     };
     check_members(action, parameters, knows)?;
     let (store, parameters) = (Arc::clone(&shared.objects), parameters.clone());
-    let done = tokio::task::spawn_blocking(move || run(&*store, &parameters)).await;
+    let done = shared.object_calls.run(move || run(&*store, &parameters)).await;
     let members = done.map_err(|error| S3.unreachable(&error.to_string()))??;
     Ok(Payload::from_value(members))
 }
