@@ -25,6 +25,7 @@ pub use aws_message::{aws_location, aws_message};
 pub use definition::Definition;
 pub use diagnostic::{Diagnostic, Severity};
 pub use graph::Graph;
+pub use locate::places;
 pub use parse::{MachineType, Parsed, parse, parse_as};
 pub use scope::{EvalError, Scope};
 pub use variables::references as variable_references;

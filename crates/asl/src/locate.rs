@@ -82,7 +82,7 @@ pub(crate) fn repeated_keys(text: &str) -> Vec<Repeated> {
 
 /// Line and column of each pointer, one-based, columns in characters: of the key for a member of an object. Where
 /// there is no such place, that of the nearest object or array around it; none if there is nothing at all.
-pub(crate) fn places(text: &str, pointers: &[&str]) -> Vec<Option<(u32, u32)>> {
+pub fn places(text: &str, pointers: &[&str]) -> Vec<Option<(u32, u32)>> {
     let mut tree = Tree::of(pointers);
     tree.visit(text);
     let offsets: Vec<Option<usize>> = tree.wanted.iter().map(|node| tree.offset(*node)).collect();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use asl::definition::Pattern;
 use engine::core::{Act, ChildEnd, Core, Start, TokenAnswer};
-use engine::{ExecutionId, Machine, RunKey};
+use engine::{Errand, ExecutionId, Machine};
 use interpreter::{Failure, Payload, RunTask, TaskId, Timestamp, Token};
 use serde_json::Value;
 use store::commit_and_wait;
@@ -92,8 +92,8 @@ enum Answer {
     Token(Token, Outcome),
     /// A worker asks for a task of an activity.
     Worker(ExecutionId, RunTask),
-    Items(RunKey, Result<Vec<Payload>, Failure>),
-    Written(RunKey, Result<Payload, Failure>),
+    Items(Errand, Result<Vec<Payload>, Failure>),
+    Written(Errand, Result<Payload, Failure>),
 }
 
 impl Drive<'_, '_, '_> {
@@ -160,7 +160,7 @@ impl Drive<'_, '_, '_> {
                     self.answers.push_front(Answer::Token(token, outcome));
                 }
             }
-            Answer::Items(run, Ok(items)) => self.core.items_read(run, &items, true, drop),
+            Answer::Items(run, Ok(items)) => self.core.items_read(run, items, true, drop),
             Answer::Items(run, Err(failure)) => self.core.items_failed(run, failure),
             Answer::Written(run, outcome) => self.core.results_written(run, outcome),
         }
@@ -180,7 +180,7 @@ impl Drive<'_, '_, '_> {
                     self.answers.push_back(Answer::Worker(id, task));
                 }
             }
-            Act::TellParent { execution, task, end } => self.core.child_ended(execution, task, &end),
+            Act::TellParent { execution, task, end } => drop(self.core.child_ended(execution, task, &end)),
             Act::ReadItems(run, order) => self.answers.push_back(Answer::Items(run, self.objects.read(&order))),
             Act::WriteResults(run, order) => self.answers.push_back(Answer::Written(run, self.objects.written(&order))),
             // Nested executions are told of by the recording, and are not there.

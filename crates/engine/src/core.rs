@@ -25,7 +25,7 @@ use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
-use crate::task::{Outcome, ReadItems, WriteResults, lost};
+use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
 
@@ -121,8 +121,8 @@ pub enum Act {
         execution: ExecutionId,
         task: TaskId,
     },
-    ReadItems(RunKey, ReadItems),
-    WriteResults(RunKey, WriteResults),
+    ReadItems(Errand, ReadItems),
+    WriteResults(Errand, WriteResults),
     Changed(StatusChange),
     /// Only of machines that log.
     Log(Box<Logged>),
@@ -174,6 +174,10 @@ pub struct Core {
     running_tasks: HashSet<(ExecutionId, TaskId)>,
     /// Executions whose step was cut short when the batch was full: they go on in the next.
     unfinished: VecDeque<ExecutionId>,
+    /// What executions get as soon as a batch has room for it.
+    owed: VecDeque<Owed>,
+    /// The batch that holds the last of it.
+    owed_in: u64,
     unreadable: Vec<String>,
     /// Executions with something to write, in the order in which they got it.
     dirty: Vec<ExecutionId>,
@@ -188,12 +192,14 @@ pub struct Core {
     map_runs: HashMap<RunKey, MapRun>,
     /// Runs whose rows are to be written.
     changed_runs: BTreeSet<RunKey>,
+    /// Runs that have to begin, or to go on with reading, before they start anything.
+    beginning: VecDeque<RunKey>,
     /// Runs that may have something to start.
-    pumping: VecDeque<RunKey>,
+    pumping: BTreeSet<RunKey>,
     /// Runs that could start more if fewer executions were open.
-    starved: Vec<RunKey>,
+    starved: BTreeSet<RunKey>,
     /// Runs whose next inputs are not durable yet.
-    unreadable_yet: Vec<RunKey>,
+    unreadable_yet: BTreeSet<RunKey>,
     /// Number of the open batch, and of the last that is durable.
     batch: u64,
     durable_batch: u64,
@@ -204,6 +210,13 @@ pub struct Core {
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
+}
+
+/// What the engine itself has to tell an execution. There may be so much of it at once that it does not fit in one batch.
+enum Owed {
+    Input(ExecutionId, InputKind),
+    /// The nested execution of this task may have ended before anybody listened.
+    EndOfChild(ExecutionId, TaskId, Arc<str>),
 }
 
 struct Ending {
@@ -269,6 +282,8 @@ impl Core {
             waiting_tasks: VecDeque::new(),
             running_tasks: HashSet::new(),
             unfinished: VecDeque::new(),
+            owed: VecDeque::new(),
+            owed_in: 0,
             unreadable: Vec::new(),
             dirty: Vec::new(),
             dirty_bytes: 0,
@@ -278,9 +293,10 @@ impl Core {
             offered: HashMap::new(),
             map_runs: HashMap::new(),
             changed_runs: BTreeSet::new(),
-            pumping: VecDeque::new(),
-            starved: Vec::new(),
-            unreadable_yet: Vec::new(),
+            beginning: VecDeque::new(),
+            pumping: BTreeSet::new(),
+            starved: BTreeSet::new(),
+            unreadable_yet: BTreeSet::new(),
             batch: 1,
             durable_batch: 0,
             ending: Vec::new(),
@@ -301,6 +317,8 @@ impl Core {
         }
         core.last_id = core.newest_id()?;
         core.take_up()?;
+        core.pay();
+        core.begin_runs();
         core.pump();
         Ok(core)
     }
@@ -331,12 +349,15 @@ impl Core {
                 self.take_in(id, active);
                 Ok(())
             }
-            Err(Error::Unreadable { what, why }) => {
-                self.unreadable.push(format!("execution {} stays where it is: {what} cannot be read: {why}", id.0));
-                Ok(())
-            }
-            Err(error) => Err(error),
+            Err(error) => self.note(error, || format!("execution {} stays where it is", id.0)),
         }
+    }
+
+    /// Keeps what cannot be read in mind, for people; other errors are the caller's.
+    fn note(&mut self, error: Error, what_of_it: impl FnOnce() -> String) -> Result<(), Error> {
+        let Error::Unreadable { what, why } = error else { return Err(error) };
+        self.unreadable.push(format!("{}: {what} cannot be read: {why}", what_of_it()));
+        Ok(())
     }
 
     /// From now on it is found by its name, and by the task that waits for it.
@@ -370,6 +391,20 @@ impl Core {
     fn take_up(&mut self) -> Result<(), Error> {
         let mut ids: Vec<ExecutionId> = self.active.keys().copied().collect();
         ids.sort_unstable();
+        // All runs are there, with their executions, before anything happens that might end them.
+        for id in &ids {
+            let runs = self.active[id].execution.map_runs();
+            let runs: Vec<_> = runs.map(|(run, _)| RunKey { execution: *id, id: run }).collect();
+            for run in runs {
+                if let Err(error) = self.load_run(run) {
+                    self.note(error, || format!("a Map Run of execution {} fails", id.0))?;
+                }
+                self.beginning.push_back(run);
+            }
+        }
+        for id in &ids {
+            self.join_run(*id);
+        }
         for id in ids {
             let active = &self.active[&id];
             for (timer, at) in active.execution.timers() {
@@ -405,28 +440,22 @@ impl Core {
                     Phase::Submitted { child: None } => {}
                 }
             }
-            let runs: Vec<_> = active.execution.map_runs().map(|(run, _)| RunKey { execution: id, id: run }).collect();
-            // All are there before anything happens to the execution that might cancel them.
-            for run in &runs {
-                self.load_run(*run)?;
+            let is_awaited = self.is_awaited(id).or_else(|error| {
+                self.note(error, || format!("execution {} goes on, whoever waits for it", id.0)).map(|()| true)
+            })?;
+            if !is_awaited {
+                self.owed.push_back(Owed::Input(id, InputKind::Stop(Failure::default())));
+                continue;
             }
-            for run in runs {
-                self.take_up_run(run)?;
-            }
-            for (task, child) in children {
-                if let Some(end) = self.end_of_child(&child)? {
-                    self.child_ended(id, task, &end);
-                }
-            }
-            if !self.is_awaited(id)? {
-                self.apply(id, InputKind::Stop(Failure::default()));
-            }
-            for task in lost_tasks {
-                let failure = lost("Ithaca stopped while this task was running; whether it took effect is not known.");
-                self.apply(id, InputKind::TaskFailed(task, failure));
-            }
+            let children = children.into_iter().map(|(task, child)| Owed::EndOfChild(id, task, child));
+            self.owed.extend(children);
+            let lost_tasks = lost_tasks.into_iter().map(|task| {
+                let cause = "Ithaca stopped while this task was running; whether it took effect is not known.";
+                Owed::Input(id, InputKind::TaskFailed(task, lost(cause)))
+            });
+            self.owed.extend(lost_tasks);
             if is_ready {
-                self.apply(id, InputKind::Continue);
+                self.owed.push_back(Owed::Input(id, InputKind::Continue));
             }
         }
         self.start_waiting_tasks();
@@ -623,11 +652,7 @@ impl Core {
                     // The task was given up while the call was on its way.
                     Some(_) if !is_open => self.acts.push(Act::StopChild { execution: id, task }),
                     // A nested execution that was started before a crash may be over already.
-                    Some(child) => {
-                        if let Ok(Some(end)) = self.end_of_child(&child) {
-                            self.child_ended(id, task, &end);
-                        }
-                    }
+                    Some(child) => self.owed.push_back(Owed::EndOfChild(id, task, child)),
                 }
             }
         }
@@ -637,6 +662,7 @@ impl Core {
     /// Does what needs no input from outside, until the batch is full: each execution that was cut short goes on by
     /// one step, and timers that are due fire. The inbox has its turn before the next round.
     pub fn go_on(&mut self) {
+        self.pay();
         for _ in 0..self.unfinished.len() {
             if self.is_full() {
                 break;
@@ -649,8 +675,33 @@ impl Core {
         {
             self.apply(id, InputKind::TimerFired(timer));
         }
+        self.begin_runs();
         self.pump();
         self.sweep();
+    }
+
+    /// Tells executions what they are owed, until the batch is full.
+    fn pay(&mut self) {
+        while !self.is_full()
+            && let Some(owed) = self.owed.pop_front()
+        {
+            let is_told = match owed {
+                Owed::Input(id, kind) => self.apply(id, kind),
+                Owed::EndOfChild(id, task, child) => match self.end_of_child(&child) {
+                    Ok(Some(end)) => self.child_ended(id, task, &end),
+                    Ok(None) => false,
+                    Err(Error::Unreadable { what, why }) => {
+                        let failure = Failure::new("States.Runtime", format!("{what} cannot be read: {why}"));
+                        self.apply(id, InputKind::TaskAnswered(task, Err(failure)))
+                    }
+                    // The store may be able to tell a little later.
+                    Err(_) => return self.owed.push_front(Owed::EndOfChild(id, task, child)),
+                },
+            };
+            if is_told {
+                self.owed_in = self.batch;
+            }
+        }
     }
 
     /// The machine's executions end at their next transition.
@@ -681,7 +732,6 @@ impl Core {
     /// Does what can be done before the commit; says whether the step was cut short.
     fn perform(&mut self, id: ExecutionId, commands: Vec<Command>) -> bool {
         let mut is_cut_short = false;
-        let mut runs = Vec::new();
         for command in commands {
             match command {
                 Command::RunTask(task) => match &task.resource {
@@ -701,14 +751,12 @@ impl Core {
                     }
                 }
                 Command::StopChild(task) => self.acts.push(Act::StopChild { execution: id, task }),
-                Command::StartMapRun(plan) => runs.push(self.start_map_run(id, *plan)),
-                Command::RedriveMapRun(run) => runs.push(self.redrive_map_run(RunKey { execution: id, id: run })),
+                Command::StartMapRun(plan) => self.start_map_run(id, *plan),
+                Command::RedriveMapRun(run) => self.redrive_map_run(RunKey { execution: id, id: run }),
                 Command::CancelMapRun(run) => self.cancel_map_run(id, run),
                 Command::Finish => self.finish(id),
             }
         }
-        // A run may fail at once, which is a step of its own: not before all is done that this one asks for.
-        runs.into_iter().for_each(|run| self.begin_map_run(run));
         is_cut_short
     }
 
@@ -723,14 +771,14 @@ impl Core {
         if !active.is_dirty {
             active.is_dirty = true;
             self.dirty.push(id);
-            self.dirty_bytes += snapshot_bytes(&active.execution);
+            self.dirty_bytes += snapshot_bytes(&active.execution) + asked_bytes(&active.execution);
         }
         Ok(transition.commands)
     }
 
     /// Hands over as many scheduled tasks as there are slots: their Started is in the batch that is open now.
     fn start_waiting_tasks(&mut self) {
-        while self.running_tasks.len() < self.limits.running_tasks_max {
+        while self.running_tasks.len() < self.limits.running_tasks_max && self.dirty_bytes < BATCH_BYTES_MAX {
             let Some((id, task)) = self.waiting_tasks.pop_front() else { return };
             // One that was given up while it waited for its slot is stale.
             let Ok(commands) = self.step(id, InputKind::TaskStarted(task.task)) else { continue };
@@ -751,7 +799,6 @@ impl Core {
         active.row.status = ExecutionStatus::from(&active.execution.status);
         active.row.stopped_at = Some(now);
         self.ending.push(Ending { id, machine: active.row.machine, name: active.row.name.clone(), at: now });
-        self.pumping.extend(self.starved.drain(..));
         if let Some(on_end) = active.on_end.take() {
             let end = child_end(active, now);
             self.acts.push(Act::Reply(Box::new(move || on_end(end))));
@@ -823,6 +870,8 @@ impl Core {
                 }
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
+                    // There is room for another.
+                    self.pumping.append(&mut self.starved);
                 }
             }
         }
@@ -858,7 +907,7 @@ impl Core {
         }
         // One batch is on its way at a time.
         self.durable_batch = self.batch - 1;
-        self.pumping.extend(self.unreadable_yet.drain(..));
+        self.pumping.append(&mut self.unreadable_yet);
     }
 }
 
@@ -919,6 +968,19 @@ fn snapshot_bytes(execution: &Execution) -> usize {
             }
     };
     execution.frames.iter().chain(&execution.unfinished).map(of_frame).sum()
+}
+
+/// What its tasks were asked, which its snapshot holds as well.
+fn asked_bytes(execution: &Execution) -> usize {
+    let asked = |frame: &Frame| match &frame.wait {
+        Wait::Task(task) => match &task.phase {
+            Phase::Scheduled(input) | Phase::Started { again: Some(input) } => input.size(),
+            Phase::Answered { again, outcome } => again.iter().chain(outcome.as_ref().ok()).map(Payload::size).sum(),
+            Phase::Started { again: None } | Phase::Submitted { .. } => 0,
+        },
+        _ => 0,
+    };
+    execution.frames.iter().chain(&execution.unfinished).map(asked).sum()
 }
 
 fn branch_bytes(branch: &Branch) -> usize {

@@ -61,7 +61,8 @@ pub struct Engine {
 impl Engine {
     /// Opens the engine over a store: takes the shards over, recovers what is open, and starts.
     pub fn open(store: Arc<dyn Store>, runner: Arc<dyn TaskRunner>, config: &Config) -> Result<Engine, Error> {
-        assert!((1..=ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 64 shards");
+        // One number is left for the Express executions that are not kept.
+        assert!((1..ExecutionId::SHARDS_MAX).contains(&config.shards), "an engine has 1 to 63 shards");
         let machines = Arc::new(Machines::open(store.clone())?);
         let changes = config.changes.clone();
         let fatal = Arc::new(watch::Sender::new(None));

@@ -48,5 +48,5 @@ pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
 pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
-pub use task::{Completion, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};
+pub use task::{Completion, Errand, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};
 pub use watch::StatusChange;

@@ -20,7 +20,7 @@ use crate::handle::ShardDoor;
 use crate::keys::ExecutionId;
 use crate::log::LogSink;
 use crate::map_run::RunKey;
-use crate::task::{Completion, Items, Outcome, Task, TaskRunner, Written};
+use crate::task::{Completion, Errand, Items, Outcome, Task, TaskRunner, Written};
 use crate::watch::StatusChange;
 
 pub enum Message {
@@ -70,17 +70,17 @@ pub enum Message {
         task: TaskId,
     },
     Items {
-        run: RunKey,
+        errand: Errand,
         items: Vec<Payload>,
         is_last: bool,
         taken: Option<oneshot::Sender<bool>>,
     },
     ItemsFailed {
-        run: RunKey,
+        errand: Errand,
         failure: Failure,
     },
     ResultsWritten {
-        run: RunKey,
+        errand: Errand,
         outcome: Result<Payload, Failure>,
     },
     MachineDeleted(u32),
@@ -296,18 +296,18 @@ impl Shard {
                 self.core.update_map_run(run, update, move |answer| drop(reply.send(answer)));
             }
             Message::Outcome { id, task, outcome } => self.core.outcome(id, task, outcome),
-            Message::ChildEnded { execution, task, end } => self.core.child_ended(execution, task, &end),
+            Message::ChildEnded { execution, task, end } => drop(self.core.child_ended(execution, task, &end)),
             Message::StopChild { execution, task } => self.core.stop_child(execution, task),
-            Message::Items { run, items, is_last, taken } => {
-                self.core.items_read(run, &items, is_last, move |is_wanted| {
+            Message::Items { errand, items, is_last, taken } => {
+                self.core.items_read(errand, items, is_last, move |is_wanted| {
                     if let Some(taken) = taken {
                         // A reader that is gone needs no answer.
                         let _ = taken.send(is_wanted);
                     }
                 });
             }
-            Message::ItemsFailed { run, failure } => self.core.items_failed(run, failure),
-            Message::ResultsWritten { run, outcome } => self.core.results_written(run, outcome),
+            Message::ItemsFailed { errand, failure } => self.core.items_failed(errand, failure),
+            Message::ResultsWritten { errand, outcome } => self.core.results_written(errand, outcome),
             Message::MachineDeleted(machine) => self.core.machine_deleted(machine),
             Message::Gauges(reply) => drop(reply.send(self.core.gauges())),
             Message::Committed(_) | Message::ShutDown(_) => unreachable!("handled by the loop"),
@@ -345,12 +345,12 @@ impl Shard {
                 Act::StopChild { execution, task } => {
                     self.peers.iter().for_each(|peer| peer.tell(Message::StopChild { execution, task }));
                 }
-                Act::ReadItems(run, order) => {
-                    let items = Items { shard: self.sender.clone(), run, is_told: false };
+                Act::ReadItems(errand, order) => {
+                    let items = Items { shard: self.sender.clone(), errand, is_told: false };
                     self.runner.read_items(order, items);
                 }
-                Act::WriteResults(run, order) => {
-                    let written = Written { shard: self.sender.clone(), run, is_told: false };
+                Act::WriteResults(errand, order) => {
+                    let written = Written { shard: self.sender.clone(), errand, is_told: false };
                     self.runner.write_results(order, written);
                 }
                 // Nobody watching is no error.

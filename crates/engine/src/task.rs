@@ -180,10 +180,18 @@ pub struct ReadItems {
     pub max_items: Option<u64>,
 }
 
+/// One reading of a run's items, or one writing of its results. A redrive begins another: what this one still tells then
+/// is not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errand {
+    pub run: RunKey,
+    pub(crate) number: u64,
+}
+
 /// Where read items go. Dropping it fails the Map Run.
 pub struct Items {
     pub(crate) shard: Sender<Message>,
-    pub(crate) run: RunKey,
+    pub(crate) errand: Errand,
     pub(crate) is_told: bool,
 }
 
@@ -191,7 +199,7 @@ impl Items {
     /// Gives some items; done when they are durable, so that no more are read than are taken. False if nobody wants more.
     pub async fn give(&self, items: Vec<Payload>) -> bool {
         let (taken, is_wanted) = oneshot::channel();
-        let message = Message::Items { run: self.run, items, is_last: false, taken: Some(taken) };
+        let message = Message::Items { errand: self.errand, items, is_last: false, taken: Some(taken) };
         self.shard.send(message).is_ok() && is_wanted.await.unwrap_or(false)
     }
 
@@ -199,12 +207,12 @@ impl Items {
     pub fn end(mut self, items: Vec<Payload>) {
         self.is_told = true;
         // A shard that is gone reads again after the next start.
-        let _ = self.shard.send(Message::Items { run: self.run, items, is_last: true, taken: None });
+        let _ = self.shard.send(Message::Items { errand: self.errand, items, is_last: true, taken: None });
     }
 
     pub fn fail(mut self, failure: Failure) {
         self.is_told = true;
-        let _ = self.shard.send(Message::ItemsFailed { run: self.run, failure });
+        let _ = self.shard.send(Message::ItemsFailed { errand: self.errand, failure });
     }
 }
 
@@ -212,7 +220,7 @@ impl Drop for Items {
     fn drop(&mut self) {
         if !self.is_told {
             let failure = Failure::new("States.ItemReaderFailed", "Reading the items was given up.");
-            let _ = self.shard.send(Message::ItemsFailed { run: self.run, failure });
+            let _ = self.shard.send(Message::ItemsFailed { errand: self.errand, failure });
         }
     }
 }
@@ -229,7 +237,7 @@ pub struct WriteResults {
 /// The right to tell that the results are written, once. Dropping it fails the Map Run.
 pub struct Written {
     pub(crate) shard: Sender<Message>,
-    pub(crate) run: RunKey,
+    pub(crate) errand: Errand,
     pub(crate) is_told: bool,
 }
 
@@ -245,7 +253,7 @@ impl Written {
 
     fn tell(mut self, outcome: Result<Payload, Failure>) {
         self.is_told = true;
-        let _ = self.shard.send(Message::ResultsWritten { run: self.run, outcome });
+        let _ = self.shard.send(Message::ResultsWritten { errand: self.errand, outcome });
     }
 }
 
@@ -253,7 +261,7 @@ impl Drop for Written {
     fn drop(&mut self) {
         if !self.is_told {
             let failure = Failure::new("States.ResultWriterFailed", "Writing the results was given up.");
-            let _ = self.shard.send(Message::ResultsWritten { run: self.run, outcome: Err(failure) });
+            let _ = self.shard.send(Message::ResultsWritten { errand: self.errand, outcome: Err(failure) });
         }
     }
 }

@@ -12,7 +12,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use asl::definition::Pattern;
 use engine::core::{Start, StartReply, Taken, TokenAnswer};
-use engine::{ExecutionId, Machine, Outcome, Parent, RedriveError, RunKey, StartError, StopError, TokenError};
+use engine::{
+    Errand, ExecutionId, ExecutionStatus, Machine, Outcome, Parent, RedriveError, StartError, StopError, TokenError,
+};
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::testing::Chance;
 use store::{Memory, Order, Space, prefix_end};
@@ -85,7 +87,7 @@ enum Told {
     Answered(usize, Result<(), TokenError>),
     Taken(Option<Taken>),
     Nested(ExecutionId, TaskId, Result<StartReply, StartError>),
-    Wanted(RunKey, usize, bool),
+    Wanted(Errand, usize, bool),
 }
 
 /// Somebody who has a task's token.
@@ -119,7 +121,7 @@ struct World<'r> {
     calls: VecDeque<(ExecutionId, TaskId, Option<Arc<str>>)>,
     /// Tasks that are answered when everything is over: what frees their slots.
     silent: VecDeque<(ExecutionId, TaskId)>,
-    reads: VecDeque<(RunKey, usize)>,
+    reads: VecDeque<(Errand, usize)>,
     attempts: BTreeMap<String, usize>,
     /// Histories as they were durable at the last crash.
     durable: BTreeMap<ExecutionId, Vec<HistoryEvent>>,
@@ -268,16 +270,16 @@ impl World<'_> {
                 let asked = Asked { state: "read", input: "", redriven, before };
                 match (self.row.does)(&asked) {
                     Does::Fails(error) if is_last => self.bench.core.items_failed(run, Failure::named(error)),
-                    _ => self.bench.core.items_read(run, &items, is_last, move |is_wanted| {
+                    _ => self.bench.core.items_read(run, items, is_last, move |is_wanted| {
                         tell(Told::Wanted(run, chunk + 1, is_wanted && !is_last));
                     }),
                 }
             }
             Move::Write => {
-                let (run, order) = self.bench.writes.pop_front().unwrap();
-                let (found, _) = self.bench.reader.map_run_executions(run, None, 0, usize::MAX).unwrap();
+                let (errand, order) = self.bench.writes.pop_front().unwrap();
+                let (found, _) = self.bench.reader.map_run_executions(order.run, None, 0, usize::MAX).unwrap();
                 assert_eq!(found.len() as u64, order.counts.total, "a writer finds every execution");
-                self.bench.core.results_written(run, Ok(payload("\"written\"")));
+                self.bench.core.results_written(errand, Ok(payload("\"written\"")));
             }
         }
     }
@@ -1131,4 +1133,55 @@ fn a_map_of_many_items_writes_its_snapshot_over_the_last() {
     let bytes: usize = rows.iter().map(|(_, value)| value.len()).sum();
     // The input, each item's events, the output: not the whole with each of the items.
     assert!(rows.len() > 200 && bytes < 10 * input.len(), "{} rows, {bytes} bytes", rows.len());
+}
+
+#[test]
+fn executions_that_are_too_large_for_one_batch_are_stopped_in_several() {
+    const ITEMS: usize = 60;
+    let reader = r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"}},"#;
+    let states = distributed(reader, &format!("{FUNCTION},")).replace(r#""MaxConcurrency":3,"#, "");
+    let begin = || {
+        let mut bench = Bench::open(Arc::new(Memory::new()), START, 100);
+        let machine = bench.create("m", &machine(&states));
+        bench.start(&machine, "x", "{}");
+        bench.settle();
+        let (run, _) = bench.reads.pop_front().unwrap();
+        let item = payload(large());
+        let items: Vec<Payload> = (0..ITEMS).map(|_| Payload::from_value(item.value().clone())).collect();
+        bench.core.items_read(run, items, true, drop);
+        bench.settle();
+        assert_eq!(bench.running.len(), ITEMS);
+        // The batch that stops it is full before all its executions are stopped.
+        bench.stop(&machine, "x");
+        assert!(bench.core.is_full());
+        bench.turn();
+        assert_eq!(bench.end(&machine, "x"), "ABORTED Stopped");
+        assert!(bench.core.gauges().open_executions > 10);
+        (bench, machine)
+    };
+    let answer_all = |bench: &mut Bench| {
+        while let Some((id, _, task)) = bench.running.pop_front() {
+            bench.core.outcome(id, task.task, Outcome::Done(Ok(payload("1"))));
+            bench.settle();
+        }
+    };
+    let (mut bench, _) = begin();
+    bench.settle();
+    answer_all(&mut bench);
+    bench.check_all("stopped");
+    assert!(bench.rows().iter().all(|(_, row)| row.status == ExecutionStatus::Aborted));
+
+    let mut bench = begin().0.crash(100);
+    bench.settle();
+    bench.check_all("stopped after a crash");
+    assert!(bench.rows().iter().all(|(_, row)| row.stopped_at.is_some()));
+
+    // A redrive in between waits for that, and then goes on with all of them.
+    let (mut bench, machine) = begin();
+    let id = bench.reader.find(&engine::execution_arn(&machine.arn, "x")).unwrap().unwrap();
+    bench.core.redrive(id, drop);
+    bench.settle();
+    answer_all(&mut bench);
+    bench.check_all("redriven");
+    assert_eq!(bench.end(&machine, "x"), format!("SUCCEEDED [{}]", vec!["1"; ITEMS].join(",")));
 }

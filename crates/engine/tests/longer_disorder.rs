@@ -222,9 +222,9 @@ impl Run {
         let items: Vec<Payload> = (0..self.chance.below(4)).map(|n| payload(&n.to_string())).collect();
         match self.chance.below(8) {
             0 => self.bench.core.items_failed(run, Failure::named("Caught")),
-            1..=4 => self.bench.core.items_read(run, &items, true, drop),
+            1..=4 => self.bench.core.items_read(run, items, true, drop),
             _ => {
-                self.bench.core.items_read(run, &items, false, drop);
+                self.bench.core.items_read(run, items, false, drop);
                 self.bench.reads.push_back((run, order));
             }
         }
@@ -298,7 +298,7 @@ impl Run {
             } else if !self.calls.is_empty() {
                 self.submit();
             } else if let Some((run, _)) = self.bench.reads.pop_front() {
-                self.bench.core.items_read(run, &[payload("1")], true, drop);
+                self.bench.core.items_read(run, vec![payload("1")], true, drop);
             } else if !self.bench.advance() {
                 return;
             }

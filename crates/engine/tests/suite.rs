@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use engine::core::TokenAnswer;
 use engine::{
     ChangeError, Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Filter, Handle, LogSink,
-    Logged, NewAlias, Route, StartError, Started, StatusChange, StopError, Task, TaskRunner, Update,
+    Logged, NewAlias, RedriveError, Route, StartError, Started, StatusChange, StopError, Task, TaskRunner, TokenError,
+    Update,
 };
 use interpreter::{EventKind, Failure};
 use store::testing::{Fault, Faulty, Scratch};
@@ -473,6 +475,77 @@ fn shards_share_the_work_and_their_number_may_change() {
             world.handle.stop(&started.execution_arn, Failure::default()).await.unwrap();
         }
         assert_eq!(world.handle.gauges().await.open_executions, 0);
+        world.engine.shut_down(Duration::ZERO);
+    });
+}
+
+#[test]
+fn nested_executions_in_other_shards() {
+    const SYNC: &str = r#""A":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2",
+        "Parameters":{"StateMachineArn":"c"},"OutputPath":"$.Output","End":true}"#;
+    each(async |store| {
+        let shards = |shards| Config { shards, ..Config::default() };
+        let mut world = open(&store, &shards(5));
+        world.create("m", SYNC);
+        world.create("pass", PASS);
+        world.create("hour", HOUR);
+        let names: Vec<String> = (0..8).map(|n| format!("x{n}")).collect();
+        for (n, name) in names.iter().enumerate() {
+            world.start("m", name, "{}").await.unwrap();
+            let (task, completion) = world.runner.next();
+            let (child, parent) = (["pass", "hour"][n % 2], completion.parent());
+            let start =
+                async || world.handle.start_nested(&format!("{ARN}{child}"), name, payload("7"), parent.clone()).await;
+            let (first, again) = (start().await.unwrap(), start().await.unwrap());
+            assert_eq!((first, task.resource.call()), (again.clone(), Some(("states", "startExecution"))));
+            completion.submit(payload("{}"), Some(again.execution_arn));
+        }
+        for name in names.iter().step_by(2) {
+            assert_eq!(world.end("m", name).await, "SUCCEEDED 7");
+        }
+        world.engine.shut_down(Duration::ZERO);
+
+        // Wherever the parents are now, their children are stopped with them.
+        let mut world = open(&store, &shards(2));
+        for name in names.iter().skip(1).step_by(2) {
+            world.stop("m", name).await.unwrap();
+            assert_eq!(world.end("hour", name).await, "ABORTED");
+            assert_eq!(world.end("m", name).await, "ABORTED Stopped");
+        }
+        let left = world.handle.gauges().await;
+        assert_eq!((left.open_executions, left.nested, left.names), (0, 0, 0));
+        world.engine.shut_down(Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_worker_a_token_and_a_redrive() {
+    const WORK: &str =
+        r#""A":{"Type":"Task","Resource":"arn:aws:states:us-east-1:000000000000:activity:a","End":true}"#;
+    const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:a";
+    each(async |store| {
+        let mut world = open(&store, &Config::default());
+        world.handle.activities().create(ACTIVITY, "a", BTreeMap::new(), None, engine::now()).unwrap();
+        world.create("m", WORK);
+        let poll = async || world.handle.poll_activity(ACTIVITY, Some("w"), Duration::from_secs(30)).await.unwrap();
+        let start = world.start("m", "x", "[1]");
+        // Whoever waits gets it as soon as it is there.
+        let (taken, started) = tokio::join!(poll(), start);
+        let taken = taken.unwrap();
+        assert_eq!(taken.input.text(), "[1]");
+        let fails = || TokenAnswer::Failed(Failure::named("E"));
+        world.handle.answer(&taken.token, fails()).await.unwrap();
+        assert!(matches!(world.handle.answer(&taken.token, fails()).await, Err(TokenError::TimedOut)));
+        assert!(matches!(world.handle.answer("no token", fails()).await, Err(TokenError::Invalid)));
+        let id = world.engine.reader().find(&started.unwrap().execution_arn).unwrap().unwrap();
+        world.handle.redrive(id).await.unwrap();
+        assert!(matches!(world.handle.redrive(id).await, Err(RedriveError::NotRedrivable(_))));
+        let again = poll().await.unwrap();
+        assert_ne!(again.token, taken.token);
+        assert!(matches!(world.handle.answer(&taken.token, fails()).await, Err(TokenError::TimedOut)));
+        world.handle.answer(&again.token, TokenAnswer::Succeeded(payload("2"))).await.unwrap();
+        assert_eq!(world.end("m", "x").await, "SUCCEEDED 2");
+        assert_eq!(world.handle.gauges().await, Default::default());
         world.engine.shut_down(Duration::ZERO);
     });
 }

@@ -300,6 +300,11 @@ pub fn check_size(payload: &Payload, whose: &str) -> Result<(), Failure> {
     if payload.size() > PAYLOAD_BYTES_MAX {
         return Err(too_large(whose));
     }
+    check_depth(payload, whose)
+}
+
+/// A value that is nested too deep could not be read again.
+pub fn check_depth(payload: &Payload, whose: &str) -> Result<(), Failure> {
     if payload.is_deeper_than(PAYLOAD_DEPTH_MAX) {
         let cause = format!(
             "The state/task '{whose}' returned a result with objects and arrays nested more than {PAYLOAD_DEPTH_MAX} levels deep."

@@ -32,7 +32,7 @@ pub use execution::{
 };
 pub use history::{ErrorText, EventKind, Failure, HistoryEvent, StateType, TaskResource};
 pub use input::{Input, InputKind, Rejected, Setting};
-pub use io::too_large;
+pub use io::{check_depth, too_large};
 pub use payload::{Payload, Table};
 pub use states::map_run::ItemInputs;
 pub use token::Token;

@@ -279,13 +279,13 @@ fn act(world: &mut World, seen: &mut Vec<TaskId>, what: u8, which: u8) {
 }
 
 fn child(which: u8) -> Option<Arc<str>> {
-    (which % 2 == 0).then(|| "child".into())
+    which.is_multiple_of(2).then(|| "child".into())
 }
 
 /// The Map Runs that can go on: all that it was waiting for, or none.
 fn redriven(world: &World, which: u8) -> Vec<(MapRunId, u32)> {
     let of = |frame: &Frame| match &frame.wait {
-        Wait::MapRun(wait) if which % 4 > 0 => Some((MapRunId { frame: frame.id, run: wait.run }, 1)),
+        Wait::MapRun(wait) if !which.is_multiple_of(4) => Some((MapRunId { frame: frame.id, run: wait.run }, 1)),
         _ => None,
     };
     world.execution.unfinished.iter().filter_map(of).collect()

@@ -21,6 +21,7 @@ use crate::server::Server;
 pub struct Deployed {
     pub tables: Vec<String>,
     pub functions: Vec<String>,
+    pub buckets: Vec<String>,
     pub activities: Vec<String>,
     pub state_machines: Vec<String>,
     /// Name and address of each API.
@@ -36,8 +37,9 @@ pub struct Prepared {
 /// Checks and builds, which needs no server: what cannot be deployed disturbs nothing that is running. The error is
 /// text for a person. `say` is told of steps that take time.
 pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
-    let mut errors: Vec<String> =
-        findings::in_plan(plan).iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    let found = findings::in_plan(plan);
+    let mut errors: Vec<String> = found.iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    found.iter().filter(|finding| finding.is_not_served()).for_each(|finding| say(&finding.to_string()));
     errors.extend(apis::refusals(plan));
     if !errors.is_empty() {
         return Err(errors.join("\n"));
@@ -57,6 +59,14 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
             .map_err(|error| format!("table {}: {error}", table.name))?;
         set_time_to_live(server, table).await.map_err(|error| format!("table {}: {error}", table.name))?;
         done.tables.push(table.name.clone());
+    }
+    for bucket in &plan.buckets {
+        let (objects, name) = (server.front.objects.clone(), bucket.name.clone());
+        let made = tokio::task::spawn_blocking(move || objects.create_bucket(&name)).await;
+        made.map_err(|error| error.to_string())
+            .and_then(|made| made.map_err(|error| error.to_string()))
+            .map_err(|error| format!("bucket {}: {error}", bucket.name))?;
+        done.buckets.push(bucket.name.clone());
     }
     for function in &plan.functions {
         let code = code(function, &prepared.executables)?;

@@ -3,12 +3,18 @@
 //! A template's definition may be inline, in a file of its own, or put together from pieces; the plan knows where each
 //! part came from, so that `up` and `validate` point at the same place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use asl::{Diagnostic, MachineType, Severity};
+use asl::definition::{Kind, State};
+use asl::{Definition, Diagnostic, MachineType, Severity};
 use aws_cloudformation::{Plan, StateMachine, StateMachineKind};
 use serde_json::{Value, json};
+
+use crate::tasks;
+
+const NOT_SERVED: &str = "ITHACA_NOT_SERVED";
 
 /// A diagnostic and the file it is about; its line and column are in that file.
 pub struct Finding {
@@ -19,6 +25,11 @@ pub struct Finding {
 impl Finding {
     pub fn is_error(&self) -> bool {
         self.diagnostic.severity == Severity::Error
+    }
+
+    /// A person who deploys is told of this, though it is no error.
+    pub fn is_not_served(&self) -> bool {
+        self.diagnostic.code == NOT_SERVED
     }
 
     pub fn to_json(&self) -> Value {
@@ -65,10 +76,68 @@ pub fn in_text(file: &Path, text: &str) -> Vec<Finding> {
 
 fn in_text_of(file: &Path, text: &str, machine_type: MachineType) -> Vec<Finding> {
     let found = match asl::parse_as(text, machine_type) {
-        Ok(parsed) => parsed.warnings,
+        Ok(parsed) => [parsed.warnings, not_served(&parsed.definition, text)].concat(),
         Err(diagnostics) => diagnostics,
     };
     found.into_iter().map(|diagnostic| Finding { file: file.to_owned(), diagnostic }).collect()
+}
+
+/// Tasks that cannot be carried out here. Only a warning: the definition is AWS's, and the state may never be entered.
+fn not_served(definition: &Definition, text: &str) -> Vec<Diagnostic> {
+    let resource = |state: &State| match &state.kind {
+        Kind::Task(task) if !tasks::is_served(&task.resource) => Some(task.resource.arn().to_string()),
+        _ => None,
+    };
+    let resources: BTreeSet<String> = definition.states.iter().filter_map(resource).collect();
+    if resources.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    find_resources(&value, String::new(), &mut |pointer, resource| {
+        if resources.contains(resource) {
+            found.push((pointer, resource.to_owned()));
+        }
+    });
+    let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    let places = asl::places(text, &pointers);
+    let diagnostic = |((pointer, resource), place): ((String, String), Option<(u32, u32)>)| Diagnostic {
+        severity: Severity::Warning,
+        code: NOT_SERVED,
+        message: format!("Ithaca does not serve {resource}: here the task fails with States.TaskFailed"),
+        pointer,
+        line: place.unwrap_or_default().0,
+        column: place.unwrap_or_default().1,
+        help: Some("call it from a function, and name the function instead".into()),
+    };
+    found.into_iter().zip(places).map(diagnostic).collect()
+}
+
+/// Each `Resource` of a state, with its pointer.
+fn find_resources(value: &Value, pointer: String, act: &mut impl FnMut(String, &str)) {
+    let Value::Object(members) = value else { return };
+    if let (Some("Task"), Some(resource)) = (value["Type"].as_str(), value["Resource"].as_str()) {
+        act(format!("{pointer}/Resource"), resource);
+    }
+    for (name, member) in members {
+        match (name.as_str(), member) {
+            ("States", Value::Object(states)) => {
+                for (state, value) in states {
+                    let state = state.replace('~', "~0").replace('/', "~1");
+                    find_resources(value, format!("{pointer}/States/{state}"), act);
+                }
+            }
+            ("Branches", Value::Array(branches)) => {
+                for (index, branch) in branches.iter().enumerate() {
+                    find_resources(branch, format!("{pointer}/Branches/{index}"), act);
+                }
+            }
+            ("ItemProcessor" | "Iterator", processor) => {
+                find_resources(processor, format!("{pointer}/{name}"), act);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The same for every state machine of a template.
@@ -87,4 +156,26 @@ fn in_machine(machine: &StateMachine) -> Vec<Finding> {
         (finding.diagnostic.line, finding.diagnostic.column) = (at.line, at.column);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_that_are_not_served_are_told_with_their_place() {
+        let text = r#"{ "StartAt": "A", "States": {
+  "A": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": { "FunctionName": "f" }, "Next": "B" },
+  "B": { "Type": "Map", "End": true, "ItemProcessor": { "StartAt": "a/b", "States": {
+    "a/b": { "Type": "Task", "End": true,
+      "Resource": "arn:aws:states:::aws-sdk:ec2:describeInstances" } } } } } }"#;
+        let found = in_text(Path::new("m.asl.json"), text);
+        assert_eq!(found.len(), 1);
+        assert!(!found[0].is_error() && found[0].is_not_served());
+        let expect = "m.asl.json:5:7: warning: Ithaca does not serve arn:aws:states:::aws-sdk:ec2:describeInstances: here \
+                      the task fails with States.TaskFailed [ITHACA_NOT_SERVED] at \
+                      /States/B/ItemProcessor/States/a~1b/Resource\n  help: call it from a function, and name the \
+                      function instead";
+        assert_eq!(found[0].to_string(), expect);
+    }
 }

@@ -28,6 +28,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use objects::ObjectStore;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
@@ -70,6 +71,7 @@ pub struct Front {
     pub apis: RwLock<Vec<Arc<Api>>>,
     pub handle: Handle,
     pub reader: Reader,
+    pub objects: Arc<dyn ObjectStore>,
     pub host_names: HostNames,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,

@@ -141,7 +141,7 @@ impl Server {
             Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
         let objects = object_store(&options).map_err(StartError::Objects)?;
         let (elsewhere, runtime) = (options.elsewhere.clone(), tokio::runtime::Handle::current());
-        let runner = Tasks::new(host.clone(), objects, elsewhere, runtime);
+        let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
         for why in logs.unreadable() {
             eprintln!("warning: a log group is left alone: {why}");
@@ -171,6 +171,7 @@ impl Server {
             apis: RwLock::default(),
             handle: engine.handle(),
             reader: engine.reader(),
+            objects,
             host_names: front::HostNames::of(options.host),
             fatal: engine.fatal(),
         });

@@ -14,7 +14,7 @@ use support::functions;
 use support::ithaca::{Ithaca, Up};
 use support::scratch::Scratch;
 use support::server::{self, Asked, Reply};
-use support::wait::BOUND;
+use support::wait::{BOUND, wait_for};
 
 /// A task with these parameters, whose failure is the output.
 fn task(resource: &str, parameters: Value) -> Value {
@@ -168,6 +168,9 @@ fn function() {
             return answer.to_string().into();
         }
         let event: Value = serde_json::from_slice(&event).unwrap();
+        if event.get("plain").is_some() {
+            return event.to_string().into();
+        }
         let is_early = event["when"] == "early";
         let send = move || {
             let client = Client { address: std::env::var("AWS_ENDPOINT_URL").unwrap().replace("http://", "") };
@@ -193,6 +196,11 @@ fn functions_give_tokens_back() {
         let output = call(&client, "lambda:invoke.waitForTaskToken", parameters);
         assert_eq!(output, json!({ "by": "token" }), "{when}");
     }
+    let answer =
+        call(&client, "aws-sdk:lambda:invoke", json!({ "FunctionName": "approve", "Payload": { "plain": 1 } }));
+    assert_eq!(answer, json!({ "ExecutedVersion": "$LATEST", "Payload": "{\"plain\":1}", "StatusCode": 200 }));
+    let none = json!({ "FunctionName": "none" });
+    assert_eq!(failed(&client, "aws-sdk:lambda:invoke", none).0, "Lambda.ResourceNotFoundException");
     let error = failed(&client, "lambda:invoke.waitForTaskToken", json!({ "FunctionName": "none", "Payload": {} })).0;
     assert_eq!(error, "Lambda.ResourceNotFoundException");
 }
@@ -332,6 +340,10 @@ fn maps_over_objects() {
     let outputs: Vec<String> = results.iter().map(|result| text(&result["Output"])).collect();
     assert_eq!(outputs, (0..500).map(|number| format!("\"t{number}\"")).collect::<Vec<_>>());
 
+    fs::write(objects.join("trips/large"), "x".repeat(300 * 1024)).unwrap();
+    let error = failed(&client, "aws-sdk:s3:getObject", json!({ "Bucket": "trips", "Key": "large" })).0;
+    assert_eq!(error, "States.DataLimitExceeded");
+
     let missing = map("none.csv", 1, &Value::Null);
     assert_eq!(missing["Error"], "States.ItemReaderFailed", "{missing}");
     assert!(text(&missing["Cause"]).contains("The specified key does not exist."), "{missing}");
@@ -436,6 +448,38 @@ fn services_elsewhere() {
     assert_eq!(text(&client.ended(&execution)["output"]), r#"{"Error":"Late","Cause":"too late"}"#);
 }
 
+/// A parent waits for its child, the child for a token in a message; Ithaca is killed meanwhile.
+#[test]
+fn who_waits_outlives_a_crash() {
+    let scratch = Scratch::new("services-crash");
+    let (address, received) = elsewhere();
+    let up = Up::new(scratch.join("data")).option("--aws-endpoint", &format!("http://{address}"));
+    let mut ithaca = up.start();
+    let client = ithaca.client();
+    let message = json!({ "QueueUrl": "q", "MessageBody": { "token.$": "$$.Task.Token" } });
+    let child = client.create_machine("child", &task("sqs:sendMessage.waitForTaskToken", message));
+    let parent = task("states:startExecution.sync:2", json!({ "StateMachineArn": child, "Input": {} }));
+    let parent = client.start(&client.create_machine("parent", &parent), &json!({}));
+    let sent: Value = serde_json::from_str(&received.recv_timeout(BOUND).unwrap().body).unwrap();
+    let body: Value = serde_json::from_str(&text(&sent["MessageBody"])).unwrap();
+    // Both calls have their answers, so neither is lost.
+    wait_for("both wait", || {
+        let is_submitted =
+            |execution: &str| client.history(execution).iter().any(|event| event["type"] == "TaskSubmitted");
+        let child = text(&client.executions(&child)[0]["executionArn"]);
+        (is_submitted(&parent) && is_submitted(&child)).then_some(())
+    });
+    ithaca.kill();
+    let ithaca = up.start();
+    let client = ithaca.client();
+    client.states("SendTaskSuccess", json!({ "taskToken": body["token"], "output": "{\"late\":true}" }));
+    let ended = client.ended(&parent);
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    let output: Value = serde_json::from_str(&text(&ended["output"])).unwrap();
+    assert_eq!(output["Output"], json!({ "late": true }));
+    assert!(received.try_recv().is_err(), "no message is sent twice");
+}
+
 #[test]
 fn what_is_not_served_can_be_caught() {
     let (_scratch, ithaca) = up("services-none");
@@ -457,6 +501,8 @@ fn what_is_not_served_can_be_caught() {
 
 const TEMPLATE: &str = r#"Transform: AWS::Serverless-2016-10-31
 Resources:
+  Trips: { Type: AWS::S3::Bucket }
+  Pick: { Type: AWS::StepFunctions::Activity, Properties: { Name: pick } }
   Front: { Type: AWS::Serverless::Api, Properties: { StageName: live } }
   Answer:
     Type: AWS::Serverless::Function
@@ -469,7 +515,7 @@ Resources:
 "#;
 
 #[test]
-fn requests_to_apis() {
+fn requests_to_apis_of_a_template() {
     let scratch = Scratch::new("services-http");
     fs::create_dir_all(scratch.join("app/code")).unwrap();
     let bootstrap = scratch.write("app/code/bootstrap", functions::own_bootstrap());
@@ -479,6 +525,10 @@ fn requests_to_apis() {
     let client = ithaca.client();
     let (address, received) = elsewhere();
     let asked = || received.recv_timeout(BOUND).expect("the server was asked");
+
+    assert!(scratch.join("data/objects/app-trips").is_dir());
+    let activities = client.states("ListActivities", json!({}));
+    assert_eq!(activities["activities"][0]["name"], "pick");
 
     let apis: Value = serde_json::from_slice(&fs::read(scratch.join("data/apis.json")).unwrap()).unwrap();
     let own = format!("{}.execute-api.us-east-1.amazonaws.com", text(&apis["apis"][0]["id"]));

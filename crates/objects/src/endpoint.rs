@@ -241,6 +241,15 @@ impl ObjectStore for Endpoint {
         self.send(call).map(drop)
     }
 
+    fn create_bucket(&self, name: &str) -> Result<(), Error> {
+        let (method, body) = (Method::PUT, Bytes::new());
+        let made = self.send(Call { method, bucket: name, key: "", query: vec![], headers: vec![], body }).map(drop);
+        match &made {
+            Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+            _ => made,
+        }
+    }
+
     fn delete(&self, address: &Address) -> Result<(), Error> {
         let call = Call {
             method: Method::DELETE,

@@ -104,6 +104,14 @@ impl ObjectStore for Folder {
         })
     }
 
+    fn create_bucket(&self, name: &str) -> Result<(), Error> {
+        if !is_safe(name) || name.contains('/') {
+            return Err(refused("InvalidBucketName"));
+        }
+        let path = self.root.join(name);
+        fs::create_dir_all(&path).map_err(|error| disk("make the bucket", &path, error))
+    }
+
     fn delete(&self, address: &Address) -> Result<(), Error> {
         use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
         let path = self.path(address)?;

@@ -99,6 +99,8 @@ pub trait ObjectStore: Send + Sync {
     fn list(&self, listing: &Listing) -> Result<Entries, Error>;
     /// Writes over what was there.
     fn put(&self, address: &Address, body: Bytes, content_type: &str) -> Result<(), Error>;
+    /// Makes a bucket, or finds that it is there.
+    fn create_bucket(&self, name: &str) -> Result<(), Error>;
     /// What is not there is deleted already.
     fn delete(&self, address: &Address) -> Result<(), Error>;
 }

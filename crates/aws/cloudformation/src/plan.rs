@@ -22,6 +22,7 @@ pub struct Plan {
     /// keep this order.
     pub order: Vec<String>,
     pub tables: Vec<Table>,
+    pub buckets: Vec<Bucket>,
     pub functions: Vec<Function>,
     pub activities: Vec<Activity>,
     pub state_machines: Vec<StateMachine>,
@@ -88,6 +89,13 @@ pub enum Architecture {
     #[default]
     X86_64,
     Arm64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bucket {
+    pub logical_id: String,
+    pub name: String,
+    pub at: Position,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

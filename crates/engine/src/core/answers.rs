@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use interpreter::{Failure, InputKind, Payload, Phase, RunTask, TaskId, Timestamp, Token};
+use interpreter::{Execution, Failure, InputKind, Payload, Phase, RunTask, TaskId, Timestamp, Token};
 use serde_json::{Value, json};
 use store::Space;
 
-use super::{Act, Active, Core};
+use super::{Act, Core};
 use crate::error::{Error, TokenError};
 use crate::keys::{self, ExecutionId};
 use crate::record::{self, ExecutionStatus, Parent};
@@ -109,14 +109,14 @@ impl Core {
         }
     }
 
-    /// The end of a nested execution reaches the task that waits for it.
-    pub fn child_ended(&mut self, id: ExecutionId, task: TaskId, end: &ChildEnd) {
-        let Some(active) = self.active.get(&id) else { return };
-        let Some((frame, _)) = active.execution.task(task) else { return };
+    /// The end of a nested execution reaches the task that waits for it. False if none does any more.
+    pub fn child_ended(&mut self, id: ExecutionId, task: TaskId, end: &ChildEnd) -> bool {
+        let Some(active) = self.active.get(&id) else { return false };
+        let Some((frame, _)) = active.execution.task(task) else { return false };
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
-        let asl::definition::Kind::Task(definition) = &definition.state(frame.state).kind else { return };
+        let asl::definition::Kind::Task(definition) = &definition.state(frame.state).kind else { return false };
         let as_json = definition.resource.pattern() == asl::definition::Pattern::Sync2;
-        self.apply(id, InputKind::TaskAnswered(task, end.outcome(as_json)));
+        self.apply(id, InputKind::TaskAnswered(task, end.outcome(as_json)))
     }
 
     /// Nobody waits for a nested execution any more. One that is not here is another shard's, or over.
@@ -126,24 +126,30 @@ impl Core {
         }
     }
 
-    /// Is somebody there who wants the end of this execution? A nested one is stopped with the task that waits for it,
-    /// but a crash may come between. One that was redriven since goes on for itself.
+    /// Is somebody there who wants the end of this execution? It is stopped with the task or the Map Run that waits for it,
+    /// but a crash may come between. A nested one that was redriven since goes on for itself.
     pub(super) fn is_awaited(&self, id: ExecutionId) -> Result<bool, Error> {
-        let Some(Parent::Task { execution, task }) = self.active.get(&id).and_then(|active| active.row.parent.clone())
-        else {
-            return Ok(true);
-        };
-        let is_open = |parent: &Active| parent.execution.task(task).is_some();
-        match self.active.get(&execution) {
-            _ if self.active[&id].row.redrive_count > 0 => Ok(true),
-            Some(parent) => Ok(is_open(parent)),
-            // It is over, or another shard's.
-            None => match self.store.get(Space::Executions, &keys::execution(execution))? {
-                Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
-                    Ok(is_open(&super::load(&*self.store, &self.machines, execution)?))
-                }
-                _ => Ok(false),
-            },
+        let row = &self.active[&id].row;
+        match row.parent {
+            None => Ok(true),
+            Some(Parent::Task { .. }) if row.redrive_count > 0 => Ok(true),
+            Some(Parent::Task { execution, task }) => self.waits(execution, |parent| parent.task(task).is_some()),
+            Some(Parent::MapRun { execution, run, .. }) => {
+                self.waits(execution, |parent| parent.map_runs().any(|(open, _)| open == run))
+            }
+        }
+    }
+
+    fn waits(&self, parent: ExecutionId, is_open: impl Fn(&Execution) -> bool) -> Result<bool, Error> {
+        if let Some(parent) = self.active.get(&parent) {
+            return Ok(is_open(&parent.execution));
+        }
+        // It is over, or another shard's.
+        match self.store.get(Space::Executions, &keys::execution(parent))? {
+            Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
+                Ok(is_open(&super::load(&*self.store, &self.machines, parent)?.execution))
+            }
+            _ => Ok(false),
         }
     }
 

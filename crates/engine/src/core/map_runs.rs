@@ -7,43 +7,58 @@
 //! ```
 //!
 //! A run belongs to the shard of its execution, and so do its executions: their ends and the run's progress are in
-//! one batch. Executions are started from [`Core::go_on`] only, one bounded batch after another, however many there are.
+//! one batch. Whatever there may be much of is done from [`Core::go_on`] only, one bounded batch after another: items that
+//! came in, executions to start, those of an earlier round to count, those to stop.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use asl::definition::Kind;
 use interpreter::{Execution, Failure, InputKind, ItemInputs, MapRunId, Payload, Setting, Source, StartMapRun, Status};
 use store::{Order, Write, prefix_end};
 
-use super::{Act, Active, Core, about, machine_deleted, not_redrivable};
+use super::{Act, Active, Core, Owed, about, machine_deleted, not_redrivable};
 use crate::error::{Error, MapRunError};
 use crate::keys::{self, ExecutionId};
-use crate::limits::MAP_RUN_CONCURRENCY_MAX;
+use crate::limits::{BATCH_BYTES_MAX, MAP_RUN_CONCURRENCY_MAX};
 use crate::map_run::{self, Batching, CHUNK_BYTES, ChildInput, Counts, MapRunRow, MapRunStatus, RunKey, SPACE};
 use crate::record::{ExecutionStatus, Parent, Row, unreadable};
-use crate::task::{ReadItems, WriteResults};
+use crate::task::{Errand, ReadItems, WriteResults};
 
 /// Results that are kept until the end: an array over the limit of a payload fails in any case.
 const RESULTS_BYTES_MAX: usize = interpreter::limits::PAYLOAD_BYTES_MAX;
 
 pub(super) struct MapRun {
     row: MapRunRow,
-    reading: Option<Reading>,
+    stage: Stage,
     /// Inputs of the executions that start next.
     inputs: VecDeque<ChildInput>,
     /// Number of the next execution to start.
     next: u32,
     running: HashMap<ExecutionId, u32>,
+    /// Those that were loaded with the run: they count themselves, also if they end before all are counted again.
+    joined: HashSet<u32>,
     /// Outputs by number, unless a writer takes them from the store.
     results: BTreeMap<u32, Payload>,
     results_bytes: usize,
-    /// The writer is at work: nothing else is left to do.
-    is_writing: bool,
     /// The batch that holds the last of its inputs: they can be read when it is durable.
     written_in: u64,
     /// Executions that did not succeed before the run was redriven, and go on when there is room.
     redriving: VecDeque<ToRedrive>,
+}
+
+enum Stage {
+    /// It was asked for, or loaded.
+    New,
+    /// Its executions are counted again, from this row on.
+    TakingUp {
+        from: Vec<u8>,
+    },
+    Reading(Reading),
+    /// Executions start and end.
+    Open,
+    /// The writer is at work: nothing else is left to do.
+    Writing(Errand),
 }
 
 #[derive(Clone, Copy)]
@@ -57,12 +72,21 @@ struct ToRedrive {
 
 /// Items that come in.
 struct Reading {
+    errand: Errand,
+    /// Those of the last portion that have not been looked at.
+    rest: VecDeque<Payload>,
+    is_last: bool,
+    /// Called when they are durable.
+    reply: Option<Taken>,
     batching: Batching,
     items: u32,
     first: u32,
     chunk: Vec<ChildInput>,
     chunk_bytes: usize,
 }
+
+/// Is told whether more items are wanted.
+type Taken = Box<dyn FnOnce(bool) + Send>;
 
 /// What an update may change.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,8 +105,8 @@ impl MapRunUpdate {
 }
 
 impl Core {
-    /// It is there from now on, and begins with [`Core::begin_map_run`].
-    pub(super) fn start_map_run(&mut self, id: ExecutionId, plan: StartMapRun) -> RunKey {
+    /// It is there from now on, and begins with the next [`Core::go_on`].
+    pub(super) fn start_map_run(&mut self, id: ExecutionId, plan: StartMapRun) {
         let key = RunKey { execution: id, id: plan.id };
         let active = &self.active[&id];
         let state = active.execution.frame(plan.id.frame).map(|frame| frame.state);
@@ -94,12 +118,12 @@ impl Core {
         self.writes.push(Write::Put { space: SPACE, key: map_run::by_arn(&arn), value: key.value() });
         self.map_runs.insert(key, MapRun::new(row));
         self.changed_runs.insert(key);
-        key
+        self.beginning.push_back(key);
     }
 
     /// Likewise, for one that has ended.
-    pub(super) fn redrive_map_run(&mut self, key: RunKey) -> RunKey {
-        // One that cannot be read is missed by `begin_map_run`.
+    pub(super) fn redrive_map_run(&mut self, key: RunKey) {
+        // One that cannot be read is missed when it is to begin.
         if let Ok(Some(mut row)) = self.stored_run(key) {
             row.status = MapRunStatus::Running;
             row.stopped_at = None;
@@ -108,41 +132,60 @@ impl Core {
             self.map_runs.insert(key, MapRun::new(row));
             self.changed_runs.insert(key);
         }
-        key
+        self.beginning.push_back(key);
     }
 
     pub(super) fn stored_run(&self, key: RunKey) -> Result<Option<MapRunRow>, Error> {
         self.store.get(SPACE, &key.row())?.map(|row| MapRunRow::decode(&row)).transpose()
     }
 
-    /// Reads the items, or goes on with what was made of them. If the run was cancelled meanwhile, nobody waits for it.
-    pub(super) fn begin_map_run(&mut self, key: RunKey) {
-        if !self.map_runs.contains_key(&key) {
-            let failure = Failure::new("States.Runtime", "The Map Run cannot go on: it is not there any more.");
-            self.apply(key.execution, InputKind::MapRunFinished(key.id, Err(failure)));
-        } else if let Err(error) = self.take_up_run(key) {
-            let failure = Failure::new("States.Runtime", format!("The Map Run cannot go on: {error}"));
-            self.end_run(key, Err(failure));
+    /// Goes on with what comes before a run starts anything, one portion of each until the batch is full.
+    pub(super) fn begin_runs(&mut self) {
+        // How an execution of an earlier round was stopped is known when that is durable.
+        if !self.owed.is_empty() || self.owed_in > self.durable_batch {
+            return;
+        }
+        for _ in 0..self.beginning.len() {
+            if self.is_full() {
+                return;
+            }
+            let Some(key) = self.beginning.pop_front() else { return };
+            if let Err(error) = self.begin_run(key) {
+                self.end_run(key, Err(cannot_go_on(&error.to_string())));
+            }
         }
     }
 
-    /// Also takes up a run that was loaded, as its executions were.
-    pub(super) fn take_up_run(&mut self, key: RunKey) -> Result<(), Error> {
-        let Some(mut run) = self.map_runs.remove(&key) else { return Ok(()) };
-        // Counted again: the row may be older than the last end.
-        for counts in [&mut run.row.executions, &mut run.row.items] {
-            let total = if run.row.is_read { counts.total } else { 0 };
-            *counts = Counts { total, ..Counts::default() };
+    /// Reads the items, or goes on with what was made of them.
+    fn begin_run(&mut self, key: RunKey) -> Result<(), Error> {
+        let Some(run) = self.map_runs.get_mut(&key) else {
+            // If it was cancelled meanwhile, nobody waits for it, and this is refused.
+            self.apply(key.execution, InputKind::MapRunFinished(key.id, Err(cannot_go_on("it is not there any more"))));
+            return Ok(());
+        };
+        match run.stage {
+            Stage::New if run.row.is_read => run.take_up(key),
+            Stage::New => {
+                self.forget_inputs(key)?;
+                self.begin_reading(key);
+                return Ok(());
+            }
+            Stage::Reading(_) => {
+                self.read_on(key);
+                return Ok(());
+            }
+            Stage::TakingUp { .. } => {}
+            Stage::Open | Stage::Writing(_) => return Ok(()),
         }
-        if run.row.is_read {
-            let taken = self.take_up_children(key, &mut run);
-            self.map_runs.insert(key, run);
-            self.pumping.push_back(key);
-            return taken;
-        }
+        let mut run = self.map_runs.remove(&key).expect("INVARIANT: it was there a moment ago");
+        let is_over = self.take_up_some(key, &mut run);
         self.map_runs.insert(key, run);
-        self.forget_inputs(key)?;
-        self.begin_reading(key);
+        // The shard goes on after this batch.
+        self.changed_runs.insert(key);
+        match is_over? {
+            true => drop(self.pumping.insert(key)),
+            false => self.beginning.push_back(key),
+        }
         Ok(())
     }
 
@@ -159,71 +202,95 @@ impl Core {
     }
 
     fn begin_reading(&mut self, key: RunKey) {
+        let errand = self.errand(key);
         let Some(run) = self.map_runs.get_mut(&key) else { return };
-        run.reading = Some(Reading::new(&run.row.plan));
+        let mut reading = Reading::new(errand, &run.row.plan);
+        (run.row.executions, run.row.items) = Default::default();
         self.changed_runs.insert(key);
         match run.row.plan.source.clone() {
             Source::Items(items) => {
-                let items: Vec<Payload> =
-                    items.value().as_array().into_iter().flatten().cloned().map(Payload::from_value).collect();
-                self.items_came(key, &items, true);
+                let items = items.value().as_array().into_iter().flatten();
+                reading.rest = items.cloned().map(Payload::from_value).collect();
+                reading.is_last = true;
+                run.stage = Stage::Reading(reading);
+                self.read_on(key);
             }
             Source::Reader { resource, parameters, config, max_items } => {
-                self.acts.push(Act::ReadItems(key, ReadItems { resource, parameters, config, max_items }));
+                run.stage = Stage::Reading(reading);
+                self.acts.push(Act::ReadItems(errand, ReadItems { resource, parameters, config, max_items }));
             }
             Source::Unusable(failure) => self.end_run(key, Err(failure)),
         }
     }
 
-    /// Items that were read, durable when `reply` is called. False if nobody wants more of them.
+    /// The number is not one of an earlier term either.
+    fn errand(&self, run: RunKey) -> Errand {
+        Errand { run, number: self.entropy.next() }
+    }
+
+    /// Items that were read; `reply` is called when they are durable. False if nobody wants more of them.
     pub fn items_read(
         &mut self,
-        key: RunKey,
-        items: &[Payload],
+        errand: Errand,
+        items: Vec<Payload>,
         is_last: bool,
         reply: impl FnOnce(bool) + Send + 'static,
     ) {
         self.inputs += 1;
-        let is_wanted = self.map_runs.get(&key).is_some_and(|run| run.reading.is_some());
-        if is_wanted {
-            self.items_came(key, items, is_last);
+        let Some(reading) = self.reading_of(errand) else {
+            return self.acts.push(Act::Reply(Box::new(move || reply(false))));
+        };
+        reading.rest.extend(items);
+        reading.is_last = is_last;
+        reading.reply = Some(Box::new(reply));
+        self.read_on(errand.run);
+    }
+
+    fn reading_of(&mut self, errand: Errand) -> Option<&mut Reading> {
+        match &mut self.map_runs.get_mut(&errand.run)?.stage {
+            Stage::Reading(reading) if reading.errand == errand => Some(reading),
+            _ => None,
         }
-        self.acts.push(Act::Reply(Box::new(move || reply(is_wanted))));
     }
 
     /// The items cannot be read.
-    pub fn items_failed(&mut self, key: RunKey, failure: Failure) {
+    pub fn items_failed(&mut self, errand: Errand, failure: Failure) {
         self.inputs += 1;
-        if self.map_runs.get(&key).is_some_and(|run| run.reading.is_some()) {
-            self.end_run(key, Err(failure));
+        if self.reading_of(errand).is_some() {
+            self.end_run(errand.run, Err(failure));
         }
     }
 
-    fn items_came(&mut self, key: RunKey, items: &[Payload], is_last: bool) {
+    /// Makes inputs of items that came in, until the batch is full.
+    fn read_on(&mut self, key: RunKey) {
         let (now, entropy) = (self.now, self.entropy.next());
         let Some(active) = self.active.get(&key.execution) else { return };
         let Some(run) = self.map_runs.get_mut(&key) else { return };
-        let Some(reading) = &mut run.reading else { return };
+        let Stage::Reading(reading) = &mut run.stage else { return };
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
         let setting = Setting::new(definition, &active.about);
         let mut inputs = ItemInputs::new(&setting, &active.execution, key.id);
-        let mut failed = None;
-        for item in items {
-            match inputs.select(now, entropy.wrapping_add(u64::from(reading.items)), reading.items, item) {
-                Ok(input) => reading.push(input, &mut run.row, &mut run.inputs, key, &mut self.writes),
-                Err(failure) => {
-                    failed = Some(failure);
-                    break;
-                }
+        while self.dirty_bytes < BATCH_BYTES_MAX
+            && let Some(item) = reading.rest.pop_front()
+        {
+            let index = reading.items;
+            let input = inputs.select(now, entropy.wrapping_add(u64::from(index)), index, &item).and_then(|input| {
+                self.dirty_bytes += input.size();
+                reading.push(input, &mut run.row, &mut run.inputs, key, &mut self.writes)
+            });
+            if let Err(failure) = input {
+                return self.end_run(key, Err(failure));
             }
         }
-        self.dirty_bytes += items.iter().map(Payload::size).sum::<usize>();
-        if let Some(failure) = failed {
-            return self.end_run(key, Err(failure));
+        if !reading.rest.is_empty() {
+            return self.beginning.push_back(key);
         }
-        if is_last {
-            reading.finish(&mut run.row, &mut run.inputs, key, &mut self.writes);
-            run.reading = None;
+        let reply = reading.reply.take();
+        if reading.is_last {
+            if let Err(failure) = reading.finish(&mut run.row, &mut run.inputs, key, &mut self.writes) {
+                return self.end_run(key, Err(failure));
+            }
+            run.stage = Stage::Open;
             run.row.is_read = true;
             run.written_in = self.batch;
             if let Source::Items(items) = &mut run.row.plan.source {
@@ -233,17 +300,17 @@ impl Core {
             // Only as many as one chunk stay in memory; the rest is read again when its turn comes.
             run.forget_far_inputs();
             self.changed_runs.insert(key);
-            self.pumping.push_back(key);
+            self.pumping.insert(key);
         }
+        self.acts.extend(reply.map(|reply| Act::Reply(Box::new(move || reply(true)))));
     }
 
     /// Starts what may be started, of every run that has something to start, until the batch is full.
     pub(super) fn pump(&mut self) {
         while !self.is_full() {
-            let Some(key) = self.pumping.pop_front() else { return };
+            let Some(key) = self.pumping.pop_first() else { return };
             if let Err(error) = self.pump_run(key) {
-                let failure = Failure::new("States.Runtime", format!("The Map Run cannot go on: {error}"));
-                self.end_run(key, Err(failure));
+                self.end_run(key, Err(cannot_go_on(&error.to_string())));
             }
         }
     }
@@ -252,7 +319,7 @@ impl Core {
         loop {
             let is_full = self.is_full();
             let Some(run) = self.map_runs.get_mut(&key) else { return Ok(()) };
-            if run.reading.is_some() || run.is_writing {
+            if !matches!(run.stage, Stage::Open) {
                 return Ok(());
             }
             if run.row.is_exceeded() {
@@ -272,11 +339,11 @@ impl Core {
                 return Ok(());
             }
             if self.active.len() >= self.limits.open_executions_max {
-                self.starved.push(key);
+                self.starved.insert(key);
                 return Ok(());
             }
             if is_full {
-                self.pumping.push_front(key);
+                self.pumping.insert(key);
                 return Ok(());
             }
             self.changed_runs.insert(key);
@@ -286,7 +353,7 @@ impl Core {
             }
             if run.inputs.is_empty() {
                 if run.written_in > self.durable_batch {
-                    self.unreadable_yet.push(key);
+                    self.unreadable_yet.insert(key);
                     return Ok(());
                 }
                 run.inputs = load_inputs(&*self.store, key, run.next)?;
@@ -362,19 +429,21 @@ impl Core {
             run.keep(number, output);
         }
         self.changed_runs.insert(key);
-        if run.row.is_exceeded() {
+        // Before all are counted again nothing can be said of them together.
+        if run.row.is_exceeded() && matches!(run.stage, Stage::Open) {
             return self.end_run(key, Err(exceeded()));
         }
-        self.pumping.push_back(key);
+        self.pumping.insert(key);
     }
 
     /// Every execution is over: the results are the outcome.
     fn finish_run(&mut self, key: RunKey) {
+        let errand = self.errand(key);
         let Some(run) = self.map_runs.get_mut(&key) else { return };
         if let Some(writer) = run.row.plan.writer.clone() {
-            run.is_writing = true;
+            run.stage = Stage::Writing(errand);
             let (arn, counts) = (run.row.plan.arn.clone(), run.row.executions);
-            self.acts.push(Act::WriteResults(key, WriteResults { run: key, arn, counts, writer }));
+            self.acts.push(Act::WriteResults(errand, WriteResults { run: key, arn, counts, writer }));
             return;
         }
         run.row.executions.results_written = run.row.executions.succeeded;
@@ -387,14 +456,15 @@ impl Core {
     }
 
     /// The results are where the author wants them, or cannot be put there.
-    pub fn results_written(&mut self, key: RunKey, outcome: Result<Payload, Failure>) {
+    pub fn results_written(&mut self, errand: Errand, outcome: Result<Payload, Failure>) {
         self.inputs += 1;
-        let Some(run) = self.map_runs.get_mut(&key).filter(|run| run.is_writing) else { return };
+        let is_its = |run: &&mut MapRun| matches!(run.stage, Stage::Writing(writing) if writing == errand);
+        let Some(run) = self.map_runs.get_mut(&errand.run).filter(is_its) else { return };
         if outcome.is_ok() {
             run.row.executions.results_written = run.row.executions.total;
             run.row.items.results_written = run.row.items.total;
         }
-        self.end_run(key, outcome);
+        self.end_run(errand.run, outcome);
     }
 
     fn end_run(&mut self, key: RunKey, outcome: Result<Payload, Failure>) {
@@ -408,15 +478,27 @@ impl Core {
         self.close_run(RunKey { execution: id, id: run }, MapRunStatus::Aborted);
     }
 
-    /// The run is over; what still runs of it is stopped.
+    /// The run is over; what still runs of it is stopped, as soon as there is room for all of that.
     fn close_run(&mut self, key: RunKey, status: MapRunStatus) {
         let Some(mut run) = self.map_runs.remove(&key) else { return };
+        if matches!(run.stage, Stage::New) && run.row.is_read {
+            run.take_up(key);
+        }
+        // What cannot be read is not counted.
+        while matches!(run.stage, Stage::TakingUp { .. }) && self.take_up_some(key, &mut run).is_ok() {}
+        if let Stage::Reading(Reading { reply: Some(reply), .. }) = std::mem::replace(&mut run.stage, Stage::Open) {
+            self.acts.push(Act::Reply(Box::new(move || reply(false))));
+        }
         let mut running: Vec<ExecutionId> = run.running.keys().copied().collect();
         running.sort_unstable();
         for id in running {
             let items = self.active.get(&id).map_or(0, |active| u64::from(active.items));
             run.count(items, ExecutionStatus::Aborted, true);
-            self.apply(id, InputKind::Stop(Failure::default()));
+            let stop = InputKind::Stop(Failure::default());
+            match self.is_full() {
+                true => self.owed.push_back(Owed::Input(id, stop)),
+                false => drop(self.apply(id, stop)),
+            }
         }
         // What was to be redriven stays as it ended.
         while let Some(child) = run.next_to_redrive() {
@@ -448,7 +530,7 @@ impl Core {
         plan.tolerated_failure_count = update.tolerated_failure_count.or(plan.tolerated_failure_count);
         plan.tolerated_failure_percentage = update.tolerated_failure_percentage.or(plan.tolerated_failure_percentage);
         self.changed_runs.insert(key);
-        self.pumping.push_back(key);
+        self.pumping.insert(key);
         Ok(())
     }
 
@@ -468,36 +550,53 @@ impl Core {
         Ok(())
     }
 
-    fn take_up_children(&mut self, key: RunKey, run: &mut MapRun) -> Result<(), Error> {
-        const PAGE: usize = 1000;
-        let prefix = key.children();
-        let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
-        loop {
-            let page = self.store.scan(SPACE, &from..&to, Order::Ascending, PAGE)?;
-            for (row_key, value) in &page {
-                let number = map_run::number(row_key).ok_or_else(|| unreadable("a Map Run", &"a key is too short"))?;
-                let (id, round) = map_run::read_child(value)?;
+    /// An execution of a run was loaded: it counts as running.
+    pub(super) fn join_run(&mut self, id: ExecutionId) {
+        let Some(active) = self.active.get_mut(&id) else { return };
+        let Some(Parent::MapRun { execution, run, index }) = active.row.parent else { return };
+        let Some(run) = self.map_runs.get_mut(&RunKey { execution, id: run }) else { return };
+        active.items = items_of(&active.about.input, run.row.plan.batcher.is_some());
+        run.running.insert(id, index);
+        run.joined.insert(index);
+        run.count(u64::from(active.items), ExecutionStatus::Running, false);
+    }
+
+    /// Counts some executions of a run that was loaded. True when all are counted.
+    fn take_up_some(&mut self, key: RunKey, run: &mut MapRun) -> Result<bool, Error> {
+        const PAGE: usize = 200;
+        let from = match std::mem::replace(&mut run.stage, Stage::Open) {
+            Stage::TakingUp { from } => from,
+            other => {
+                run.stage = other;
+                return Ok(true);
+            }
+        };
+        let page = self.store.scan(SPACE, &from..&prefix_end(&key.children()), Order::Ascending, PAGE)?;
+        for (row_key, value) in &page {
+            let number = map_run::number(row_key).ok_or_else(|| unreadable("a Map Run", &"a key is too short"))?;
+            let (id, round) = map_run::read_child(value)?;
+            run.next = run.next.max(number + 1);
+            if !run.joined.contains(&number) {
                 self.take_up_child(run, number, id, round)?;
             }
-            match page.last() {
-                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
-                _ => return Ok(()),
-            }
         }
+        run.stage = match page.last() {
+            Some((key, _)) if page.len() == PAGE => Stage::TakingUp { from: [&key[..], &[0]].concat() },
+            _ => {
+                run.joined = HashSet::new();
+                Stage::Open
+            }
+        };
+        Ok(matches!(run.stage, Stage::Open))
     }
 
     fn take_up_child(&mut self, run: &mut MapRun, number: u32, id: ExecutionId, round: u32) -> Result<(), Error> {
-        run.next = run.next.max(number + 1);
-        let is_batch = run.row.plan.batcher.is_some();
-        if let Some(active) = self.active.get_mut(&id) {
-            active.items = items_of(&active.about.input, is_batch);
-            run.running.insert(id, number);
-            run.count(u64::from(active.items), ExecutionStatus::Running, false);
-            return Ok(());
-        }
         let reader = crate::reader::Reader::new(self.store.clone(), self.machines.clone());
         let row = reader.row(id)?;
-        let items = items_of(&reader.input(id)?, is_batch);
+        let items = match run.row.plan.batcher {
+            Some(_) => items_of(&reader.input(id)?, true),
+            None => 1,
+        };
         if row.status != ExecutionStatus::Succeeded && round < run.row.redrive_count {
             run.put_back(ToRedrive { number, id, items, status: row.status });
             return Ok(());
@@ -518,16 +617,26 @@ impl Core {
             self.start_child(key, child.number, input);
             return Ok(());
         }
-        let mut active = super::load(&*self.store, &self.machines, child.id)?;
-        let is_refused = not_redrivable(&active.row, active.execution.last_event, self.now).is_some()
-            || active.execution.unfinished.is_empty();
-        let map_runs = self.unfinished_runs(child.id, &active)?;
+        let loaded = super::load(&*self.store, &self.machines, child.id).and_then(|active| {
+            let map_runs = self.unfinished_runs(child.id, &active)?;
+            Ok((active, map_runs))
+        });
+        let is_redrivable = |active: &Active| {
+            not_redrivable(&active.row, active.execution.last_event, self.now).is_none()
+                && !active.execution.unfinished.is_empty()
+        };
+        let loaded = match loaded {
+            Ok(loaded) => Some(loaded).filter(|(active, _)| is_redrivable(active)),
+            // It has nothing to go on with: its history was too long, or an older version has written it.
+            Err(Error::Unreadable { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let run = self.map_runs.get_mut(&key).expect("INVARIANT: a run that redrives something is there");
-        if is_refused {
+        let Some((mut active, map_runs)) = loaded else {
             // It stays as it is, and counts.
             run.count(u64::from(child.items), child.status, false);
             return Ok(());
-        }
+        };
         run.running.insert(child.id, child.number);
         run.count(u64::from(child.items), ExecutionStatus::Running, false);
         let value = map_run::child_value(child.id, run.row.redrive_count);
@@ -554,6 +663,10 @@ fn labelled(run_arn: &str) -> Arc<str> {
     without_id.replacen(":mapRun:", ":stateMachine:", 1).into()
 }
 
+fn cannot_go_on(why: &str) -> Failure {
+    Failure::new("States.Runtime", format!("The Map Run cannot go on: {why}"))
+}
+
 fn exceeded() -> Failure {
     Failure::new("States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded")
 }
@@ -573,19 +686,27 @@ fn load_inputs(store: &dyn store::Store, key: RunKey, next: u32) -> Result<VecDe
 }
 
 impl MapRun {
-    fn new(row: MapRunRow) -> MapRun {
+    /// Its executions count again: the row may be older than the last end.
+    fn new(mut row: MapRunRow) -> MapRun {
+        for counts in [&mut row.executions, &mut row.items] {
+            *counts = Counts { total: counts.total, ..Counts::default() };
+        }
         MapRun {
             row,
-            reading: None,
+            stage: Stage::New,
             inputs: VecDeque::new(),
             next: 0,
             running: HashMap::new(),
+            joined: HashSet::new(),
             results: BTreeMap::new(),
             results_bytes: 0,
-            is_writing: false,
             written_in: 0,
             redriving: VecDeque::new(),
         }
+    }
+
+    fn take_up(&mut self, key: RunKey) {
+        self.stage = Stage::TakingUp { from: key.children() };
     }
 
     fn concurrency(&self) -> usize {
@@ -653,9 +774,18 @@ impl MapRun {
 }
 
 impl Reading {
-    fn new(plan: &StartMapRun) -> Reading {
-        let batching = Batching::new(plan.batcher.clone());
-        Reading { batching, items: 0, first: 0, chunk: Vec::new(), chunk_bytes: 0 }
+    fn new(errand: Errand, plan: &StartMapRun) -> Reading {
+        Reading {
+            errand,
+            rest: VecDeque::new(),
+            is_last: false,
+            reply: None,
+            batching: Batching::new(plan.batcher.clone()),
+            items: 0,
+            first: 0,
+            chunk: Vec::new(),
+            chunk_bytes: 0,
+        }
     }
 
     fn push(
@@ -665,19 +795,27 @@ impl Reading {
         ready: &mut VecDeque<ChildInput>,
         key: RunKey,
         writes: &mut Vec<Write>,
-    ) {
+    ) -> Result<(), Failure> {
         self.items += 1;
         row.items.total += 1;
-        if let Some(full) = self.batching.push(input) {
-            self.add(full, row, ready, key, writes);
+        match self.batching.push(input) {
+            Some(full) => self.add(full, row, ready, key, writes),
+            None => Ok(()),
         }
     }
 
-    fn finish(&mut self, row: &mut MapRunRow, ready: &mut VecDeque<ChildInput>, key: RunKey, writes: &mut Vec<Write>) {
+    fn finish(
+        &mut self,
+        row: &mut MapRunRow,
+        ready: &mut VecDeque<ChildInput>,
+        key: RunKey,
+        writes: &mut Vec<Write>,
+    ) -> Result<(), Failure> {
         if let Some(rest) = self.batching.take() {
-            self.add(rest, row, ready, key, writes);
+            self.add(rest, row, ready, key, writes)?;
         }
         self.flush(row, key, writes);
+        Ok(())
     }
 
     fn add(
@@ -687,7 +825,9 @@ impl Reading {
         ready: &mut VecDeque<ChildInput>,
         key: RunKey,
         writes: &mut Vec<Write>,
-    ) {
+    ) -> Result<(), Failure> {
+        // Deeper ones could be stored, but not be worked with.
+        interpreter::check_depth(&input.input, &row.state)?;
         row.executions.total += 1;
         self.chunk_bytes += input.input.size();
         // The first chunk is started from memory.
@@ -698,6 +838,7 @@ impl Reading {
         if self.chunk_bytes >= CHUNK_BYTES {
             self.flush(row, key, writes);
         }
+        Ok(())
     }
 
     fn flush(&mut self, row: &MapRunRow, key: RunKey, writes: &mut Vec<Write>) {

@@ -31,6 +31,9 @@ const PAUSE_MS: u64 = 50;
 const PASS_MS: u64 = 3_600_000;
 const FIRST_PASS_MS: u64 = 60_000;
 
+/// Until the store is asked again.
+const OWED_PAUSE_MS: u64 = 1000;
+
 pub(super) struct Sweep {
     /// When it goes on.
     at: Timestamp,
@@ -50,7 +53,9 @@ impl Core {
     pub fn next_wake(&self) -> Option<Timestamp> {
         let sweep =
             Some(self.sweep.at).filter(|_| !self.limits.is_volatile && self.sweep.written_in <= self.durable_batch);
-        self.next_timer().into_iter().chain(sweep).min()
+        // What could not be told because the store was not able to.
+        let owed = (!self.owed.is_empty()).then(|| self.now.after_ms(OWED_PAUSE_MS));
+        self.next_timer().into_iter().chain(sweep).chain(owed).min()
     }
 
     /// One go, if it is due.
@@ -61,7 +66,12 @@ impl Core {
         let pause_ms = match self.sweep_some() {
             Ok(false) => PAUSE_MS,
             Ok(true) => PASS_MS,
-            // A row that cannot be read stays, and the next pass meets it again. A store that fails fails the next commit.
+            // What cannot be read stays, and the next pass meets it again.
+            Err(Error::Unreadable { .. }) => {
+                self.sweep.from = ExecutionId(self.sweep.from.0 + 1);
+                PAUSE_MS
+            }
+            // A store that fails fails the next commit.
             Err(_) => PASS_MS,
         };
         if pause_ms == PASS_MS {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use engine::core::{Act, Core, Limits, Start, StartReply};
 use engine::{
-    Created, ExecutionId, ExecutionStatus, Machine, Machines, MapRunRow, MapRunStatus, NewMachine, Outcome, ReadItems,
-    Reader, RunKey, StartError, StopError, WriteResults,
+    Created, Errand, ExecutionId, ExecutionStatus, Machine, Machines, MapRunRow, MapRunStatus, NewMachine, Outcome,
+    ReadItems, Reader, StartError, StopError, WriteResults,
 };
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, RunTask, TaskId, Timestamp};
 use store::{Order, ShardId, Space, Store, commit_and_wait, prefix_end};
@@ -69,8 +69,8 @@ pub struct Bench {
     /// Tasks of activities that nobody has taken.
     pub offered: VecDeque<(ExecutionId, TaskId)>,
     /// Items that were asked for, and results that are to be written.
-    pub reads: VecDeque<(RunKey, ReadItems)>,
-    pub writes: VecDeque<(RunKey, WriteResults)>,
+    pub reads: VecDeque<(Errand, ReadItems)>,
+    pub writes: VecDeque<(Errand, WriteResults)>,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
@@ -176,7 +176,7 @@ impl Bench {
                 }
                 Act::Offer { id, task, .. } => self.offered.push_back((id, task)),
                 Act::Withdraw { id, task, .. } => self.offered.retain(|offered| *offered != (id, task)),
-                Act::TellParent { execution, task, end } => self.core.child_ended(execution, task, &end),
+                Act::TellParent { execution, task, end } => drop(self.core.child_ended(execution, task, &end)),
                 Act::StopChild { execution, task } => self.core.stop_child(execution, task),
                 Act::ReadItems(run, order) => self.reads.push_back((run, order)),
                 Act::WriteResults(run, order) => self.writes.push_back((run, order)),

@@ -17,7 +17,7 @@ use crate::command::{Batcher, Command, Source, StartMapRun, Writer};
 use crate::execution::{Execution, FrameId, MapRunId, MapRunWait, Timestamp, Wait};
 use crate::history::{EventKind, Failure};
 use crate::input::{Input, InputKind, Setting};
-use crate::io::{Known, whole};
+use crate::io::{Known, check_size, whole};
 use crate::payload::Payload;
 use crate::stepper::{Flow, Stepper};
 
@@ -174,7 +174,10 @@ fn batcher(step: &mut Stepper<'_>, id: FrameId, it: &ItemBatcher, input: &Payloa
     let batch_input = match &it.batch_input {
         None => None,
         Some(query) => {
-            Some(Payload::from_value(step.query(id, query, "ItemBatcher/BatchInput", input, Known::default())?))
+            let value = step.query(id, query, "ItemBatcher/BatchInput", input, Known::default())?;
+            let batch_input = Payload::from_value(value);
+            check_size(&batch_input, &step.state_of(id).name)?;
+            Some(batch_input)
         }
     };
     Ok(Batcher { max_items, max_bytes, batch_input })

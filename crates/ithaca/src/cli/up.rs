@@ -197,6 +197,7 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
         ("activities", &deployed.activities),
         ("functions", &deployed.functions),
         ("tables", &deployed.tables),
+        ("buckets", &deployed.buckets),
     ] {
         if !names.is_empty() {
             print_line!("  {kind:<15} {}", shorten(&names.join(", "), 90));

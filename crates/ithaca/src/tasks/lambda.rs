@@ -5,7 +5,7 @@ use aws_lambda::{Host, InvokeError, InvokeOptions, Outcome};
 use bytes::Bytes;
 use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{Failure, Payload};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{bad_parameters, required, unknown_outcome};
 
@@ -17,16 +17,9 @@ pub async fn function(host: &Host, arn: &str, input: &Payload) -> Result<Payload
 
 /// `lambda:invoke`: the members of Lambda's Invoke request as Parameters.
 pub async fn invoke_action(host: &Host, parameters: &Value) -> Result<Payload, Failure> {
-    let name = required(parameters, "FunctionName")?;
-    let name = match parameters["Qualifier"].as_str() {
-        Some(qualifier) => format!("{name}:{qualifier}"),
-        None => name.to_owned(),
-    };
-    let payload = parameters.get("Payload").map_or_else(Bytes::new, |payload| payload.to_string().into());
-    let client_context = parameters["ClientContext"].as_str().map(str::to_owned);
+    let (name, payload, options) = request(parameters)?;
     match parameters["InvocationType"].as_str() {
         None | Some("RequestResponse") => {
-            let options = InvokeOptions { client_context, ..InvokeOptions::default() };
             let (request_id, answer) = invoke(host, &name, payload, options).await?;
             Ok(with_metadata(200, &request_id, Some(answer.text())))
         }
@@ -43,6 +36,47 @@ pub async fn invoke_action(host: &Host, parameters: &Value) -> Result<Payload, F
             Err(bad_parameters(parameters, &why))
         }
     }
+}
+
+/// `aws-sdk:lambda:invoke`: the answer's payload stays text, and a function that fails is an answer like others.
+pub async fn invoke_by_sdk(host: &Host, parameters: &Value) -> Result<Payload, Failure> {
+    let (name, payload, options) = request(parameters)?;
+    match parameters["InvocationType"].as_str() {
+        None | Some("RequestResponse") => {
+            let invoked = host.invoke(&name, payload, options).await.map_err(|error| not_invoked(&error))?;
+            let (error, payload) = match invoked.outcome {
+                Outcome::Succeeded(payload) => (None, payload),
+                Outcome::FunctionError { payload, .. } => (Some("Unhandled"), payload),
+            };
+            let mut answer = json!({ "ExecutedVersion": "$LATEST" });
+            if let Some(error) = error {
+                answer["FunctionError"] = error.into();
+            }
+            answer["Payload"] = String::from_utf8_lossy(&payload).into();
+            answer["StatusCode"] = 200.into();
+            Ok(Payload::from_value(answer))
+        }
+        Some("Event") => {
+            host.invoke_event(&name, payload).await.map_err(|error| not_invoked(&error))?;
+            Ok(Payload::from_value(json!({ "StatusCode": 202 })))
+        }
+        Some(other) => {
+            let why = format!("InvocationType must be RequestResponse or Event, not {other}");
+            Err(bad_parameters(parameters, &why))
+        }
+    }
+}
+
+/// The function, its qualifier behind a colon; its event; and the rest.
+fn request(parameters: &Value) -> Result<(String, Bytes, InvokeOptions), Failure> {
+    let name = required(parameters, "FunctionName")?;
+    let name = match parameters["Qualifier"].as_str() {
+        Some(qualifier) => format!("{name}:{qualifier}"),
+        None => name.to_owned(),
+    };
+    let payload = parameters.get("Payload").map_or_else(Bytes::new, |payload| payload.to_string().into());
+    let client_context = parameters["ClientContext"].as_str().map(str::to_owned);
+    Ok((name, payload, InvokeOptions { client_context, ..InvokeOptions::default() }))
 }
 
 async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions) -> Result<(String, Payload), Failure> {

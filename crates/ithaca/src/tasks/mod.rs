@@ -42,6 +42,7 @@ pub use elsewhere::Elsewhere;
 
 use self::turns::Turns;
 use crate::front::Front;
+use sdk::Sdk;
 
 pub struct Tasks {
     shared: Arc<Shared>,
@@ -104,31 +105,68 @@ impl TaskRunner for Tasks {
     }
 }
 
-/// One attempt. The services of the table in [`json`] have a row there; the others are named here.
-async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
-    let Some((service, action)) = task.resource.call() else {
-        return match &task.resource {
-            Resource::Function { arn } => lambda::function(&shared.host, arn, &task.input).await.map(Answer::of),
-            // Activities are given to their workers by the engine.
-            other => Err(not_served(other.arn())),
-        };
-    };
-    let parameters = task.input.value();
-    match (service, action, task.resource.pattern()) {
-        ("states", "startExecution", _) => states::start_execution(shared, task, parent).await,
-        (_, _, Pattern::Sync | Pattern::Sync2) => Err(not_served(task.resource.arn())),
-        ("lambda", "invoke", _) => lambda::invoke_action(&shared.host, parameters).await.map(Answer::of),
-        ("apigateway", "invoke", _) => http::api_gateway(shared, parameters).await.map(Answer::of),
-        ("http", "invoke", _) => http::any(shared, parameters).await.map(Answer::of),
-        ("sns", "publish", _) => sns::publish(shared, parameters, sns::OPTIMIZED).await.map(Answer::of),
-        ("aws-sdk:sns", "publish", _) => sns::publish(shared, parameters, sns::SDK).await.map(Answer::of),
-        ("aws-sdk:s3", action, _) => s3::call(shared, action, parameters).await.map(Answer::of),
-        ("events", "putEvents", _) => json::put_events(shared, task).await.map(Answer::of),
-        _ => match json::find(service, action) {
-            Some(call) => call.run(shared, parameters).await.map(Answer::of),
-            None => Err(not_served(task.resource.arn())),
-        },
+/// What carries a resource out.
+enum Call {
+    StartExecution,
+    Lambda,
+    LambdaBySdk,
+    ApiGateway,
+    Http,
+    Publish(Sdk),
+    PutEvents,
+    S3(s3::Action),
+    Json(json::Call),
+}
+
+impl Call {
+    /// None if it is not served.
+    fn of(resource: &Resource) -> Option<Call> {
+        let (service, action) = resource.call()?;
+        let is_sync = matches!(resource.pattern(), Pattern::Sync | Pattern::Sync2);
+        match (service, action) {
+            ("states", "startExecution") => Some(Call::StartExecution),
+            _ if is_sync => None,
+            ("lambda", "invoke") => Some(Call::Lambda),
+            ("aws-sdk:lambda", "invoke") => Some(Call::LambdaBySdk),
+            ("apigateway", "invoke") => Some(Call::ApiGateway),
+            ("http", "invoke") => Some(Call::Http),
+            ("sns", "publish") => Some(Call::Publish(sns::OPTIMIZED)),
+            ("aws-sdk:sns", "publish") => Some(Call::Publish(sns::SDK)),
+            ("events", "putEvents") => Some(Call::PutEvents),
+            ("aws-sdk:s3", action) => s3::find(action).map(Call::S3),
+            _ => json::find(service, action).map(Call::Json),
+        }
     }
+}
+
+/// Whether tasks with this resource can be carried out.
+pub fn is_served(resource: &Resource) -> bool {
+    match resource {
+        Resource::Function { .. } | Resource::Activity { .. } => true,
+        Resource::Service { .. } => Call::of(resource).is_some(),
+    }
+}
+
+/// One attempt.
+async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
+    if let Resource::Function { arn } = &task.resource {
+        return lambda::function(&shared.host, arn, &task.input).await.map(Answer::of);
+    }
+    // Activities are given to their workers by the engine.
+    let call = Call::of(&task.resource).ok_or_else(|| not_served(task.resource.arn()))?;
+    let parameters = task.input.value();
+    let output = match call {
+        Call::StartExecution => return states::start_execution(shared, task, parent).await,
+        Call::Lambda => lambda::invoke_action(&shared.host, parameters).await,
+        Call::LambdaBySdk => lambda::invoke_by_sdk(&shared.host, parameters).await,
+        Call::ApiGateway => http::api_gateway(shared, parameters).await,
+        Call::Http => http::any(shared, parameters).await,
+        Call::Publish(sdk) => sns::publish(shared, parameters, sdk).await,
+        Call::PutEvents => json::put_events(shared, task).await,
+        Call::S3(action) => s3::call(shared, action, parameters).await,
+        Call::Json(call) => call.run(shared, parameters).await,
+    };
+    output.map(Answer::of)
 }
 
 impl Answer {
@@ -170,5 +208,46 @@ fn required<'p>(parameters: &'p Value, name: &str) -> Result<&'p str, Failure> {
         Value::String(text) => Ok(text),
         Value::Null => Err(bad_parameters(parameters, &format!("The field \"{name}\" is required but was missing"))),
         _ => Err(bad_parameters(parameters, &format!("The value for the field '{name}' must be a STRING"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources() {
+        let check = |service: &str, action: &str, pattern: Pattern, expect: bool| {
+            let action = format!("{action}{}", pattern.suffix());
+            let arn = format!("arn:aws:states:::{service}:{action}");
+            let resource =
+                Resource::Service { arn: arn.as_str().into(), service: service.into(), action: action.into(), pattern };
+            assert_eq!(is_served(&resource), expect, "{arn}");
+        };
+        let (once, sync, token) = (Pattern::RequestResponse, Pattern::Sync, Pattern::Callback);
+        for (service, action) in [
+            ("lambda", "invoke"),
+            ("states", "startExecution"),
+            ("sqs", "sendMessage"),
+            ("sns", "publish"),
+            ("events", "putEvents"),
+            ("dynamodb", "getItem"),
+            ("apigateway", "invoke"),
+            ("http", "invoke"),
+            ("aws-sdk:sfn", "sendTaskSuccess"),
+            ("aws-sdk:s3", "getObject"),
+            ("aws-sdk:lambda", "invoke"),
+        ] {
+            check(service, action, once, true);
+            check(service, action, token, true);
+            check(service, action, sync, service == "states");
+        }
+        check("states", "startExecution", Pattern::Sync2, true);
+        check("aws-sdk:ec2", "describeInstances", once, false);
+        check("aws-sdk:s3", "createBucket", once, false);
+        check("glue", "startJobRun", once, false);
+        assert!(
+            is_served(&Resource::Function { arn: "f".into() }) && is_served(&Resource::Activity { arn: "a".into() })
+        );
     }
 }

@@ -16,17 +16,19 @@ use objects::{Address, Entry, Error, Listing, ObjectStore};
 use serde_json::{Map, Value, json};
 
 use super::sdk::{Refusal, Sdk};
-use super::{Shared, bad_parameters, not_served, required};
+use super::{Shared, bad_parameters, required};
 
 const S3: Sdk = Sdk::Two("S3");
 
 /// A page of a listing, S3's own limit.
 const KEYS_MAX: usize = 1000;
 
-/// What an action does, and which members of its request it knows.
-type Action = fn(&dyn ObjectStore, &Value) -> Result<Value, Failure>;
+type Run = fn(&dyn ObjectStore, &Value) -> Result<Value, Failure>;
 
-const ACTIONS: &[(&str, Action, &[&str])] = &[
+/// Its name, what it does, and which members of its request it knows.
+pub type Action = &'static (&'static str, Run, &'static [&'static str]);
+
+const ACTIONS: &[(&str, Run, &[&str])] = &[
     ("getObject", get_object, &["VersionId"]),
     ("headObject", head_object, &["VersionId"]),
     ("putObject", put_object, &["Body", "ContentType"]),
@@ -36,11 +38,12 @@ const ACTIONS: &[(&str, Action, &[&str])] = &[
     ("listObjectsV2", list_objects_v2, &["Prefix", "StartAfter", "MaxKeys", "ContinuationToken"]),
 ];
 
-pub async fn call(shared: &Shared, action: &str, parameters: &Value) -> Result<Payload, Failure> {
-    let Some((_, run, knows)) = ACTIONS.iter().find(|(name, ..)| *name == action) else {
-        return Err(not_served(&format!("arn:aws:states:::aws-sdk:s3:{action}")));
-    };
-    check_members(action, parameters, knows)?;
+pub fn find(action: &str) -> Option<Action> {
+    ACTIONS.iter().find(|(name, ..)| *name == action)
+}
+
+pub async fn call(shared: &Shared, (name, run, knows): Action, parameters: &Value) -> Result<Payload, Failure> {
+    check_members(name, parameters, knows)?;
     let (store, parameters) = (Arc::clone(&shared.objects), parameters.clone());
     let done = shared.object_calls.run(move || run(&*store, &parameters)).await;
     let members = done.map_err(|error| S3.unreachable(&error.to_string()))??;
@@ -85,7 +88,7 @@ fn head(store: &dyn ObjectStore, address: &Address, size: u64) -> Result<Map<Str
     members.insert("AcceptRanges".into(), "bytes".into());
     members.insert("ContentLength".into(), size.into());
     members.insert("ContentType".into(), "binary/octet-stream".into());
-    if let Some(entry) = find(store, address)? {
+    if let Some(entry) = entry_of(store, address)? {
         members.insert("ETag".into(), entry.etag.into());
         members.insert("LastModified".into(), time::iso(entry.last_modified * 1000).into());
     }
@@ -94,7 +97,7 @@ fn head(store: &dyn ObjectStore, address: &Address, size: u64) -> Result<Map<Str
 }
 
 /// The entry of an object in the listing of its bucket.
-fn find(store: &dyn ObjectStore, address: &Address) -> Result<Option<Entry>, Failure> {
+fn entry_of(store: &dyn ObjectStore, address: &Address) -> Result<Option<Entry>, Failure> {
     let listing = Listing {
         bucket: address.bucket.clone(),
         prefix: address.key.clone(),
@@ -118,7 +121,7 @@ fn put_object(store: &dyn ObjectStore, parameters: &Value) -> Result<Value, Fail
     let mut members = Map::new();
     members.insert("ChecksumCRC32".into(), checksum.into());
     members.insert("ChecksumType".into(), "FULL_OBJECT".into());
-    if let Some(entry) = find(store, &address)? {
+    if let Some(entry) = entry_of(store, &address)? {
         members.insert("ETag".into(), entry.etag.into());
     }
     Ok(Value::Object(members))
@@ -152,7 +155,7 @@ fn copy_object(store: &dyn ObjectStore, parameters: &Value) -> Result<Value, Fai
         return Err(too_large());
     }
     store.put(&to, body.into(), "binary/octet-stream").map_err(|error| failure(&error))?;
-    let entry = find(store, &to)?;
+    let entry = entry_of(store, &to)?;
     let result =
         entry.map(|entry| json!({ "ETag": entry.etag, "LastModified": time::iso(entry.last_modified * 1000) }));
     Ok(json!({ "CopyObjectResult": result }))
@@ -262,7 +265,7 @@ mod tests {
         std::fs::create_dir_all(root.join("b")).unwrap();
         let store = objects::Folder::open(&root).unwrap();
         let check = |action: &str, parameters: Value, expect: Value| {
-            let (_, run, knows) = ACTIONS.iter().find(|(name, ..)| *name == action).unwrap();
+            let (_, run, knows) = find(action).unwrap();
             let done = check_members(action, &parameters, knows).and_then(|()| run(&store, &parameters));
             let mut shown = match done {
                 Ok(members) => members,

@@ -26,6 +26,11 @@ fn objects_are_files() {
     }
     assert_eq!(folder.get(&Address::new("b", "a")).map(drop).unwrap_err().code(), Some("NoSuchKey"));
     assert_eq!(get("deep/er/b"), "x");
+    for _ in 0..2 {
+        folder.create_bucket("new").unwrap();
+    }
+    folder.put(&Address::new("new", "k"), "x".into(), "").unwrap();
+    assert_eq!(folder.create_bucket("../out").unwrap_err().code(), Some("InvalidBucketName"));
     assert_eq!(folder.delete(&Address::new("c", "a")).unwrap_err().code(), Some("NoSuchBucket"));
 }
 

@@ -13,6 +13,7 @@ mod function;
 mod ignored;
 mod lambda_function;
 mod rest_api;
+mod s3_bucket;
 mod serverless_api;
 mod serverless_function;
 mod serverless_state_machine;
@@ -36,6 +37,7 @@ const TYPES: &[&[Type]] = &[
     &[
         dynamodb_table::TYPE,
         simple_table::TYPE,
+        s3_bucket::TYPE,
         lambda_function::TYPE,
         serverless_function::TYPE,
         activity::TYPE,

@@ -97,3 +97,15 @@ fn an_activity_is_its_name() {
     let outputs: Vec<&str> = plan.outputs.iter().map(|output| output.value.as_str()).collect();
     assert_eq!(outputs, [&*format!("{arn}pick"), "app-Pack"]);
 }
+
+#[test]
+fn a_bucket_has_no_capitals() {
+    let plan = plan_of(
+        "Resources:\n  Trips: { Type: AWS::S3::Bucket }\n  Named: { Type: AWS::S3::Bucket, Properties: { BucketName: my-trips } }\n\
+         Outputs:\n  A: { Value: !Ref Trips }\n  B: { Value: !GetAtt Named.Arn }\n",
+    );
+    let names: Vec<&str> = plan.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+    assert_eq!(names, ["app-trips", "my-trips"]);
+    let outputs: Vec<&str> = plan.outputs.iter().map(|output| output.value.as_str()).collect();
+    assert_eq!(outputs, ["app-trips", "arn:aws:s3:::my-trips"]);
+}
