@@ -365,6 +365,10 @@ mod tests {
         fn delete(&self, _address: &Address) -> Result<(), Error> {
             panic!("nothing is deleted")
         }
+
+        fn create_bucket(&self, bucket: &str) -> Result<(), Error> {
+            panic!("the bucket {bucket} is made")
+        }
     }
 
     #[test]
