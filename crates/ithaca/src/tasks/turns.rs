@@ -32,6 +32,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -44,13 +45,20 @@ mod tests {
         let runtime = runtime.max_blocking_threads(AT_ONCE_MAX + 1).enable_time().build().unwrap();
         runtime.block_on(async {
             let turns = Arc::new(Turns::new());
+            let asked = Arc::new(AtomicUsize::new(0));
             let (held, works): (Vec<_>, Vec<_>) = (0..2 * AT_ONCE_MAX)
                 .map(|_| {
-                    let (turns, (held, hangs)) = (turns.clone(), mpsc::channel::<()>());
-                    (held, tokio::spawn(async move { turns.run(move || drop(hangs.recv())).await }))
+                    let (turns, asked, (held, hangs)) = (turns.clone(), asked.clone(), mpsc::channel::<()>());
+                    let work = async move {
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        turns.run(move || drop(hangs.recv())).await
+                    };
+                    (held, tokio::spawn(work))
                 })
                 .unzip();
-            tokio::task::yield_now().await;
+            while asked.load(Ordering::Relaxed) < works.len() {
+                tokio::task::yield_now().await;
+            }
             let other = tokio::time::timeout(Duration::from_secs(60), spawn_blocking(|| 7)).await;
             drop(held);
             assert_eq!(other.expect("a thread is free").unwrap(), 7);
