@@ -12,7 +12,11 @@ fn describe(diagnostics: &[Diagnostic]) -> String {
 }
 
 fn found(text: &str) -> Vec<Diagnostic> {
-    match parse_as(text, MachineType::Standard) {
+    found_as(text, MachineType::Standard)
+}
+
+fn found_as(text: &str, machine: MachineType) -> Vec<Diagnostic> {
+    match parse_as(text, machine) {
         Ok(parsed) => parsed.warnings,
         Err(diagnostics) => diagnostics,
     }
@@ -519,6 +523,46 @@ fn parallel_and_map() {
         (format!(r#""Type":"Map","End":true,"Iterator":{block},"Label":"l","ItemReader":{{}}"#), &["warning ITHACA_INLINE_MAP /States/S/Label |", "warning ITHACA_INLINE_MAP /States/S/ItemReader |"]),
     ] {
         check_state(&fields, expected);
+    }
+}
+
+/// What only a Standard machine may have.
+#[test]
+fn express_machines() {
+    let map = |config: &str| {
+        format!(
+            r#""Type":"Map","ItemProcessor":{{"ProcessorConfig":{config},"StartAt":"B","States":{{"B":{{"Type":"Succeed"}}}}}}"#
+        )
+    };
+    let task = |resource: &str| {
+        format!(
+            r#""Type":"Task","Resource":"arn:aws:states:{resource}","Parameters":{{"FunctionName":"f","Payload.$":"$$.Task.Token"}}"#
+        )
+    };
+    for (fields, expected) in [
+        (map(r#"{"Mode":"INLINE"}"#), None),
+        (
+            map(r#"{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"}"#),
+            Some(
+                "/States/S/ItemProcessor/ProcessorConfig/Mode | Express state machine does not support Map state in 'DISTRIBUTED' mode",
+            ),
+        ),
+        (task("::lambda:invoke"), None),
+        (
+            task("::lambda:invoke.waitForTaskToken"),
+            Some(
+                "/States/S/Resource | Express state machine does not support '.waitForTaskToken' service integration ",
+            ),
+        ),
+        (
+            task("us-east-1:000000000000:activity:a"),
+            Some("/States/S/Resource | Express state machine does not support Activity ARN"),
+        ),
+    ] {
+        let text = format!(r#"{{"StartAt":"S","States":{{"S":{{{fields},"End":true}}}}}}"#);
+        check(&text, &[]);
+        let expected = expected.map(|expected| format!("SCHEMA_VALIDATION_FAILED {expected}")).unwrap_or_default();
+        assert_eq!(describe(&found_as(&text, MachineType::Express)), expected, "{text}");
     }
 }
 

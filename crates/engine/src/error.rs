@@ -18,8 +18,8 @@ pub enum StartError {
     MachineDoesNotExist,
     #[error("the state machine is being deleted")]
     MachineDeleting,
-    #[error("the state machine is not an Express one")]
-    NotExpress,
+    #[error("the type of the state machine does not allow this")]
+    OtherType,
     /// Same name, and closed or with another input.
     #[error("an execution of this name exists: {execution_arn}")]
     AlreadyExists { execution_arn: String },

@@ -59,7 +59,7 @@ impl Handle {
     }
 
     /// Starts an execution for a task that waits for its end: the same task gets the same execution, however often it
-    /// asks.
+    /// asks. Refused for an Express machine: what it has done is forgotten when it ends.
     pub async fn start_nested(
         &self,
         machine_arn: &str,
@@ -84,6 +84,9 @@ impl Handle {
         let machine = target.machine;
         if machine.is_deleting {
             return Err(StartError::MachineDeleting);
+        }
+        if parent.is_some() && target.revision.is_express {
+            return Err(StartError::OtherType);
         }
         let shard = match name {
             Some(name) => self.shard_of(machine.number, name),
@@ -116,7 +119,7 @@ impl Handle {
             return Err(StartError::MachineDeleting);
         }
         if !target.revision.is_express {
-            return Err(StartError::NotExpress);
+            return Err(StartError::OtherType);
         }
         let (ended, end) = oneshot::channel();
         let start = Start {

@@ -89,7 +89,8 @@ const RECORDS_PER_SCAN: usize = 64;
 /// Rows read at once while a filtered list is put together.
 const ROWS_PER_SCAN: usize = 500;
 
-/// Rows looked at, at most, for one page of a filtered list: no request reads the executions of years.
+/// Rows looked at, at most, for one page of a filtered list: no request reads the executions of years, or of a Map Run
+/// of millions.
 const ROWS_PER_PAGE: usize = 10_000;
 
 impl Reader {
@@ -158,7 +159,8 @@ impl Reader {
         Ok(runs)
     }
 
-    /// Executions of a Map Run from this number on, and the number to go on with.
+    /// Executions of a Map Run from this number on, and the number to go on with. A page may be short, or even empty,
+    /// though more follow.
     pub fn map_run_executions(
         &self,
         key: RunKey,
@@ -166,11 +168,15 @@ impl Reader {
         from: u32,
         limit: usize,
     ) -> Result<(Vec<Summary>, Option<u32>), Error> {
-        let mut found = Vec::new();
+        let (mut found, mut looked_at) = (Vec::new(), 0);
         let (mut low, high) = (key.child(from), prefix_end(&key.children()));
         loop {
             let rows = self.store.scan(map_run::SPACE, &low..&high, Order::Ascending, RECORDS_PER_SCAN)?;
             for (row_key, id) in &rows {
+                if looked_at == ROWS_PER_PAGE.max(limit) {
+                    return Ok((found, map_run::number(row_key)));
+                }
+                looked_at += 1;
                 let Some(summary) = self.summary(map_run::read_child(id)?.0)? else { continue };
                 if status.is_some_and(|status| status != summary.row.status) {
                     continue;
@@ -337,4 +343,55 @@ fn in_order(mut events: Vec<HistoryEvent>, order: Order, from: Option<u64>) -> V
 
 fn missing(id: ExecutionId, what: &str) -> Error {
     unreadable(&format!("execution {}", id.0), &format!("{what} is missing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use interpreter::Timestamp;
+    use store::{Batch, Memory, ShardId, Write, commit_and_wait};
+
+    use super::*;
+
+    /// A list of a Map Run that has hardly one of what is wanted ends its pages all the same.
+    #[test]
+    fn a_filtered_page_of_a_map_run_is_bounded() {
+        const CHILDREN: u32 = ROWS_PER_PAGE as u32 + 10;
+        let key = RunKey::read(&[1; 20]).unwrap();
+        let row = |number: u32| Row {
+            machine: 1,
+            revision: 1,
+            machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".into(),
+            name: number.to_string().into(),
+            status: if number == CHILDREN - 1 { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded },
+            started_at: Timestamp(0),
+            stopped_at: None,
+            trace_header: None,
+            version: None,
+            alias: None,
+            parent: None,
+            is_express: false,
+            redrive_count: 0,
+            redriven_at: None,
+        };
+        let put = |space, key, value| Write::Put { space, key, value };
+        let writes = (0..CHILDREN).flat_map(|number| {
+            let id = ExecutionId(u64::from(number));
+            [
+                put(map_run::SPACE, key.child(number), map_run::child_value(id, 0)),
+                put(Space::Executions, keys::execution(id), record::encode_row(&row(number))),
+            ]
+        });
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let epoch = store.take(ShardId(0)).unwrap();
+        commit_and_wait(&*store, Batch { shard: ShardId(0), epoch, writes: writes.collect() }).unwrap();
+        let reader = Reader::new(store.clone(), Arc::new(Machines::open(store).unwrap()));
+        let check = |status, from, limit, expect: (usize, Option<u32>)| {
+            let (found, next) = reader.map_run_executions(key, status, from, limit).unwrap();
+            assert_eq!((found.len(), next), expect, "{status:?} from {from}");
+        };
+        check(None, 0, 5, (5, Some(5)));
+        check(None, 0, usize::MAX, (CHILDREN as usize, None));
+        check(Some(ExecutionStatus::Failed), 0, 5, (0, Some(ROWS_PER_PAGE as u32)));
+        check(Some(ExecutionStatus::Failed), ROWS_PER_PAGE as u32, 5, (1, None));
+    }
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use interpreter::{Command, EventKind, Failure, InputKind, Payload, Rejected, TaskId, TimerId};
+use interpreter::{Command, EventKind, Failure, InputKind, Payload, Phase, Rejected, TaskId, TimerId};
 use support::{START, World};
 
 type Script<'s> = &'s [(&'s str, &'s [&'s str])];
@@ -571,6 +571,32 @@ fn a_task_times_out() {
     let retried = task(r#""TimeoutSeconds":5,"Retry":[{"ErrorEquals":["States.Timeout"]}],"End":true"#, "");
     let world = run(&retried, "{}", &[("A", &["@5500 ok 1", "@4000 ok 2"])]);
     assert_eq!(world.end(), "succeeded 2");
+}
+
+/// What keeps its parameters once it has started is asked for again after a crash.
+#[test]
+fn only_starts_of_executions_with_a_name_of_their_own_are_repeated() {
+    for (resource, parameters, expected) in [
+        ("lambda:invoke", r#""FunctionName":"f""#, false),
+        ("states:startExecution", r#""StateMachineArn":"m""#, true),
+        ("states:startExecution", r#""StateMachineArn":"m","Name":null"#, true),
+        ("states:startExecution", r#""StateMachineArn":"m","Name":"n""#, false),
+        ("states:startExecution.waitForTaskToken", r#""StateMachineArn":"m","Input.$":"$$.Task.Token""#, true),
+        ("states:startExecution.waitForTaskToken", r#""StateMachineArn":"m","Name.$":"$$.Execution.Name""#, false),
+        ("states:startExecution.sync", r#""StateMachineArn":"m","Name":"n""#, true),
+        ("states:startExecution.sync:2", r#""StateMachineArn":"m""#, true),
+    ] {
+        let state = format!(
+            r#""Type":"Task","Resource":"arn:aws:states:::{resource}","Parameters":{{{parameters}}},"End":true"#
+        );
+        let mut world = World::new(&alone(&state), "{}");
+        world.feed(InputKind::Start).unwrap();
+        let task = *world.tasks.keys().next().unwrap();
+        world.feed(InputKind::TaskStarted(task)).unwrap();
+        let (_, wait) = world.execution.task(task).unwrap();
+        let is_kept = matches!(wait.phase, Phase::Started { again: Some(_) });
+        assert_eq!(is_kept, expected, "{resource} of {parameters}");
+    }
 }
 
 #[test]

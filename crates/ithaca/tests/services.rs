@@ -106,6 +106,56 @@ fn executions_start_executions() {
     );
 }
 
+/// A task that asks again after a crash is answered with the execution it has started, though that has ended: here
+/// somebody else has started it, under the name that only the task gives.
+#[test]
+fn an_execution_that_was_started_and_has_ended_is_not_started_again() {
+    let (_scratch, ithaca) = up("services-again");
+    let client = ithaca.client();
+    let child = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true } } });
+    let child = client.create_machine("child", &child);
+    let activity = text(&client.states("CreateActivity", json!({ "name": "a" }))["activityArn"]);
+    let start = |next: Value| {
+        let parameters = json!({ "StateMachineArn": child });
+        let mut state =
+            json!({ "Type": "Task", "Resource": "arn:aws:states:::states:startExecution", "Parameters": parameters });
+        state.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
+        state
+    };
+    let parent = json!({
+        "StartAt": "First",
+        "States": {
+            "First": start(json!({ "Next": "Wait" })),
+            "Wait": { "Type": "Task", "Resource": activity, "Next": "Second" },
+            "Second": start(json!({ "End": true })),
+        },
+    });
+    let execution = client.start(&client.create_machine("parent", &parent), &json!({}));
+    let task = client.states("GetActivityTask", json!({ "activityArn": activity }));
+    let first: Value = serde_json::from_str(&text(&task["input"])).unwrap();
+    // EXECUTION-FRAME-ATTEMPT, and the activity's attempt lies between.
+    let first = text(&first["ExecutionArn"]);
+    let (prefix, attempt) = first.rsplit(':').next().unwrap().rsplit_once('-').unwrap();
+    let name = format!("{prefix}-{:x}", u64::from_str_radix(attempt, 16).unwrap() + 2);
+    let body = json!({ "stateMachineArn": child, "name": name, "input": r#"{"other":1}"# });
+    let earlier = client.states("StartExecution", body);
+    client.ended(&text(&earlier["executionArn"]));
+
+    client.states("SendTaskSuccess", json!({ "taskToken": task["taskToken"], "output": "{}" }));
+    let ended = client.ended(&execution);
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    let second: Value = serde_json::from_str(&text(&ended["output"])).unwrap();
+    assert_eq!(second["ExecutionArn"], earlier["executionArn"]);
+    let started_at = (earlier["startDate"].as_f64().unwrap() * 1000.0).round();
+    assert_eq!(second["StartDate"].as_f64(), Some(started_at));
+    assert_eq!(second["SdkHttpMetadata"]["HttpStatusCode"], 200);
+    assert_eq!(client.executions(&child).len(), 2);
+
+    // An author's own name may be anybody's.
+    let (error, _) = failed(&client, "states:startExecution", json!({ "StateMachineArn": child, "Name": name }));
+    assert_eq!(error, "StepFunctions.ExecutionAlreadyExistsException");
+}
+
 /// The process of the functions below; see `support::functions`. The one of the template answers a request. The other
 /// gives its token back before it answers, or while it does.
 #[test]

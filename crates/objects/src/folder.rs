@@ -8,6 +8,7 @@
 //! listing does not go through links to folders, so it ends.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,8 @@ const UNFINISHED: &str = ".ithaca-unfinished-";
 
 pub struct Folder {
     root: PathBuf,
+    /// Drawn when it is opened: what a killed process has left under the same process id is in nobody's way.
+    draw: u64,
 }
 
 impl Folder {
@@ -33,7 +36,7 @@ impl Folder {
     pub fn open(root: impl Into<PathBuf>) -> Result<Folder, Error> {
         let root = root.into();
         match fs::read_dir(&root) {
-            Ok(_) => Ok(Folder { root }),
+            Ok(_) => Ok(Folder { root, draw: RandomState::new().hash_one(std::process::id()) }),
             Err(error) => Err(disk("read the folder of objects", &root, error)),
         }
     }
@@ -88,9 +91,9 @@ impl ObjectStore for Folder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let path = self.path(address)?;
         let folder = path.parent().expect("a key is a path below its bucket");
-        fs::create_dir_all(folder).map_err(|error| disk("make the folder", folder, error))?;
+        make_synced(folder).map_err(|error| disk("make the folder", folder, error))?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let unfinished = folder.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
+        let unfinished = folder.join(format!("{UNFINISHED}{}-{:x}-{number}", std::process::id(), self.draw));
         let written = write_synced(&unfinished, &body)
             .and_then(|()| fs::rename(&unfinished, &path))
             .and_then(|()| File::open(folder)?.sync_all());
@@ -118,6 +121,21 @@ impl ObjectStore for Folder {
             Err(error) => Err(disk("delete", &path, error)),
         }
     }
+}
+
+/// Makes a folder of a bucket and those above it, each as durable as the file that it is for.
+fn make_synced(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.is_dir()).collect();
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            // Another writer was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made?,
+        }
+        let above = folder.parent().expect("a folder of a bucket is below it");
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn write_synced(path: &Path, body: &[u8]) -> io::Result<()> {

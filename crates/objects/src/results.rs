@@ -255,21 +255,38 @@ impl Writer {
 }
 
 /// The Map state's result when its writer has a `WriterConfig` and no place to write to: an array, or the lines as one
-/// string. The caller holds it against the limit of payloads.
-pub fn state_output<'a>(outcomes: impl Iterator<Item = Outcome<'a>>, config: &WriterConfig) -> Result<String, Error> {
-    let mut body = Vec::new();
-    for outcome in outcomes {
-        for result in results(&outcome, config.transformation)? {
-            append(&mut body, &result, config.output_type);
+/// string. It holds what it is made of: the caller holds that against the limit of payloads.
+pub struct StateOutput {
+    config: WriterConfig,
+    body: Vec<u8>,
+}
+
+impl StateOutput {
+    pub fn new(config: WriterConfig) -> StateOutput {
+        StateOutput { config, body: Vec::new() }
+    }
+
+    pub fn push(&mut self, outcome: &Outcome<'_>) -> Result<(), Error> {
+        for result in results(outcome, self.config.transformation)? {
+            append(&mut self.body, &result, self.config.output_type);
         }
+        Ok(())
     }
-    match config.output_type {
-        OutputType::Json if body.is_empty() => return Ok("[]".into()),
-        OutputType::Json => body.push(b']'),
-        OutputType::JsonLines => {}
+
+    /// The output has at least so many bytes.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
     }
-    let text = String::from_utf8(body).expect("results are texts");
-    Ok(if config.output_type == OutputType::Json { text } else { quoted(&text) })
+
+    pub fn finish(mut self) -> String {
+        match self.config.output_type {
+            OutputType::Json if self.body.is_empty() => return "[]".into(),
+            OutputType::Json => self.body.push(b']'),
+            OutputType::JsonLines => {}
+        }
+        let text = String::from_utf8(self.body).expect("results are texts");
+        if self.config.output_type == OutputType::Json { text } else { quoted(&text) }
+    }
 }
 
 fn folder(prefix: &str, map_run_arn: &str) -> String {
@@ -385,9 +402,12 @@ mod tests {
     #[test]
     fn outputs_of_a_state() {
         let check = |transformation, output_type, outputs: &[&str], expect: &str| {
-            let outcomes = outputs.iter().map(|output| outcome(Status::Succeeded, Some(output)));
-            let config = WriterConfig { transformation, output_type };
-            assert_eq!(state_output(outcomes, &config).unwrap(), expect);
+            let mut output = StateOutput::new(WriterConfig { transformation, output_type });
+            for given in outputs {
+                output.push(&outcome(Status::Succeeded, Some(given))).unwrap();
+            }
+            assert!(output.bytes() <= expect.len());
+            assert_eq!(output.finish(), expect);
         };
         use {OutputType::*, Transformation::*};
         check(None, Json, &["[1]"], &format!("[{SUCCESS}]"));

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::definition::{BlockId, Count, Distributed, Items, Map, Query, Tolerance};
 
+use super::MachineType;
 use super::distributed;
 use super::fields::Fields;
 use super::language::Language;
@@ -114,6 +115,11 @@ fn config(p: &mut Parser<'_>, processor: &Fields<'_>) -> Read<Option<bool>> {
     let mode = fields.word("Mode", &["INLINE", "DISTRIBUTED"], p.report);
     let execution_type = fields.word("ExecutionType", &["STANDARD", "EXPRESS"], p.report);
     match mode? {
+        Some("DISTRIBUTED") if p.machine == MachineType::Express => {
+            let message = "Express state machine does not support Map state in 'DISTRIBUTED' mode";
+            let help = "make the Map INLINE, or the state machine STANDARD: its Map may have Express executions";
+            Err(p.report.add(Problem::schema(&fields.at.key("Mode"), message).help(help)))
+        }
         Some("DISTRIBUTED") => {
             fields.require(&["ExecutionType"], p.report)?;
             Ok(Some(execution_type? == Some("EXPRESS")))

@@ -484,7 +484,6 @@ fn unreadable(error: std::io::Error) -> Error {
 
 fn failed(failure: Failure) -> Error {
     match failure {
-        Failure::NameTooLong { .. } => invalid(failure.to_string()),
         Failure::TooManyGroups => Error::client("LimitExceededException", failure.to_string()),
         Failure::File { .. } | Failure::Unreadable { .. } => Error::internal(failure.to_string()),
     }

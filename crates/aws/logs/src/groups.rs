@@ -5,8 +5,9 @@
 //!                               /states%2Ftravel%2F2026-01-01-10-00%2F6955b900.jsonl
 //! ```
 //!
-//! A name becomes a file's name by percent signs, so that no name leaves the folder. A group is bounded: its oldest
-//! streams make room, and those that its retention has outlived go too.
+//! A name becomes a file's name by percent signs, so that no name leaves the folder. One that would be too long is cut
+//! and told apart by a hash; a group's name stands in `group.json` anyway, and that of such a stream in its first line.
+//! A group is bounded: its oldest streams make room, and those that its retention has outlived go too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -42,8 +43,6 @@ pub enum Failure {
     File { what: &'static str, path: PathBuf, cause: io::Error },
     #[error("{} cannot be read: {why}", path.display())]
     Unreadable { path: PathBuf, why: String },
-    #[error("the name {name} is too long to be a file's name here")]
-    NameTooLong { name: String },
     #[error("there are {GROUPS_MAX} log groups, which is the most")]
     TooManyGroups,
 }
@@ -77,12 +76,24 @@ fn file<T>(what: &'static str, path: &Path, done: io::Result<T>) -> Result<T, Fa
     done.map_err(|cause| Failure::File { what, path: path.to_owned(), cause })
 }
 
-fn escaped(name: &str) -> Result<String, Failure> {
+/// The file's name of a group or a stream, without its ending.
+fn file_name(name: &str) -> String {
     let escaped = utf8_percent_encode(name, ESCAPED).to_string();
-    if escaped.len() > FILE_NAME_BYTES_MAX {
-        return Err(Failure::NameTooLong { name: name.to_owned() });
+    if escaped.len() <= FILE_NAME_BYTES_MAX {
+        return escaped;
     }
-    Ok(escaped)
+    // No other name has a `~` in its file's name.
+    let hash = format!("~{:016x}", fnv_1a(name));
+    format!("{}{hash}", &escaped[..FILE_NAME_BYTES_MAX - hash.len()])
+}
+
+fn is_cut(name: &str) -> bool {
+    utf8_percent_encode(name, ESCAPED).map(str::len).sum::<usize>() > FILE_NAME_BYTES_MAX
+}
+
+/// The 64 bits of FNV-1a: the same in every version, as file names must be.
+fn fnv_1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl Groups {
@@ -122,7 +133,7 @@ impl Groups {
         if self.groups.len() >= GROUPS_MAX {
             return Err(Failure::TooManyGroups);
         }
-        let folder = self.folder.join(escaped(name)?);
+        let folder = self.folder.join(file_name(name));
         if folder.join(GROUP_FILE).exists() {
             let why = "it is of a group that could not be opened: move it away to make this one".to_owned();
             return Err(Failure::Unreadable { path: folder, why });
@@ -195,8 +206,12 @@ impl Group {
             let Some(escaped) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(STREAM_ENDING)) else {
                 continue;
             };
-            let name = percent_decode_str(escaped).decode_utf8_lossy().into_owned();
-            streams.insert(name, file("reading", &path, Stream::open(&path))?);
+            let stream = file("reading", &path, Stream::open(&path))?;
+            let name = match &stream.long_name {
+                Some(name) => name.clone(),
+                None => percent_decode_str(escaped).decode_utf8_lossy().into_owned(),
+            };
+            streams.insert(name, stream);
         }
         Ok(Group { folder: folder.to_owned(), about, streams, current: HashMap::new() })
     }
@@ -232,10 +247,11 @@ impl Group {
                     0 => format!("{prefix}/{run:08x}"),
                     count => format!("{prefix}/{run:08x}-{count}"),
                 };
-                let path = self.folder.join(format!("{}{STREAM_ENDING}", escaped(&name)?));
+                let path = self.folder.join(format!("{}{STREAM_ENDING}", file_name(&name)));
                 self.make_room(now)?;
                 self.current.insert(prefix.to_owned(), (name.clone(), count));
-                self.streams.entry(name.clone()).or_insert_with(|| Stream::new(path, now));
+                let stream = self.streams.entry(name.clone()).or_insert_with(|| Stream::new(path, now));
+                stream.long_name = is_cut(&name).then(|| name.clone());
                 name
             }
         };
@@ -269,6 +285,35 @@ impl Group {
 mod tests {
     use super::*;
     use crate::stream::STREAM_BYTES_MAX;
+
+    /// Names of 80 letters, as machines may have, written and found by the next process.
+    #[test]
+    fn long_names() {
+        let folder = std::env::temp_dir().join(format!("aws-logs-names-{}", std::process::id()));
+        for letter in ["a", ".", "é", "寿", "🧳"] {
+            let group = format!("/aws/vendedlogs/states/{}", letter.repeat(80));
+            let streams = [1, 2].map(|hour| format!("states/{}/2026-01-01-0{hour}-00", letter.repeat(80)));
+            let mut groups = Groups::open(&folder, 0).unwrap();
+            groups.create(&group, 0).unwrap();
+            for (at, stream) in [(1, &streams[0]), (2, &streams[1]), (3, &streams[0])] {
+                assert!(groups.put(&group, stream, &[(at, "m")], at).unwrap());
+            }
+            groups.flush().unwrap();
+            let mut groups = Groups::open(&folder, 0).unwrap();
+            assert!(groups.unreadable.is_empty());
+            let group = groups.get_mut(&group).unwrap();
+            let found = group.streams.iter_mut().map(|(name, stream)| {
+                let events = stream.read(0).unwrap().into_iter().map(|placed| placed.event.timestamp);
+                (name.clone(), stream.first_event, stream.last_event, events.collect::<Vec<_>>())
+            });
+            let expect = [
+                (format!("{}/00000000", streams[0]), Some(1), Some(3), vec![1, 3]),
+                (format!("{}/00000000", streams[1]), Some(2), Some(2), vec![2]),
+            ];
+            assert_eq!(found.collect::<Vec<_>>(), expect);
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn full_streams_are_followed_and_the_oldest_make_room() {

@@ -32,8 +32,17 @@ pub struct Placed {
     pub event: Event,
 }
 
+/// The first line of a file whose name is too short for the stream's. It is no event, and passed over as such.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Heading {
+    log_stream_name: String,
+}
+
 pub struct Stream {
     path: PathBuf,
+    /// Its name, if the file's name does not hold it.
+    pub long_name: Option<String>,
     pub created_at: i64,
     pub first_event: Option<i64>,
     pub last_event: Option<i64>,
@@ -44,7 +53,16 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(path: PathBuf, created_at: i64) -> Stream {
-        Stream { path, created_at, first_event: None, last_event: None, last_ingestion: None, bytes: 0, writer: None }
+        Stream {
+            path,
+            long_name: None,
+            created_at,
+            first_event: None,
+            last_event: None,
+            last_ingestion: None,
+            bytes: 0,
+            writer: None,
+        }
     }
 
     /// A stream that an earlier run has left.
@@ -58,7 +76,9 @@ impl Stream {
         file.take(END_BYTES).read_to_end(&mut tail)?;
         let first = placed(&head, 0).into_iter().next().map(|placed| placed.event);
         let last = placed(&tail, 0).pop().map(|placed| placed.event);
+        let heading = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         Ok(Stream {
+            long_name: serde_json::from_slice(heading).ok().map(|heading: Heading| heading.log_stream_name),
             bytes,
             first_event: first.as_ref().map(|event| event.timestamp),
             last_event: last.as_ref().map(|event| event.timestamp),
@@ -90,12 +110,20 @@ impl Stream {
     fn writer(&mut self) -> io::Result<&mut BufWriter<File>> {
         if self.writer.is_none() {
             let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+            let is_empty = file.metadata()?.len() == 0;
             // What a crash has cut off must not run into the next line.
-            let is_cut = file.metadata()?.len() > 0 && !ends_with_newline(&self.path)?;
+            let is_cut = !is_empty && !ends_with_newline(&self.path)?;
             let mut writer = BufWriter::new(file);
             if is_cut {
                 writer.write_all(b"\n")?;
                 self.bytes += 1;
+            }
+            if let Some(name) = self.long_name.as_ref().filter(|_| is_empty) {
+                let heading = Heading { log_stream_name: name.clone() };
+                let mut line = serde_json::to_vec(&heading).expect("a name is plain data, which always serialises");
+                line.push(b'\n');
+                writer.write_all(&line)?;
+                self.bytes += line.len() as u64;
             }
             self.writer = Some(writer);
         }

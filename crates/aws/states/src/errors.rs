@@ -187,7 +187,7 @@ pub fn from_start(error: StartError, machine_arn: &str) -> Error {
     match error {
         StartError::MachineDoesNotExist => machine_does_not_exist(machine_arn),
         StartError::MachineDeleting => machine_deleting(machine_arn),
-        StartError::NotExpress => not_this_type(),
+        StartError::OtherType => not_this_type(),
         StartError::AlreadyExists { execution_arn } => execution_exists(&execution_arn),
         StartError::Throttled => throttled(),
         StartError::TooManyOpen => execution_limit(),

@@ -149,18 +149,26 @@ pub fn taken(step: &mut Stepper<'_>, id: TaskId, worker: Option<Arc<str>>) {
 }
 
 fn start(step: &mut Stepper<'_>, id: TaskId) {
-    let is_repeatable = is_repeatable(&definition(step, id.frame).resource);
+    let resource = &definition(step, id.frame).resource;
     let wait = open(step, id);
     let asked = std::mem::replace(&mut wait.phase, Phase::Started { again: None });
-    if let (Phase::Scheduled(parameters), true) = (asked, is_repeatable) {
+    if let Phase::Scheduled(parameters) = asked
+        && is_repeatable(resource, &parameters)
+    {
         wait.phase = Phase::Started { again: Some(parameters) };
     }
     heartbeat(step, id);
 }
 
-/// Does asking twice do no harm? A nested execution has a name that is used once.
-fn is_repeatable(resource: &Resource) -> bool {
+/// Does asking twice do no harm? An execution that is waited for knows the task that waits. One that is not has a name
+/// that is made from the task's and nobody else's, unless the author gives it another.
+fn is_repeatable(resource: &Resource, parameters: &Payload) -> bool {
+    let is_named = || ["Name", "name"].iter().any(|name| !parameters.value()[*name].is_null());
     resource.call() == Some(("states", "startExecution"))
+        && match resource.pattern() {
+            Pattern::Sync | Pattern::Sync2 => true,
+            Pattern::RequestResponse | Pattern::Callback => !is_named(),
+        }
 }
 
 /// The call that starts a longer work has its answer. Its outcome may be there already.

@@ -283,7 +283,7 @@ fn first_letter(name: &str, change: fn(char) -> char) -> String {
 }
 
 /// An error of the AWS JSON protocols. Its name may have a namespace before it and a URL behind it.
-fn refusal(answer: &Response) -> Refusal {
+pub fn refusal(answer: &Response) -> Refusal {
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let header = answer.headers().get("x-amzn-errortype").and_then(|name| name.to_str().ok());
     let name = body["__type"].as_str().or(body["code"].as_str()).or(header).unwrap_or("UnknownError");

@@ -1,7 +1,7 @@
 //! Items of distributed Maps out of objects, and results into objects.
 //!
-//! Reading and writing block, so each has a thread that may. Items go to the engine piece by piece, the next piece when
-//! the last one is durable: memory holds one piece, whatever the object is.
+//! Reading and writing block, so each has a thread that may, when its turn has come. Items go to the engine piece by
+//! piece, the next piece when the last one is durable: memory holds one piece, whatever the object is.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use engine::{ExecutionStatus, Items, ReadItems, Reader, WriteResults, Written};
 use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{Failure, Payload};
 use objects::items::{Action, ReaderConfig};
-use objects::results::{Destination, Outcome, Status, Writer, WriterConfig, state_output};
+use objects::results::{Destination, Outcome, StateOutput, Status, Writer, WriterConfig};
 use objects::{Error, ObjectStore};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -22,14 +22,16 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// Executions whose results are looked up at once.
 const RESULTS_PER_PAGE: usize = 1000;
 
-pub fn read(runtime: &Handle, store: Arc<dyn ObjectStore>, order: ReadItems, items: Items) {
-    let waiting = runtime.clone();
-    runtime.spawn_blocking(move || match feed(&waiting, store, &order, &items) {
+pub async fn read(shared: &Shared, order: ReadItems, items: Items) {
+    let (runtime, store) = (Handle::current(), shared.objects.clone());
+    let work = move || match feed(&runtime, store, &order, &items) {
         Ok(Some(last)) => items.end(last),
         // Nobody wants more: the Map Run is over, and has nothing to be told.
         Ok(None) => {}
         Err(error) => items.fail(Failure::new("States.ItemReaderFailed", error.to_string())),
-    });
+    };
+    // A panic has dropped what it was to answer with.
+    let _ = shared.object_streams.run(work).await;
 }
 
 /// Gives all items but the last piece, which is the answer; none if nobody wants it.
@@ -69,18 +71,18 @@ pub async fn write(shared: &Shared, order: WriteResults, written: Written) {
         Err(_) => return,
     };
     let store = shared.objects.clone();
-    let done = tokio::task::spawn_blocking(move || match results(&reader, store, &order) {
+    let work = move || match results(&reader, store, &order) {
         Ok(output) => written.succeed(Payload::from_checked_text(output)),
         Err(failure) => written.fail(failure),
-    });
+    };
     // A panic has dropped what it was to answer with.
-    let _ = done.await;
+    let _ = shared.object_streams.run(work).await;
 }
 
 fn results(reader: &Reader, store: Arc<dyn ObjectStore>, order: &WriteResults) -> Result<String, Failure> {
     let config = WriterConfig::parse(&Value::Object(order.writer.config.clone())).map_err(|error| failed(&error))?;
     if order.writer.resource.is_none() {
-        return inline(reader, order, &config);
+        return inline(config, |push| for_each(reader, order, push));
     }
     let destination = Destination::parse(order.writer.parameters.value()).map_err(|error| failed(&error))?;
     let mut writer = Writer::new(store, destination, config, &*order.arn);
@@ -88,19 +90,20 @@ fn results(reader: &Reader, store: Arc<dyn ObjectStore>, order: &WriteResults) -
     writer.finish().map_err(|error| failed(&error))
 }
 
-/// Without a place to write to, the results are the output of the state.
-fn inline(reader: &Reader, order: &WriteResults, config: &WriterConfig) -> Result<String, Failure> {
-    let mut all: Vec<Ended> = Vec::new();
-    let mut bytes = 0;
-    for_each(reader, order, |result| {
-        bytes += result.output.as_ref().map_or(0, Payload::size);
-        all.push(result);
-        match bytes > PAYLOAD_BYTES_MAX {
+/// Without a place to write to, the results are the output of the state. Memory holds no more of them than that may have.
+fn inline(
+    config: WriterConfig,
+    for_each: impl FnOnce(&mut dyn FnMut(Ended) -> Result<(), Failure>) -> Result<(), Failure>,
+) -> Result<String, Failure> {
+    let mut output = StateOutput::new(config);
+    for_each(&mut |result| {
+        output.push(&result.outcome()).map_err(|error| failed(&error))?;
+        match output.bytes() > PAYLOAD_BYTES_MAX {
             true => Err(too_large()),
             false => Ok(()),
         }
     })?;
-    state_output(all.iter().map(Ended::outcome), config).map_err(|error| failed(&error))
+    Ok(output.finish())
 }
 
 /// One execution of the Map Run.
@@ -181,4 +184,45 @@ fn failed(error: &Error) -> Failure {
 fn too_large() -> Failure {
     let cause = "The results of the Map Run are larger than a payload may be: write them to S3 with a Resource.";
     Failure::new("States.DataLimitExceeded", cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use objects::results::{OutputType, Transformation};
+
+    use super::*;
+
+    /// Of a thousand executions with large inputs no more are looked at than an output may hold.
+    #[test]
+    fn results_without_a_place_to_write_to_are_bounded() {
+        let large = Payload::from_checked_text(format!("\"{}\"", "x".repeat(100_000)));
+        let check = |status, transformation, expect: Result<usize, usize>| {
+            let mut looked_at = 0;
+            let config = WriterConfig { transformation, output_type: OutputType::Json };
+            let output = inline(config, |push| {
+                (0..1000).try_for_each(|_| {
+                    looked_at += 1;
+                    push(Ended {
+                        status,
+                        input: large.clone(),
+                        output: (status == Status::Succeeded).then(|| Payload::from_checked_text("1")),
+                        failure: Failure::default(),
+                        execution_arn: "arn:e".to_owned(),
+                        machine_arn: "arn:m".into(),
+                        started_at: 0,
+                        stopped_at: 0,
+                        redrive_count: 0,
+                    })
+                })
+            });
+            let told = output.map(|output| output.len()).map_err(|failure| {
+                assert_eq!(failure.error.as_deref(), Some("States.DataLimitExceeded"));
+                looked_at
+            });
+            assert_eq!(told, expect, "{status:?}");
+        };
+        check(Status::Failed, Transformation::None, Err(3));
+        check(Status::Succeeded, Transformation::None, Err(3));
+        check(Status::Succeeded, Transformation::Compact, Ok(2001));
+    }
 }

@@ -25,6 +25,7 @@ mod s3;
 mod sdk;
 mod sns;
 mod states;
+mod turns;
 
 use std::sync::{Arc, Weak};
 
@@ -39,6 +40,7 @@ use tokio::sync::SetOnce;
 
 pub use elsewhere::Elsewhere;
 
+use self::turns::Turns;
 use crate::front::Front;
 use sdk::Sdk;
 
@@ -51,6 +53,9 @@ pub struct Tasks {
 struct Shared {
     host: Host,
     objects: Arc<dyn ObjectStore>,
+    /// Of tasks, which are short, and of Map Runs, whose reading and writing may take hours: neither waits for the other.
+    object_calls: Turns,
+    object_streams: Turns,
     elsewhere: Elsewhere,
     /// Our own doors. They are opened after the engine, which hands tasks over as soon as it is there; and they are not
     /// kept, since they keep the engine.
@@ -66,7 +71,8 @@ struct Answer {
 
 impl Tasks {
     pub fn new(host: Host, objects: Arc<dyn ObjectStore>, elsewhere: Elsewhere, runtime: Handle) -> Arc<Tasks> {
-        let shared = Shared { host, objects, elsewhere, front: SetOnce::new() };
+        let (object_calls, object_streams) = (Turns::new(), Turns::new());
+        let shared = Shared { host, objects, object_calls, object_streams, elsewhere, front: SetOnce::new() };
         Arc::new(Tasks { shared: Arc::new(shared), runtime })
     }
 
@@ -89,7 +95,8 @@ impl TaskRunner for Tasks {
     }
 
     fn read_items(&self, order: ReadItems, items: Items) {
-        map::read(&self.runtime, self.shared.objects.clone(), order, items);
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { map::read(&shared, order, items).await });
     }
 
     fn write_results(&self, order: WriteResults, written: Written) {

@@ -45,7 +45,7 @@ pub fn find(action: &str) -> Option<Action> {
 pub async fn call(shared: &Shared, (name, run, knows): Action, parameters: &Value) -> Result<Payload, Failure> {
     check_members(name, parameters, knows)?;
     let (store, parameters) = (Arc::clone(&shared.objects), parameters.clone());
-    let done = tokio::task::spawn_blocking(move || run(&*store, &parameters)).await;
+    let done = shared.object_calls.run(move || run(&*store, &parameters)).await;
     let members = done.map_err(|error| S3.unreachable(&error.to_string()))??;
     Ok(Payload::from_value(members))
 }
@@ -141,12 +141,19 @@ fn copy_object(store: &dyn ObjectStore, parameters: &Value) -> Result<Value, Fai
         bad_parameters(parameters, "The value for the field 'CopySource' must be a bucket, a slash and a key")
     })?;
     let object = store.get(&Address::new(bucket, key)).map_err(|error| failure(&error))?;
+    let too_large = || {
+        bad_parameters(parameters, &format!("The object has more than the {COPIED_BYTES_MAX} bytes that Ithaca copies"))
+    };
     if object.size > COPIED_BYTES_MAX {
-        let why = format!("The object has {} bytes; Ithaca copies {COPIED_BYTES_MAX} at most", object.size);
-        return Err(bad_parameters(parameters, &why));
+        return Err(too_large());
     }
     let mut body = Vec::new();
-    object.body.take(COPIED_BYTES_MAX).read_to_end(&mut body).map_err(|error| S3.unreachable(&error.to_string()))?;
+    // An endpoint need not tell the size: one byte more than may be copied shows that there are too many.
+    let limit = COPIED_BYTES_MAX + 1;
+    object.body.take(limit).read_to_end(&mut body).map_err(|error| S3.unreachable(&error.to_string()))?;
+    if body.len() as u64 > COPIED_BYTES_MAX {
+        return Err(too_large());
+    }
     store.put(&to, body.into(), "binary/octet-stream").map_err(|error| failure(&error))?;
     let entry = entry_of(store, &to)?;
     let result =
@@ -337,5 +344,37 @@ mod tests {
             ]),
         );
         std::fs::remove_dir_all(&root).unwrap();
+    }
+
+    /// An endpoint that does not tell the size of its objects, which are larger than what is copied.
+    struct Endless;
+
+    impl ObjectStore for Endless {
+        fn get(&self, _address: &Address) -> Result<objects::Object, Error> {
+            Ok(objects::Object { size: 0, encoding: None, body: Box::new(std::io::repeat(0)) })
+        }
+
+        fn list(&self, _listing: &Listing) -> Result<objects::Entries, Error> {
+            Ok(Box::new(std::iter::empty()))
+        }
+
+        fn put(&self, _address: &Address, body: Bytes, _content_type: &str) -> Result<(), Error> {
+            panic!("{} bytes of a larger object are stored", body.len())
+        }
+
+        fn delete(&self, _address: &Address) -> Result<(), Error> {
+            panic!("nothing is deleted")
+        }
+
+        fn create_bucket(&self, bucket: &str) -> Result<(), Error> {
+            panic!("the bucket {bucket} is made")
+        }
+    }
+
+    #[test]
+    fn no_part_of_an_object_is_copied() {
+        let parameters = json!({ "Bucket": "b", "Key": "k", "CopySource": "b/large" });
+        let cause = copy_object(&Endless, &parameters).unwrap_err().cause.unwrap();
+        assert!(cause.contains("The object has more than the 67108864 bytes that Ithaca copies"), "{cause}");
     }
 }

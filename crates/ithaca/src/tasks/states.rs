@@ -1,15 +1,16 @@
 //! Executions that start executions: `states:startExecution` with all its patterns.
 //!
 //! What is started has a name that belongs to the attempt, unless the author gives one: so the same attempt that asks
-//! again finds what it has started.
+//! again after a crash finds what it has started, also when that has ended. An Express execution has no name that is used
+//! once: it may be started twice, which is what AWS promises of asynchronous ones, too ("at least once").
 
 use std::sync::Arc;
 
 use asl::definition::Pattern;
-use aws_protocol::json_1_0;
-use engine::{Parent, Task};
+use aws_protocol::{Response, json_1_0};
+use engine::{Parent, Task, execution_arn, split_machine_arn};
 use interpreter::Failure;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::json::{self, Call};
 use super::sdk::Refusal;
@@ -19,19 +20,40 @@ use crate::request_id;
 pub async fn start_execution(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
     let call = json::find("states", "startExecution").expect("INVARIANT: the table has a row for it");
     let parameters = task.input.value();
-    required(parameters, "StateMachineArn")?;
+    let machine_arn = required(parameters, "StateMachineArn")?;
     let mut body = call.body(parameters)?;
+    let is_named = body.contains_key("name");
     body.entry("name").or_insert_with(|| task.id.as_str().into());
     let (answer, is_waited_for) = match task.resource.pattern() {
         Pattern::Sync | Pattern::Sync2 => (nested(shared, &call, Value::Object(body), parent).await?, true),
-        Pattern::RequestResponse | Pattern::Callback => (call.send(shared, body).await?, false),
+        Pattern::RequestResponse | Pattern::Callback if is_named => (call.send(shared, body).await?, false),
+        Pattern::RequestResponse | Pattern::Callback => {
+            let own = execution_arn(split_machine_arn(machine_arn).0, &task.id);
+            (unawaited(shared, &call, body, own).await?, false)
+        }
     };
     let members = call.members(&answer)?;
     let child = members.get("ExecutionArn").and_then(Value::as_str).filter(|_| is_waited_for).map(Arc::from);
     Ok(Answer { output: call.output(members, &answer), child })
 }
 
-async fn nested(shared: &Shared, call: &Call, body: Value, parent: Parent) -> Result<aws_protocol::Response, Failure> {
+/// Starts an execution of a name that only this task gives. If there is one, the task has started it before a crash.
+async fn unawaited(shared: &Shared, call: &Call, body: Map<String, Value>, own: String) -> Result<Response, Failure> {
+    let answer = call.send(shared, body).await?;
+    if answer.status().is_success() || json::refusal(&answer).code != "ExecutionAlreadyExists" {
+        return Ok(answer);
+    }
+    let describe = json::find("aws-sdk:sfn", "describeExecution").expect("INVARIANT: the table has a row for it");
+    let found = describe.send(shared, Map::from_iter([("executionArn".to_owned(), own.into())])).await?;
+    match serde_json::from_slice::<Value>(found.body()) {
+        Ok(earlier) if found.status().is_success() => {
+            Ok(json_1_0(&json!({ "executionArn": earlier["executionArn"], "startDate": earlier["startDate"] })))
+        }
+        _ => Ok(answer),
+    }
+}
+
+async fn nested(shared: &Shared, call: &Call, body: Value, parent: Parent) -> Result<Response, Failure> {
     let started = shared.front().await?.states.start_nested(body, parent).await;
     let started = started.map_err(|error| {
         let refusal = Refusal {

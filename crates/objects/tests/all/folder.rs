@@ -34,6 +34,18 @@ fn objects_are_files() {
     assert_eq!(folder.delete(&Address::new("c", "a")).unwrap_err().code(), Some("NoSuchBucket"));
 }
 
+/// A process that was killed leaves what it had not finished, and in a container the next one has its id.
+#[test]
+fn what_a_killed_process_left_is_in_nobodys_way() {
+    let scratch = Scratch::of(&[("b/a", b"old")]);
+    for number in 0..1000 {
+        let left = format!("b/.ithaca-unfinished-{}-{number}", std::process::id());
+        std::fs::write(scratch.path().join(left), "le").unwrap();
+    }
+    scratch.folder().put(&Address::new("b", "a"), "new".into(), "text/plain").unwrap();
+    assert_eq!(std::fs::read_to_string(scratch.path().join("b/a")).unwrap(), "new");
+}
+
 #[test]
 fn refusals() {
     let scratch = Scratch::of(&[("b/a", b"x"), ("secret", b"s")]);

@@ -62,11 +62,9 @@ pub async fn run(states: &States, request: Request) -> Result<Value, Error> {
 
 /// `redriveStatus` of an execution, and the reason if it cannot be redriven.
 pub fn redrive(row: &Row, last_event: u64) -> (&'static str, Option<&'static str>) {
-    if row.parent_run().is_some() {
-        // What failed in a Map Run is redriven with it.
-        return ("REDRIVABLE_BY_MAP_RUN", None);
-    }
     match not_redrivable(row, last_event, now()) {
+        // What failed in a Map Run is redriven with it.
+        None if row.parent_run().is_some() => ("REDRIVABLE_BY_MAP_RUN", None),
         None => ("REDRIVABLE", None),
         refusal => ("NOT_REDRIVABLE", refusal),
     }

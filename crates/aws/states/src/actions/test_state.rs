@@ -5,8 +5,8 @@
 //!          ─> mock, context (held against the state and AWS's models) ─┼─> run (interpreter::step) ─> answer
 //! ```
 //!
-//! It is the interpreter's own code that runs, so a test tells what an execution would do. What is missing: `revealSecrets`
-//! and the data of HTTP tasks have nothing to tell of, because Ithaca makes no HTTP tasks.
+//! It is the interpreter's own code that runs, so a test tells what an execution would do. What is missing: the data of
+//! HTTP tasks, request and response, are not told, and so `revealSecrets` has nothing to reveal.
 
 mod answer;
 mod context;
