@@ -14,6 +14,9 @@ use interpreter::{About, Command, Execution, Input, InputKind, Payload, Setting,
 use store::testing::Scratch;
 use store::{Folder, Options, Sqlite, Store};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ARN: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:travel";
 
 /// Events of one execution of [`travel`]: start, five tasks of five, Succeed of two, end.

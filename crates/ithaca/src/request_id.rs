@@ -9,12 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 
-/// A UUID of version 4.
+/// The value of a header.
 pub fn new() -> HeaderValue {
+    HeaderValue::try_from(text()).expect("hexadecimal digits and hyphens make a valid header")
+}
+
+/// A UUID of version 4.
+pub fn text() -> String {
     let (high, low) = (random() & !0xf000 | 0x4000, random() & !(0b11 << 62) | (0b10 << 62));
     let [first, second, third] = [high >> 32, high >> 16 & 0xffff, high & 0xffff];
-    let text = format!("{first:08x}-{second:04x}-{third:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff);
-    HeaderValue::try_from(text).expect("hexadecimal digits and hyphens make a valid header")
+    format!("{first:08x}-{second:04x}-{third:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
 }
 
 fn random() -> u64 {

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 const ITHACA: &str = env!("CARGO_BIN_EXE_ithaca");
 
 /// The documents with commands for people to type.
-const MANUALS: &[&str] = &["README.md", "CONTRIBUTING.md", "examples/travel/README.md"];
+const MANUALS: &[&str] = &["README.md", "CONTRIBUTING.md", "examples/travel/README.md", "examples/checkout/README.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -87,8 +87,8 @@ fn every_resource_type_is_in_the_readme() {
 }
 
 #[test]
-fn the_example_is_valid() {
-    let output = ithaca(&["validate", "examples/travel"]);
+fn the_examples_are_valid() {
+    let output = ithaca(&["validate", "examples/travel", "examples/checkout"]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A UUID of version 4, in its text form.
-pub fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let [a, b] = [random(), random()];
     let (high, low) = (a & !0xf000 | 0x4000, b & !(0b11 << 62) | (0b10 << 62));
     format!(

@@ -55,7 +55,6 @@ pub use config::{Config, Guard, Limits, LogSink};
 pub use error::{Error, InvokeError, OpenError, Throttle};
 pub use function::{Architecture, Function, FunctionInfo};
 pub use host::Host;
-pub use ids::uuid;
 pub use job::{InvokeOptions, Invoked};
 pub use log::{LogLine, Source};
 pub use outcome::Outcome;

@@ -12,7 +12,7 @@ use http::Request;
 use interpreter::{Failure, Payload};
 use serde_json::{Map, Value};
 
-use super::sdk::{Refusal, Sdk, request_id};
+use super::sdk::{Refusal, Sdk, request_id_of};
 use super::{Shared, bad_parameters};
 
 /// A service.
@@ -293,7 +293,7 @@ fn refusal(answer: &Response) -> Refusal {
         code: name.to_owned(),
         message: message.map_or_else(|| String::from_utf8_lossy(answer.body()).into_owned(), str::to_owned),
         status: answer.status().as_u16(),
-        request_id: request_id(answer.headers()),
+        request_id: request_id_of(answer.headers()),
         extended_request_id: None,
     }
 }

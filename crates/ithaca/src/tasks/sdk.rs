@@ -14,6 +14,8 @@ use http::HeaderMap;
 use interpreter::{Failure, Payload};
 use serde_json::{Map, Value, json};
 
+use crate::request_id;
+
 /// Which SDK calls a service, under which names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sdk {
@@ -97,7 +99,7 @@ impl Sdk {
     pub fn output(self, mut members: Map<String, Value>, answer: &Response) -> Payload {
         if let Sdk::One { .. } = self {
             members.insert("SdkHttpMetadata".into(), http_metadata(answer));
-            members.insert("SdkResponseMetadata".into(), json!({ "RequestId": request_id(answer.headers()) }));
+            members.insert("SdkResponseMetadata".into(), json!({ "RequestId": request_id_of(answer.headers()) }));
         }
         members.sort_keys();
         Payload::from_value(Value::Object(members))
@@ -144,9 +146,9 @@ fn spelled(name: &str) -> String {
 }
 
 /// What the service called the request, or what we call it.
-pub fn request_id(headers: &HeaderMap) -> String {
+pub fn request_id_of(headers: &HeaderMap) -> String {
     let named = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| headers.get(*name));
-    named.and_then(|id| id.to_str().ok()).map_or_else(aws_lambda::uuid, str::to_owned)
+    named.and_then(|id| id.to_str().ok()).map_or_else(request_id::text, str::to_owned)
 }
 
 #[cfg(test)]

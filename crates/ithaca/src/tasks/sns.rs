@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::json::as_text;
-use super::sdk::{Refusal, Sdk, request_id};
+use super::sdk::{Refusal, Sdk, request_id_of};
 use super::{Shared, bad_parameters};
 
 pub const OPTIMIZED: Sdk = Sdk::One { prefix: "SNS", client: "AmazonSNS" };
@@ -75,7 +75,7 @@ fn refusal(answer: &Response, text: &str) -> Refusal {
         code: code.unwrap_or_else(|| "UnknownError".into()),
         message: message.unwrap_or_else(|| text.to_owned()),
         status: answer.status().as_u16(),
-        request_id: about.and_then(|[id]| id).unwrap_or_else(|| request_id(answer.headers())),
+        request_id: about.and_then(|[id]| id).unwrap_or_else(|| request_id_of(answer.headers())),
         extended_request_id: None,
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::json::{self, Call};
 use super::sdk::Refusal;
 use super::{Answer, Shared, required};
+use crate::request_id;
 
 pub async fn start_execution(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
     let call = json::find("states", "startExecution").expect("INVARIANT: the table has a row for it");
@@ -37,7 +38,7 @@ async fn nested(shared: &Shared, call: &Call, body: Value, parent: Parent) -> Re
             code: error.name.to_owned(),
             message: error.message,
             status: error.status.as_u16(),
-            request_id: aws_lambda::uuid(),
+            request_id: request_id::text(),
             extended_request_id: None,
         };
         call.sdk.failure(&refusal, &[])

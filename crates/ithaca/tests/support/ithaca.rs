@@ -231,6 +231,7 @@ impl Drop for Killed {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env_remove("ITHACA_ENDPOINT").env("NO_COLOR", "1");
+    command.env("CARGO_TARGET_DIR", super::examples::target());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
             command.env_remove(name);

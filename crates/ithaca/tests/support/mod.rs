@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Each test file is a program of its own that uses a part of this.
 
 pub mod client;
+pub mod examples;
 pub mod functions;
 pub mod history;
 pub mod http;

@@ -1,8 +1,6 @@
 //! The travel saga as the article has it: run types, states, rows. Facts of the article, not of the example's code.
 
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::Once;
 
 use serde_json::{Value, json};
 
@@ -48,18 +46,12 @@ impl RunType {
 
 /// The folder of the example.
 pub fn example() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/travel"))
+    super::examples::folder("travel")
 }
 
-/// The folder of the example, once its functions are built: `up` finds them ready, also where they never were built
-/// before, which takes minutes and would be no time to wait for a server.
+/// The folder of the example, once its functions are built.
 pub fn built_example() -> PathBuf {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let cargo = Command::new("cargo").args(["build", "--release", "--bins"]).current_dir(example()).status();
-        assert!(cargo.expect("cargo is there").success(), "the functions of the example could not be built");
-    });
-    example()
+    super::examples::built("travel")
 }
 
 /// The execution's input.
