@@ -1022,9 +1022,14 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let row = store.get(Space::Executions, &keys::execution(id))?;
     let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
     let (from, to) = (keys::record(id, 0), keys::record(id, u32::MAX));
-    let first = store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?;
     let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
     let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
+    let first = match *key == *from {
+        true => last.clone(),
+        false => {
+            store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?
+        }
+    };
     let execution =
         record::decode_snapshot(&last)?.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
     let seq = keys::record_seq(&key).ok_or_else(|| unreadable(&what(), &"a record's key is too short"))? + 1;
