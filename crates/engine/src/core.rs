@@ -1106,9 +1106,14 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let row = store.get(Space::Executions, &keys::execution(id))?;
     let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
     let (from, to) = (keys::record(id, 0), keys::record(id, u32::MAX));
-    let first = store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?;
     let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
     let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
+    let first = match *key == *from {
+        true => last.clone(),
+        false => {
+            store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?
+        }
+    };
     let mut snapshot = record::decode_snapshot(&last)?;
     let is_apart = snapshot.is_none();
     if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {

@@ -550,6 +550,10 @@ impl<'a> Stepper<'a> {
     ) -> FrameId {
         let id = FrameId(self.execution.next_frame);
         self.execution.next_frame += 1;
+        if self.execution.frames.is_empty() {
+            // Most executions have one frame, and many wait long with it: no room for three more.
+            self.execution.frames.reserve_exact(1);
+        }
         // INVARIANT: frames are ascending by id, because ids only grow.
         self.execution.frames.push(Frame {
             id,
