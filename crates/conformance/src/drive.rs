@@ -170,7 +170,7 @@ impl Drive<'_, '_, '_> {
         match act {
             Act::Reply(reply) => reply(),
             // What a Map Run's executions asked for was not recorded: they get their input back.
-            Act::Run { id, execution_arn, task } if execution_arn.contains('/') => {
+            Act::Run { id, execution_arn, task, .. } if execution_arn.contains('/') => {
                 let outcome = engine::Outcome::Done(Ok(task.input.clone()));
                 self.answers.push_back(Answer::Runner(id, task.task, outcome));
             }

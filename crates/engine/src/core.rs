@@ -96,6 +96,7 @@ pub enum Act {
     Run {
         id: ExecutionId,
         execution_arn: Arc<str>,
+        trace_header: Option<Arc<str>>,
         task: RunTask,
     },
     /// An activity's task is there to be taken by a worker.
@@ -431,7 +432,8 @@ impl Core {
                         let execution_arn = active.about.execution_arn.clone();
                         let run = run_task(active, task, frame.state, wait, input);
                         self.running_tasks.insert((id, task));
-                        self.acts.push(Act::Run { id, execution_arn, task: run });
+                        let trace_header = active.row.trace_header.clone();
+                        self.acts.push(Act::Run { id, execution_arn, trace_header, task: run });
                     }
                     // A worker has it, and its token.
                     Phase::Started { .. } if is_activity(active, frame) => {}
@@ -788,7 +790,8 @@ impl Core {
             if active.execution.task(task.task).is_some() {
                 self.running_tasks.insert((id, task.task));
                 let execution_arn = active.about.execution_arn.clone();
-                self.acts.push(Act::Run { id, execution_arn, task });
+                let trace_header = active.row.trace_header.clone();
+                self.acts.push(Act::Run { id, execution_arn, trace_header, task });
             }
         }
     }

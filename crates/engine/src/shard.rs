@@ -331,10 +331,10 @@ impl Shard {
         for act in acts {
             match act {
                 Act::Reply(reply) => reply(),
-                Act::Run { id, execution_arn, task } => {
+                Act::Run { id, execution_arn, trace_header, task } => {
                     let completion =
                         Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
-                    self.runner.run(Task::of(id, execution_arn, task), completion);
+                    self.runner.run(Task::of(id, execution_arn, trace_header, task), completion);
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
                 Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),

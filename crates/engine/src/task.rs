@@ -18,6 +18,8 @@ use crate::shard::Message;
 /// One attempt, handed over once: its Started event is durable.
 pub struct Task {
     pub execution_arn: Arc<str>,
+    /// `X-Amzn-Trace-Id`, as whoever started the execution gave it.
+    pub trace_header: Option<Arc<str>>,
     pub state: Arc<str>,
     pub resource: Resource,
     pub input: Payload,
@@ -30,9 +32,15 @@ pub struct Task {
 }
 
 impl Task {
-    pub(crate) fn of(execution: ExecutionId, execution_arn: Arc<str>, task: RunTask) -> Task {
+    pub(crate) fn of(
+        execution: ExecutionId,
+        execution_arn: Arc<str>,
+        trace_header: Option<Arc<str>>,
+        task: RunTask,
+    ) -> Task {
         Task {
             execution_arn,
+            trace_header,
             state: task.state,
             resource: task.resource,
             input: task.input,
@@ -139,7 +147,7 @@ pub(crate) fn run_alone(
     // Names that are made from the task's are to be nobody else's.
     let execution = ExecutionId(BuildHasherDefault::<DefaultHasher>::default().hash_one(&execution_arn));
     let completion = Completion { shard, execution, task: task.task, answered: false };
-    runner.run(Task::of(execution, execution_arn, task), completion);
+    runner.run(Task::of(execution, execution_arn, None, task), completion);
     let until = Instant::now() + patience;
     loop {
         let left = until.saturating_duration_since(Instant::now());

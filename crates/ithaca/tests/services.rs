@@ -167,7 +167,11 @@ fn function() {
             let answer = json!({ "statusCode": 200, "headers": headers, "body": "{\"booked\":true}" });
             return answer.to_string().into();
         }
-        let event: Value = serde_json::from_slice(&event).unwrap();
+        let trace = event.header("lambda-runtime-trace-id").unwrap_or_default();
+        let event = event.json();
+        if event.get("trace").is_some() {
+            return json!(trace).to_string().into();
+        }
         if event.get("plain").is_some() {
             return event.to_string().into();
         }
@@ -199,6 +203,16 @@ fn functions_give_tokens_back() {
     let answer =
         call(&client, "aws-sdk:lambda:invoke", json!({ "FunctionName": "approve", "Payload": { "plain": 1 } }));
     assert_eq!(answer, json!({ "ExecutedVersion": "$LATEST", "Payload": "{\"plain\":1}", "StatusCode": 200 }));
+    let parameters = json!({ "FunctionName": "approve", "Payload": { "trace": 1 } });
+    let machine = client.create_machine(&name(), &task("lambda:invoke", parameters));
+    for header in ["Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "not\na header"] {
+        let start = json!({ "stateMachineArn": machine, "traceHeader": header });
+        let ended = client.ended(&text(&client.states("StartExecution", start)["executionArn"]));
+        let output: Value = serde_json::from_str(&text(&ended["output"])).unwrap();
+        let trace = text(&output["Payload"]);
+        assert_eq!(trace == header, header.starts_with("Root"), "{trace}");
+        assert!(trace.starts_with("Root=1-"), "{trace}");
+    }
     let none = json!({ "FunctionName": "none" });
     assert_eq!(failed(&client, "aws-sdk:lambda:invoke", none).0, "Lambda.ResourceNotFoundException");
     let error = failed(&client, "lambda:invoke.waitForTaskToken", json!({ "FunctionName": "none", "Payload": {} })).0;

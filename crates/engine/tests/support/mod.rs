@@ -179,7 +179,7 @@ impl Bench {
         for act in acts {
             match act {
                 Act::Reply(reply) => reply(),
-                Act::Run { id, execution_arn, task } => {
+                Act::Run { id, execution_arn, task, .. } => {
                     let mut handed = self.handed.lock().unwrap();
                     let first = handed.insert((execution_arn.clone(), task.task));
                     let is_repeatable = task.resource.call() == Some(("states", "startExecution"));

@@ -150,15 +150,15 @@ pub fn is_served(resource: &Resource) -> bool {
 /// One attempt.
 async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
     if let Resource::Function { arn } = &task.resource {
-        return lambda::function(&shared.host, arn, &task.input).await.map(Answer::of);
+        return lambda::function(&shared.host, arn, task).await.map(Answer::of);
     }
     // Activities are given to their workers by the engine.
     let call = Call::of(&task.resource).ok_or_else(|| not_served(task.resource.arn()))?;
     let parameters = task.input.value();
     let output = match call {
         Call::StartExecution => return states::start_execution(shared, task, parent).await,
-        Call::Lambda => lambda::invoke_action(&shared.host, parameters).await,
-        Call::LambdaBySdk => lambda::invoke_by_sdk(&shared.host, parameters).await,
+        Call::Lambda => lambda::invoke_action(&shared.host, task).await,
+        Call::LambdaBySdk => lambda::invoke_by_sdk(&shared.host, task).await,
         Call::ApiGateway => http::api_gateway(shared, parameters).await,
         Call::Http => http::any(shared, parameters).await,
         Call::Publish(sdk) => sns::publish(shared, parameters, sdk).await,

@@ -49,9 +49,9 @@ pub fn own_bootstrap() -> String {
     format!("#!/bin/sh\nexec '{}' --ignored --exact function --nocapture\n", program.display())
 }
 
-/// Speaks the Runtime API until the host ends the process: `answer` gets the function's name and the event. Does nothing
+/// Speaks the Runtime API until the host ends the process: `answer` gets the function's name and the event as it came. Does nothing
 /// in a process that is not a function's.
-pub fn serve(answer: impl Fn(&str, Vec<u8>) -> Vec<u8>) {
+pub fn serve(answer: impl Fn(&str, &http::Answer) -> Vec<u8>) {
     let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
     let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap();
     loop {
@@ -61,6 +61,6 @@ pub fn serve(answer: impl Fn(&str, Vec<u8>) -> Vec<u8>) {
             event.header("lambda-runtime-aws-request-id").expect("an event has an id")
         );
         // Whether the host takes the answer is what the tests are about.
-        http::send(&api, "POST", &path, &[], &answer(&name, event.body)).unwrap();
+        http::send(&api, "POST", &path, &[], &answer(&name, &event)).unwrap();
     }
 }
