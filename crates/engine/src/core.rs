@@ -687,21 +687,28 @@ impl Core {
         while !self.is_full()
             && let Some(owed) = self.owed.pop_front()
         {
-            let is_told = match owed {
-                Owed::Input(id, kind) => self.apply(id, kind),
+            self.inputs += 1;
+            match owed {
+                Owed::Input(id, kind) => {
+                    self.apply(id, kind);
+                    // One that has ended by itself did so in the batch that is on its way, at the latest, or in the open one.
+                    let ended_in = match self.active.get(&id) {
+                        Some(active) if active.is_dirty => self.batch,
+                        Some(_) => self.owed_in,
+                        None => self.batch - 1,
+                    };
+                    self.owed_in = self.owed_in.max(ended_in);
+                }
                 Owed::EndOfChild(id, task, child) => match self.end_of_child(&child) {
-                    Ok(Some(end)) => self.child_ended(id, task, &end),
-                    Ok(None) => false,
+                    Ok(Some(end)) => drop(self.child_ended(id, task, &end)),
+                    Ok(None) => {}
                     Err(Error::Unreadable { what, why }) => {
                         let failure = Failure::new("States.Runtime", format!("{what} cannot be read: {why}"));
-                        self.apply(id, InputKind::TaskAnswered(task, Err(failure)))
+                        self.apply(id, InputKind::TaskAnswered(task, Err(failure)));
                     }
                     // The store may be able to tell a little later.
                     Err(_) => return self.owed.push_front(Owed::EndOfChild(id, task, child)),
                 },
-            };
-            if is_told {
-                self.owed_in = self.batch;
             }
         }
     }
@@ -963,7 +970,10 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
 /// About how large the snapshot of an execution is.
 fn snapshot_bytes(execution: &Execution) -> usize {
     let of_frame = |frame: &Frame| {
+        let item = frame.item.as_ref().map_or(0, Payload::size);
         frame.input.size()
+            + item
+            + frame.variables.values().map(Payload::size).sum::<usize>()
             + match &frame.wait {
                 Wait::Map(map) => map.pending.iter().chain(map.results.iter().flatten()).map(Payload::size).sum(),
                 Wait::Parallel(branches) => branches.iter().map(branch_bytes).sum(),

@@ -121,6 +121,21 @@ fn what_a_selector_multiplies_comes_in_batches() {
 }
 
 #[test]
+fn what_each_batch_gets_beside_its_items_comes_in_batches() {
+    let input = format!(r#"{{"a":"{}","items":[{}0]}}"#, "x".repeat(150_000), "0,".repeat(299));
+    let fields =
+        r#""ItemsPath":"$.items","ItemBatcher":{"MaxItemsPerBatch":1,"BatchInput":{"a.$":"$.a"}},"ResultPath":null,"#;
+    let definition = map(fields, r#""Type":"Pass","Result":1"#).replace(r#","OutputPath":"$[0]""#, "");
+    let mut bench = Bench::open(Arc::new(Memory::new()), START, 100);
+    let machine = bench.create("m", &definition);
+    bench.start(&machine, "x", &input);
+    let most = work(&mut bench);
+    assert!(most < BATCH_BYTES, "{most}");
+    assert!(bench.end(&machine, "x").starts_with("SUCCEEDED"));
+    bench.check_all("batches");
+}
+
+#[test]
 fn what_a_crash_has_cost_thousands_of_tasks_is_told_in_batches() {
     let input = format!("\"{}\"", "x".repeat(100_000));
     let mut bench = Bench::open(Arc::new(Memory::new()), START, 10_000);

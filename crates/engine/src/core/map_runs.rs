@@ -83,6 +83,8 @@ struct Reading {
     first: u32,
     chunk: Vec<ChildInput>,
     chunk_bytes: usize,
+    /// Inputs that were made since this was looked at.
+    made_bytes: usize,
 }
 
 /// Is told whether more items are wanted.
@@ -117,7 +119,7 @@ impl Core {
         let row = MapRunRow::new(plan, execution_arn, machine_arn, state, self.now);
         self.writes.push(Write::Put { space: SPACE, key: map_run::by_arn(&arn), value: key.value() });
         self.map_runs.insert(key, MapRun::new(row));
-        self.changed_runs.insert(key);
+        self.run_changed(key);
         self.beginning.push_back(key);
     }
 
@@ -130,7 +132,7 @@ impl Core {
             row.redrive_count += 1;
             row.redriven_at = Some(self.now);
             self.map_runs.insert(key, MapRun::new(row));
-            self.changed_runs.insert(key);
+            self.run_changed(key);
         }
         self.beginning.push_back(key);
     }
@@ -181,7 +183,7 @@ impl Core {
         let is_over = self.take_up_some(key, &mut run);
         self.map_runs.insert(key, run);
         // The shard goes on after this batch.
-        self.changed_runs.insert(key);
+        self.run_changed(key);
         match is_over? {
             true => drop(self.pumping.insert(key)),
             false => self.beginning.push_back(key),
@@ -206,17 +208,19 @@ impl Core {
         let Some(run) = self.map_runs.get_mut(&key) else { return };
         let mut reading = Reading::new(errand, &run.row.plan);
         (run.row.executions, run.row.items) = Default::default();
-        self.changed_runs.insert(key);
-        match run.row.plan.source.clone() {
+        let source = run.row.plan.source.clone();
+        match source {
             Source::Items(items) => {
                 let items = items.value().as_array().into_iter().flatten();
                 reading.rest = items.cloned().map(Payload::from_value).collect();
                 reading.is_last = true;
                 run.stage = Stage::Reading(reading);
+                self.run_changed(key);
                 self.read_on(key);
             }
             Source::Reader { resource, parameters, config, max_items } => {
                 run.stage = Stage::Reading(reading);
+                self.run_changed(key);
                 self.acts.push(Act::ReadItems(errand, ReadItems { resource, parameters, config, max_items }));
             }
             Source::Unusable(failure) => self.end_run(key, Err(failure)),
@@ -274,10 +278,10 @@ impl Core {
             && let Some(item) = reading.rest.pop_front()
         {
             let index = reading.items;
-            let input = inputs.select(now, entropy.wrapping_add(u64::from(index)), index, &item).and_then(|input| {
-                self.dirty_bytes += input.size();
-                reading.push(input, &mut run.row, &mut run.inputs, key, &mut self.writes)
-            });
+            let input = inputs
+                .select(now, entropy.wrapping_add(u64::from(index)), index, &item)
+                .and_then(|input| reading.push(input, &mut run.row, &mut run.inputs, key, &mut self.writes));
+            self.dirty_bytes += std::mem::take(&mut reading.made_bytes);
             if let Err(failure) = input {
                 return self.end_run(key, Err(failure));
             }
@@ -299,7 +303,7 @@ impl Core {
             }
             // Only as many as one chunk stay in memory; the rest is read again when its turn comes.
             run.forget_far_inputs();
-            self.changed_runs.insert(key);
+            self.run_changed(key);
             self.pumping.insert(key);
         }
         self.acts.extend(reply.map(|reply| Act::Reply(Box::new(move || reply(true)))));
@@ -346,7 +350,9 @@ impl Core {
                 self.pumping.insert(key);
                 return Ok(());
             }
-            self.changed_runs.insert(key);
+            if self.changed_runs.insert(key) {
+                self.dirty_bytes += run.row_bytes();
+            }
             if let Some(child) = run.next_to_redrive() {
                 self.redrive_child(key, child)?;
                 continue;
@@ -428,7 +434,9 @@ impl Core {
         if let Status::Succeeded(output) = status {
             run.keep(number, output);
         }
-        self.changed_runs.insert(key);
+        if self.changed_runs.insert(key) {
+            self.dirty_bytes += run.row_bytes();
+        }
         // Before all are counted again nothing can be said of them together.
         if run.row.is_exceeded() && matches!(run.stage, Stage::Open) {
             return self.end_run(key, Err(exceeded()));
@@ -502,11 +510,17 @@ impl Core {
         }
         // What was to be redriven stays as it ended.
         while let Some(child) = run.next_to_redrive() {
-            run.count(u64::from(child.items), child.status, false);
+            let status = match child.status {
+                // It is still to be stopped.
+                ExecutionStatus::Running => ExecutionStatus::Aborted,
+                other => other,
+            };
+            run.count(u64::from(child.items), status, false);
         }
         run.row.status = status;
         run.row.stopped_at = Some(self.now);
         self.changed_runs.remove(&key);
+        self.dirty_bytes += run.row_bytes();
         self.writes.push(Write::Put { space: SPACE, key: key.row(), value: run.row.encode() });
     }
 
@@ -529,9 +543,16 @@ impl Core {
         }
         plan.tolerated_failure_count = update.tolerated_failure_count.or(plan.tolerated_failure_count);
         plan.tolerated_failure_percentage = update.tolerated_failure_percentage.or(plan.tolerated_failure_percentage);
-        self.changed_runs.insert(key);
+        self.run_changed(key);
         self.pumping.insert(key);
         Ok(())
+    }
+
+    /// Its row is to be written with the open batch.
+    fn run_changed(&mut self, key: RunKey) {
+        if self.changed_runs.insert(key) {
+            self.dirty_bytes += self.map_runs.get(&key).map_or(0, MapRun::row_bytes);
+        }
     }
 
     /// The rows of the runs that have changed, for the batch that is being sealed.
@@ -553,11 +574,18 @@ impl Core {
     /// An execution of a run was loaded: it counts as running.
     pub(super) fn join_run(&mut self, id: ExecutionId) {
         let Some(active) = self.active.get_mut(&id) else { return };
-        let Some(Parent::MapRun { execution, run, index }) = active.row.parent else { return };
-        let Some(run) = self.map_runs.get_mut(&RunKey { execution, id: run }) else { return };
+        let Some(Parent::MapRun { execution, run: run_id, index }) = active.row.parent else { return };
+        let Some(run) = self.map_runs.get_mut(&RunKey { execution, id: run_id }) else { return };
         active.items = items_of(&active.about.input, run.row.plan.batcher.is_some());
         run.running.insert(id, index);
         run.joined.insert(index);
+        let round = run.row.redrive_count;
+        if round > 0 {
+            // Its stop may have been on its way when the run was redriven: it goes on, and counts for this round.
+            let value = map_run::child_value(id, round);
+            let key = RunKey { execution, id: run_id }.child(index);
+            self.writes.push(Write::Put { space: SPACE, key, value });
+        }
         run.count(u64::from(active.items), ExecutionStatus::Running, false);
     }
 
@@ -709,6 +737,19 @@ impl MapRun {
         self.stage = Stage::TakingUp { from: key.children() };
     }
 
+    /// About what its row takes beside its numbers.
+    fn row_bytes(&self) -> usize {
+        let plan = &self.row.plan;
+        let source = match &plan.source {
+            Source::Items(items) => items.size(),
+            Source::Reader { parameters, .. } => parameters.size(),
+            Source::Unusable(_) => 0,
+        };
+        let batch_input =
+            plan.batcher.as_ref().and_then(|batcher| batcher.batch_input.as_ref()).map_or(0, Payload::size);
+        source + batch_input + plan.writer.as_ref().map_or(0, |writer| writer.parameters.size())
+    }
+
     fn concurrency(&self) -> usize {
         let most = self.row.plan.concurrency.unwrap_or(MAP_RUN_CONCURRENCY_MAX as u64);
         usize::try_from(most).unwrap_or(usize::MAX).min(MAP_RUN_CONCURRENCY_MAX)
@@ -785,6 +826,7 @@ impl Reading {
             first: 0,
             chunk: Vec::new(),
             chunk_bytes: 0,
+            made_bytes: 0,
         }
     }
 
@@ -830,6 +872,7 @@ impl Reading {
         interpreter::check_depth(&input.input, &row.state)?;
         row.executions.total += 1;
         self.chunk_bytes += input.input.size();
+        self.made_bytes += input.input.size();
         // The first chunk is started from memory.
         if self.first == 0 {
             ready.push_back(input.clone());
