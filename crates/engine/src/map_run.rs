@@ -272,16 +272,11 @@ impl Batching {
         if self.items.is_empty() {
             return None;
         }
-        let batcher = self.batcher.as_ref()?;
-        let items = Payload::array(self.items.iter());
-        let input = match &batcher.batch_input {
-            None => format!(r#"{{"Items":{}}}"#, items.text()),
-            Some(input) => format!(r#"{{"BatchInput":{},"Items":{}}}"#, input.text(), items.text()),
-        };
+        let input = self.batcher.as_ref()?.together(&self.items);
         let count = self.items.len() as u32;
         self.items.clear();
         self.bytes = 0;
-        Some(ChildInput { items: count, input: Payload::from_checked_text(input) })
+        Some(ChildInput { items: count, input })
     }
 }
 

@@ -13,7 +13,7 @@ use engine::{Machine, Outcome, Started};
 use interpreter::HistoryEvent;
 use store::Memory;
 use store::testing::Chance;
-use support::{Answer, Bench, START, check_history, entered, travel};
+use support::{Answer, Bench, Crash, START, check_history, entered, travel};
 
 /// The kinds of trip, and the state that fails in each.
 const TRIPS: [(&str, &str); 6] = [
@@ -27,16 +27,6 @@ const TRIPS: [(&str, &str); 6] = [
 
 const FORWARD: [&str; 5] = ["ReserveHotel", "ReserveFlight", "TakePayment", "ConfirmHotelBooking", "ConfirmFlight"];
 const BACK: [&str; 3] = ["RefundPayment", "CancelFlightReservation", "CancelHotelReservation"];
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Crash {
-    /// The batch is lost with everything in memory.
-    Before(usize),
-    /// The batch is durable, and nobody was told.
-    After(usize),
-    /// At each commit, once in so many times, on either side.
-    Often(u64),
-}
 
 struct Run {
     bench: Bench,
@@ -114,12 +104,7 @@ impl Run {
             return;
         }
         self.commits += 1;
-        let (before, after) = match crash {
-            None => (false, false),
-            Some(Crash::Before(at)) => (at == self.commits, false),
-            Some(Crash::After(at)) => (false, at == self.commits),
-            Some(Crash::Often(share)) => (self.chance.below(share) == 0, self.chance.below(share) == 0),
-        };
+        let (before, after) = crash.map_or((false, false), |crash| crash.sides(self.commits, &mut self.chance));
         if before {
             return self.crash();
         }

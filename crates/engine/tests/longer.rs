@@ -18,20 +18,10 @@ use engine::{
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::testing::Chance;
 use store::{Memory, Order, Space, prefix_end};
-use support::{Bench, FUNCTION, START, machine, payload};
+use support::{Bench, Crash, FUNCTION, START, machine, payload};
 
 /// Few slots, so that tasks wait for one.
 const SLOTS: usize = 4;
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Crash {
-    /// The batch is lost with everything in memory.
-    Before(usize),
-    /// The batch is durable, and nobody was told.
-    After(usize),
-    /// At each commit, once in so many times, on either side.
-    Often(u64),
-}
 
 /// What somebody makes of what they were asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -355,12 +345,7 @@ impl World<'_> {
             return;
         }
         self.commits += 1;
-        let (before, after) = match crash {
-            None => (false, false),
-            Some(Crash::Before(at)) => (at == self.commits, false),
-            Some(Crash::After(at)) => (false, at == self.commits),
-            Some(Crash::Often(share)) => (self.chance.below(share) == 0, self.chance.below(share) == 0),
-        };
+        let (before, after) = crash.map_or((false, false), |crash| crash.sides(self.commits, &mut self.chance));
         if before {
             return self.crash();
         }

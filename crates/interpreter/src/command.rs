@@ -83,6 +83,17 @@ pub struct Batcher {
     pub batch_input: Option<Payload>,
 }
 
+impl Batcher {
+    /// The input of the execution that these items share.
+    pub fn together(&self, items: &[Payload]) -> Payload {
+        let items = Payload::array(items.iter());
+        Payload::from_checked_text(match &self.batch_input {
+            None => format!(r#"{{"Items":{}}}"#, items.text()),
+            Some(input) => format!(r#"{{"BatchInput":{},"Items":{}}}"#, input.text(), items.text()),
+        })
+    }
+}
+
 /// Where the results go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Writer {

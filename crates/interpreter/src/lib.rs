@@ -36,7 +36,7 @@ pub use io::{check_depth, too_large};
 pub use payload::{Payload, Table};
 pub use states::map_run::ItemInputs;
 pub use token::Token;
-pub use trial::{Seen, Trial};
+pub use trial::{Seen, Trial, shown};
 
 /// What one input did: things to do, things to show. Both in order.
 #[derive(Clone, Debug, Default, PartialEq)]

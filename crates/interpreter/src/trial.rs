@@ -63,3 +63,21 @@ impl Stepper<'_> {
         self.setting.trial.and_then(|trial| trial.work.clone())
     }
 }
+
+/// Inputs that are made of all items together. A selector may put the whole input into each: more than this is not shown.
+const SHOWN_BYTES_MAX: usize = 16 << 20;
+
+/// The inputs, unless they are too much to be shown.
+pub fn shown(inputs: impl Iterator<Item = Result<Payload, Failure>>) -> Result<Vec<Payload>, Failure> {
+    let mut bytes = 0;
+    let check = |input: Result<Payload, Failure>| {
+        let input = input?;
+        bytes += input.size();
+        if bytes > SHOWN_BYTES_MAX {
+            let cause = format!("the inputs of all items together are larger than {SHOWN_BYTES_MAX} bytes");
+            return Err(Failure::new("States.DataLimitExceeded", cause));
+        }
+        Ok(input)
+    };
+    inputs.map(check).collect()
+}

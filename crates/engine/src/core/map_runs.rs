@@ -350,9 +350,6 @@ impl Core {
                 self.pumping.insert(key);
                 return Ok(());
             }
-            if self.changed_runs.insert(key) {
-                self.dirty_bytes += run.row_bytes();
-            }
             if let Some(child) = run.next_to_redrive() {
                 self.redrive_child(key, child)?;
                 continue;
@@ -372,6 +369,7 @@ impl Core {
     }
 
     fn start_child(&mut self, key: RunKey, number: u32, input: ChildInput) {
+        self.run_changed(key);
         let parent = &self.active[&key.execution];
         let (revision, parent_row) = (parent.revision.clone(), &parent.row);
         let definition = revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
@@ -434,11 +432,10 @@ impl Core {
         if let Status::Succeeded(output) = status {
             run.keep(number, output);
         }
-        if self.changed_runs.insert(key) {
-            self.dirty_bytes += run.row_bytes();
-        }
         // Before all are counted again nothing can be said of them together.
-        if run.row.is_exceeded() && matches!(run.stage, Stage::Open) {
+        let is_exceeded = run.row.is_exceeded() && matches!(run.stage, Stage::Open);
+        self.run_changed(key);
+        if is_exceeded {
             return self.end_run(key, Err(exceeded()));
         }
         self.pumping.insert(key);
@@ -639,6 +636,7 @@ impl Core {
 
     /// An execution that did not succeed goes on, or is started anew if it is an Express one.
     fn redrive_child(&mut self, key: RunKey, child: ToRedrive) -> Result<(), Error> {
+        self.run_changed(key);
         if self.map_runs[&key].row.plan.is_express {
             let input = load_inputs(&*self.store, key, child.number)?.pop_front();
             let input = input.ok_or_else(|| missing_input(child.number))?;

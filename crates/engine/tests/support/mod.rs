@@ -13,6 +13,7 @@ use engine::{
     ReadItems, Reader, StartError, StopError, WriteResults,
 };
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, RunTask, TaskId, Timestamp};
+use store::testing::Chance;
 use store::{Order, ShardId, Space, Store, commit_and_wait, prefix_end};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
@@ -72,6 +73,28 @@ pub struct Bench {
     pub reads: VecDeque<(Errand, ReadItems)>,
     pub writes: VecDeque<(Errand, WriteResults)>,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
+}
+
+/// When the process of a test dies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Crash {
+    /// The batch is lost with everything in memory.
+    Before(usize),
+    /// The batch is durable, and nobody was told.
+    After(usize),
+    /// At each commit, once in so many times, on either side.
+    Often(u64),
+}
+
+impl Crash {
+    /// Before this commit, or after it?
+    pub fn sides(self, commits: usize, chance: &mut Chance) -> (bool, bool) {
+        match self {
+            Crash::Before(at) => (at == commits, false),
+            Crash::After(at) => (false, at == commits),
+            Crash::Often(share) => (chance.below(share) == 0, chance.below(share) == 0),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

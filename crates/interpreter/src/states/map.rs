@@ -15,6 +15,7 @@ use crate::limits::{INLINE_MAP_CONCURRENCY_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::Payload;
 use crate::states::map_run;
 use crate::stepper::{Flow, Stepper};
+use crate::trial;
 
 pub fn enter(step: &mut Stepper<'_>, id: FrameId, map: &Map) -> Result<Flow, Failure> {
     if map.io.is_jsonata() {
@@ -110,9 +111,6 @@ fn done(step: &mut Stepper<'_>, id: FrameId, map: &Map, result: Payload) -> Resu
     step.leave(id, &map.io, result, map.next)
 }
 
-/// A selector may put the whole input into the input of each item: more than this cannot be shown.
-const TRIED_BYTES_MAX: usize = 16 << 20;
-
 /// A trial: what the iterations come to is given.
 fn tried(
     step: &mut Stepper<'_>,
@@ -123,17 +121,8 @@ fn tried(
 ) -> Result<Flow, Failure> {
     step.frame_mut(id).wait = Wait::Map(MapWait::default());
     if map.item_selector.is_some() {
-        let mut selected = Vec::new();
-        let mut bytes = 0;
-        for (index, item) in items.iter().enumerate() {
-            let input = select(step, id, map, index as u32, item)?;
-            bytes += input.size();
-            if bytes > TRIED_BYTES_MAX {
-                let cause = format!("the inputs of all items together are larger than {TRIED_BYTES_MAX} bytes");
-                return Err(Failure::new("States.DataLimitExceeded", cause));
-            }
-            selected.push(input);
-        }
+        let inputs = items.iter().enumerate().map(|(index, item)| select(step, id, map, index as u32, item));
+        let selected = trial::shown(inputs)?;
         step.seen(|seen| seen.after_item_selector = Some(Payload::array(selected.iter())));
     }
     done(step, id, map, work?)

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::figures::quantile;
 use super::load::{Load, run};
@@ -94,7 +93,8 @@ impl Bench<'_> {
         let mut points = Vec::new();
         let mut others = 0;
         for goal in STORED {
-            fill(&local, &filler, goal - others).await?;
+            // Those that need no time have ended when they have started: one commit holds both.
+            local.door().start_all(&filler, INPUT, goal - others, STARTERS).await?;
             others = goal;
             let sagas = self.point(&local, &travel, INPUT, IN_FLIGHT, others as f64, 1.0).await?;
             (self.told)(&format!("{title}: {others}"));
@@ -175,25 +175,6 @@ impl Bench<'_> {
             cpu_us: (ended.after - ended.before) * 1e6 / units,
         })
     }
-}
-
-/// Starts so many executions. Those that need no time have ended when they have started: one commit holds both.
-async fn fill(local: &Local, machine: &str, executions: usize) -> Result<(), String> {
-    let mut starters = JoinSet::new();
-    for starter in 0..STARTERS {
-        let (door, machine) = (local.door(), machine.to_owned());
-        let share = executions / STARTERS + usize::from(starter < executions % STARTERS);
-        starters.spawn(async move {
-            for _ in 0..share {
-                door.start(&machine, INPUT).await?;
-            }
-            Ok::<(), String>(())
-        });
-    }
-    while let Some(done) = starters.join_next().await {
-        done.map_err(|error| error.to_string())??;
-    }
-    Ok(())
 }
 
 fn saga() -> Saga {

@@ -19,7 +19,7 @@ use interpreter::Payload;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::cli::client::Client;
 
@@ -109,6 +109,31 @@ impl Door {
                 started.map(|started| started.execution_arn.to_string()).map_err(|error| error.to_string())
             }
         }
+    }
+
+    /// Starts so many executions, `at_once` of them at the same time.
+    pub async fn start_all(
+        &self,
+        machine_arn: &str,
+        input: &'static str,
+        executions: usize,
+        at_once: usize,
+    ) -> Result<(), String> {
+        let mut starters = JoinSet::new();
+        for starter in 0..at_once {
+            let (door, machine) = (self.clone(), machine_arn.to_owned());
+            let share = executions / at_once + usize::from(starter < executions % at_once);
+            starters.spawn(async move {
+                for _ in 0..share {
+                    door.start(&machine, input).await?;
+                }
+                Ok::<(), String>(())
+            });
+        }
+        while let Some(done) = starters.join_next().await {
+            done.map_err(|error| error.to_string())??;
+        }
+        Ok(())
     }
 
     /// Tells every end from now on.

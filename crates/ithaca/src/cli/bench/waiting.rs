@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::figures::{OF_WAITING, Reading, fold};
 use super::load::Door;
@@ -72,7 +70,7 @@ pub async fn measure(waits_for: For, executions: usize, scratch: &Scratch) -> Re
     rest(&server).await?;
     let (empty_mib, empty_bytes) = (usage::resident_mib(server.id()), folder_bytes(&data));
     let began = Instant::now();
-    start_all(&server.endpoint, &machine, executions).await?;
+    Door::wire(&server.endpoint).start_all(&machine, INPUT, executions, STARTERS).await?;
     let started_in = began.elapsed();
     rest(&server).await?;
     let full_mib = usage::resident_mib(server.id());
@@ -96,25 +94,6 @@ pub async fn measure(waits_for: For, executions: usize, scratch: &Scratch) -> Re
         ("bytesPerExecutionRestarted", each(restarted_mib - empty_mib)),
     ];
     Ok(json!({ "executions": executions, "for": waits_for.name(), "figures": fold(&[reading], &OF_WAITING) }))
-}
-
-async fn start_all(endpoint: &str, machine: &str, executions: usize) -> Result<(), String> {
-    let (door, machine): (Door, Arc<str>) = (Door::wire(endpoint), machine.into());
-    let mut starters = JoinSet::new();
-    for starter in 0..STARTERS {
-        let (door, machine) = (door.clone(), machine.clone());
-        let share = executions / STARTERS + usize::from(starter < executions % STARTERS);
-        starters.spawn(async move {
-            for _ in 0..share {
-                door.start(&machine, INPUT).await?;
-            }
-            Ok::<(), String>(())
-        });
-    }
-    while let Some(done) = starters.join_next().await {
-        done.map_err(|error| error.to_string())??;
-    }
-    Ok(())
 }
 
 /// Waits until the engine has nothing to do.

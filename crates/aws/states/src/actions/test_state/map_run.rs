@@ -79,22 +79,12 @@ impl Run<'_> {
     }
 }
 
-/// Inputs that are made of all items together: more cannot be looked at. A selector may put the whole input into each.
-const SHOWN_BYTES_MAX: usize = 16 << 20;
-
+/// Also what an execution could not begin with is not shown.
 fn bounded(inputs: impl Iterator<Item = Result<Payload, Failure>>) -> Result<Vec<Payload>, Failure> {
-    let mut bytes = 0;
-    let check = |input: Result<Payload, Failure>| {
+    interpreter::shown(inputs.map(|input| {
         let input = input?;
-        interpreter::check_depth(&input, "ItemProcessor")?;
-        bytes += input.size();
-        if bytes > SHOWN_BYTES_MAX {
-            let cause = format!("the inputs of all items together are larger than {SHOWN_BYTES_MAX} bytes");
-            return Err(Failure::new("States.DataLimitExceeded", cause));
-        }
-        Ok(input)
-    };
-    inputs.map(check).collect()
+        interpreter::check_depth(&input, "ItemProcessor").map(|()| input)
+    }))
 }
 
 const EXCEEDED: &str = "The specified tolerated failure threshold was exceeded";
@@ -144,16 +134,8 @@ fn batches(batcher: &Batcher, items: &[Payload]) -> Result<Vec<Payload>, Failure
         }
         let (batch, after) = rest.split_at(count);
         rest = after;
-        Some(Ok(together(batcher, batch)))
+        Some(Ok(batcher.together(batch)))
     }))
-}
-
-fn together(batcher: &Batcher, items: &[Payload]) -> Payload {
-    let items = Payload::array(items.iter());
-    Payload::from_checked_text(match &batcher.batch_input {
-        None => format!(r#"{{"Items":{}}}"#, items.text()),
-        Some(input) => format!(r#"{{"BatchInput":{},"Items":{}}}"#, input.text(), items.text()),
-    })
 }
 
 #[cfg(test)]
