@@ -35,6 +35,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::lane;
 use crate::request_id;
 use crate::server::Functions;
 
@@ -145,7 +146,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // A broken connection is the client's affair.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            let _ = connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
 }
@@ -165,6 +166,9 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
+    }
+    if matches!(port, Port::Main) && request.uri().path() == lane::PATH {
+        return lane::open(front, request);
     }
     let (parts, body) = request.into_parts();
     let bytes_max = body_bytes_max(port, &parts);
