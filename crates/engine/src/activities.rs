@@ -593,6 +593,32 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_is_claimed_is_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (activities, arn): (_, Arc<str>) = (open(), "arn".into());
+            let over = Instant::now();
+            let Polled::Later(mut idle) = activities.poll("arn", None) else { panic!("nothing is there") };
+            assert!(matches!(idle.given(over).await, Ok(None)), "its time is up, and nobody has claimed it");
+            assert!(activities.claim(&arn).is_none());
+
+            let Polled::Later(mut waiting) = activities.poll("arn", Some("w".into())) else {
+                panic!("nothing is there")
+            };
+            let seat = activities.claim(&arn).unwrap();
+            assert_eq!(seat.worker().as_deref(), Some("w"));
+            let (id, task) = task(1);
+            let taken = Taken { token: "t".into(), input: interpreter::Payload::from_checked_text("1") };
+            let (given, _) = tokio::join!(waiting.given(over), async { seat.hand_over(id, task, taken.clone()) });
+            assert!(matches!(given, Ok(Some(Given::Taken(it))) if it == taken), "although its time is up");
+
+            let Polled::Later(mut waiting) = activities.poll("arn", None) else { panic!("nothing is there") };
+            drop(activities.claim(&arn).unwrap());
+            assert!(waiting.given(over).await.is_err(), "its place is no more, so that it polls again");
+        });
+    }
+
+    #[test]
     fn they_are_durable() {
         let store: Arc<dyn Store> = Arc::new(store::Memory::new());
         let activities = Activities::open(store.clone()).unwrap();
