@@ -278,13 +278,13 @@ impl Desk {
     }
 
     /// Waits until all activities are subscribed, or one is refused.
-    pub fn wait_subscribed(&self) -> Result<(), Error> {
+    pub fn wait_subscribed(&self, authority: &str) -> Result<(), Error> {
         let mut state = self.state();
         while !state.is_over && !state.jobs.iter().all(|job| job.is_subscribed) {
             if state.stream.is_none() {
                 // The connection broke right at the start.
                 let cause = std::io::ErrorKind::ConnectionReset.into();
-                return Err(Error::Connect { endpoint: "the endpoint".into(), cause });
+                return Err(Error::Connect { endpoint: format!("http://{authority}"), cause });
             }
             state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -98,9 +98,9 @@ impl Worker {
         }
         let writer = desk.clone();
         spawn("worker-write", move || write(&writer))?;
-        let reader = desk.clone();
-        spawn("worker-read", move || keep_reading(&reader, &authority, link))?;
-        desk.wait_subscribed()?;
+        let (reader, again) = (desk.clone(), authority.clone());
+        spawn("worker-read", move || keep_reading(&reader, &again, link))?;
+        desk.wait_subscribed(&authority)?;
         Ok(running)
     }
 
