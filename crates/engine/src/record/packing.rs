@@ -86,7 +86,7 @@ impl Packer {
 
 /// A record compressed by itself, if that saves anything.
 pub fn alone(plain: &[u8]) -> Option<Vec<u8>> {
-    compressed(ALONE, ALONE_BYTES_MIN, plain, |body, block| lz4_flex::block::compress_into(body, block))
+    compressed(ALONE, ALONE_BYTES_MIN, plain, lz4_flex::block::compress_into)
 }
 
 fn leaning(plain: &[u8], before: &[u8]) -> Option<Vec<u8>> {
@@ -121,7 +121,7 @@ fn compressed(
 /// The plain form of a record that stands alone.
 pub fn unpack(written: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     match written.first() {
-        Some(&ALONE) => decompressed(written, |block, body| lz4_flex::block::decompress_into(block, body)),
+        Some(&ALONE) => decompressed(written, lz4_flex::block::decompress_into),
         Some(&LEANING) => Err(unreadable("a compressed record", &"the record before it is missing")),
         Some(_) => Ok(written.into()),
         None => Err(unreadable("a record", &"it is empty")),
