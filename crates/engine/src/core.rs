@@ -19,9 +19,8 @@ use interpreter::{
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
 use crate::activities::{Activities, Seat};
-use crate::error::{Error, StartError, StopError, TokenError};
+use crate::error::{Error, StartError, StopError};
 use crate::keys::{self, ExecutionId};
-use crate::lane::LaneReply;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
@@ -119,7 +118,7 @@ pub enum Act {
         taken: Taken,
     },
     /// Acknowledges what came over a lane.
-    Answered(LaneReply, Result<(), TokenError>),
+    Answered(crate::lane::LaneReply, Result<(), crate::error::TokenError>),
     /// It was given up before a worker has taken it.
     Withdraw {
         activity: Arc<str>,
@@ -205,10 +204,6 @@ pub struct Core {
     acts: Vec<Act>,
     /// Rows beside those of the executions, for the open batch.
     writes: Vec<Write>,
-    /// Tasks of activities that were scheduled in this batch, to be handed to who waits or offered.
-    scheduled: VecDeque<(ExecutionId, TaskId, Arc<str>)>,
-    /// Who waits for such tasks; without it all are offered.
-    workers: Option<Arc<Activities>>,
     /// Tasks of activities that wait for a worker.
     offered: HashMap<(ExecutionId, TaskId), Arc<str>>,
     map_runs: HashMap<RunKey, MapRun>,
@@ -232,6 +227,10 @@ pub struct Core {
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
+    /// Tasks of activities that were scheduled in this batch, to be handed to who waits or offered.
+    scheduled: VecDeque<(ExecutionId, TaskId, Arc<str>)>,
+    /// Who waits for such tasks; without it all are offered.
+    workers: Option<Arc<Activities>>,
 }
 
 /// What the engine itself has to tell an execution. There may be so much of it at once that it does not fit in one batch.
@@ -314,8 +313,6 @@ impl Core {
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
-            scheduled: VecDeque::new(),
-            workers: None,
             offered: HashMap::new(),
             map_runs: HashMap::new(),
             changed_runs: BTreeSet::new(),
@@ -331,6 +328,8 @@ impl Core {
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
+            scheduled: VecDeque::new(),
+            workers: None,
         };
         let live = core.machines.live_numbers();
         for number in 1..=core.machines.last_number() {
