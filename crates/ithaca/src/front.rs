@@ -35,7 +35,6 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::lane;
 use crate::request_id;
 use crate::server::Functions;
 
@@ -167,8 +166,8 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
-    if matches!(port, Port::Main) && request.uri().path() == lane::PATH {
-        return lane::open(front, request);
+    if matches!(port, Port::Main) && request.uri().path() == crate::lane::PATH {
+        return crate::lane::open(front, request);
     }
     let (parts, body) = request.into_parts();
     let bytes_max = body_bytes_max(port, &parts);

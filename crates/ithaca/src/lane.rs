@@ -23,11 +23,9 @@ use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use crate::front::Front;
@@ -103,10 +101,9 @@ fn refused(status: StatusCode, why: &str) -> Answer {
 
 async fn serve(upgrade: OnUpgrade, front: &Front) -> io::Result<()> {
     let upgraded = tokio::time::timeout(SILENCE_MAX, upgrade).await.map_err(|_| io::ErrorKind::TimedOut)?;
-    let (stream, already) = plain(upgraded.map_err(io::Error::other)?)?;
-    let (from, to) = stream.into_split();
+    let (from, to) = tokio::io::split(TokioIo::new(upgraded.map_err(io::Error::other)?));
     let lane = front.states.open_lane();
-    let mut reading = std::pin::pin!(read(&lane, from, already));
+    let mut reading = std::pin::pin!(read(&lane, from));
     tokio::select! {
         done = &mut reading => done,
         done = write(&lane, to) => match done {
@@ -117,13 +114,8 @@ async fn serve(upgrade: OnUpgrade, front: &Front) -> io::Result<()> {
     }
 }
 
-/// The socket below, and what was read of it with the request.
-fn plain(upgraded: Upgraded) -> io::Result<(TcpStream, BytesMut)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| io::Error::other("this is no TCP connection"))?;
-    Ok((parts.io.into_inner(), BytesMut::from(&parts.read_buf[..])))
-}
-
-async fn read(lane: &Lane, mut from: OwnedReadHalf, mut bytes: BytesMut) -> io::Result<()> {
+async fn read(lane: &Lane, mut from: impl AsyncRead + Unpin) -> io::Result<()> {
+    let mut bytes = BytesMut::new();
     // Up to here no line ends.
     let mut searched = 0;
     loop {
@@ -147,7 +139,7 @@ async fn read(lane: &Lane, mut from: OwnedReadHalf, mut bytes: BytesMut) -> io::
 }
 
 /// Reads over what is left, for a while.
-async fn discard(mut from: OwnedReadHalf) -> io::Result<()> {
+async fn discard(mut from: impl AsyncRead + Unpin) -> io::Result<()> {
     let mut bytes = vec![0; READ_BYTES];
     let discarding = async {
         while from.read(&mut bytes).await? > 0 {}
@@ -156,7 +148,7 @@ async fn discard(mut from: OwnedReadHalf) -> io::Result<()> {
     tokio::time::timeout(PULSE, discarding).await.unwrap_or(Ok(()))
 }
 
-async fn write(lane: &Lane, mut to: OwnedWriteHalf) -> io::Result<()> {
+async fn write(lane: &Lane, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
     let mut out = Vec::new();
     loop {
         out.clear();
