@@ -45,6 +45,8 @@ pub struct Options {
     /// Another DynamoDB to use instead of the embedded one.
     pub dynamodb_endpoint: Option<String>,
     pub objects: Objects,
+    /// How long histories are kept, and names taken, after the end of their executions.
+    pub history: Duration,
     pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
@@ -149,7 +151,7 @@ impl Server {
         let log_groups = Arc::new(LogGroups(logs.clone()));
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
-        let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
+        let config = engine::Config { log: recorder.clone(), retention: options.history, ..engine::Config::default() };
         let mut targets = Vec::new();
         for target in &options.events {
             target.check().map_err(StartError::Events)?;

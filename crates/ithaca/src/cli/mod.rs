@@ -20,6 +20,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// The hidden subcommand of the guard process; see `aws_lambda::guard`.
 pub const GUARD: &str = "guard-functions";
 
+/// A hundred years: who wants to keep everything has more than enough, and no calculation overflows.
+const HISTORY_DAYS_MAX: i64 = 36_500;
+
 /// Every saga gets home: a durable engine for AWS Step Functions workflows, in one binary.
 #[derive(Parser)]
 #[command(name = "ithaca", version, max_term_width = 110)]
@@ -100,6 +103,9 @@ pub(crate) struct UpArgs {
     /// The account of everything: twelve digits [default: 000000000000, or an access key of twelve digits]
     #[arg(long)]
     account: Option<String>,
+    /// Days for which the history of an execution is kept after its end, and its name is taken.
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=HISTORY_DAYS_MAX))]
+    history_days: u32,
     /// Append every start and end of an execution to a file, or post it to an http:// URL, as EventBridge's
     /// "Step Functions Execution Status Change"; may be given several times.
     #[arg(long, value_name = "FILE|URL")]

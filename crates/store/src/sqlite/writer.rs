@@ -94,6 +94,7 @@ fn serve(connection: &Connection, shared: &Shared) -> Result<(), Failure> {
             Next::Group(jobs) => {
                 let _passing = shared.gate.pass();
                 commit(&mut writing, jobs, shared)?;
+                log.note_commit(LOG_FRAMES.get());
             }
             Next::Idle => copy_back(connection, shared, &mut log, &surplus)?,
             Next::Close => return Ok(()),
@@ -193,6 +194,13 @@ struct Log {
 }
 
 impl Log {
+    /// A commit makes the log longer, unless it was written from the start again: then it may be as long as before.
+    fn note_commit(&mut self, frames: u32) {
+        if frames <= self.frames {
+            self.copied = 0;
+        }
+    }
+
     /// Takes note of the log's length and says whether so much was added that it should be copied now.
     fn is_due(&mut self, frames: u32) -> bool {
         if frames < self.frames {
