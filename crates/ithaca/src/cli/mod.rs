@@ -3,6 +3,7 @@
 //! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
 //! so it works as well against one on another machine. Human output by default, `--json` for programs.
 
+mod backup;
 mod bench;
 mod client;
 mod executions;
@@ -51,6 +52,8 @@ enum Command {
     History(OneArgs),
     /// Stop an execution. Its compensations do not run.
     Stop(StopArgs),
+    /// Copy the data folder of a running Ithaca, as it is at one moment, to a folder to be made.
+    Backup(BackupArgs),
     /// Check definitions (*.asl.json) and templates without running them.
     Validate(ValidateArgs),
     /// Draw a definition.
@@ -159,6 +162,15 @@ pub(crate) struct StopArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// The folder to make. It is a data folder: `ithaca up --data` of a copy of it goes on from the moment of the backup.
+    folder: PathBuf,
+    /// Leave out what is free in the databases: smaller, and it takes longer.
+    #[arg(long)]
+    compact: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct ValidateArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -211,6 +223,7 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Show(args) => client_runtime()?.block_on(show::run(args, context)),
         Command::History(args) => client_runtime()?.block_on(show::history(args, context)),
         Command::Stop(args) => client_runtime()?.block_on(start::stop(args, context)),
+        Command::Backup(args) => client_runtime()?.block_on(backup::run(args, context)),
         Command::Validate(args) => files::validate(&args, context),
         Command::Graph(args) => files::graph(&args),
         Command::Bench(args) => bench::run(&args, context),
