@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
-use support::client::{Client, text};
+use support::client::{CallError, Client, text};
 use support::history::{check_whole, states_entered};
 use support::ithaca::{Ithaca, Up};
 use support::scratch::Scratch;
@@ -34,50 +34,84 @@ fn a_backup_under_load_holds_everything_and_goes_on() {
     let up = Up::new(scratch.join("data")).template(built_example()).parameter("FailureRate=0");
     let mut ithaca = up.start();
     let client = ithaca.client();
-    let acknowledged = Mutex::new(BTreeSet::new());
-    let (is_over, next) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let sagas = Sagas::default();
     let backups: Vec<_> = thread::scope(|scope| {
+        let _over = Over(&sagas);
         for _ in 0..STARTERS {
-            scope.spawn(|| {
-                while !is_over.load(Ordering::SeqCst) {
-                    let number = next.fetch_add(1, Ordering::SeqCst);
-                    let name = format!("saga-{number:05}");
-                    // Every third one is compensated, so that rows come and go.
-                    let kind = if number % 3 == 0 { "failFlightsConfirmation" } else { "success" };
-                    let body =
-                        json!({ "stateMachineArn": MACHINE, "name": name, "input": trip(&name, kind).to_string() });
-                    client.states("StartExecution", body);
-                    acknowledged.lock().unwrap().insert(name.clone());
-                    // As fast as sagas get home, however slow the machine is.
-                    wait_for("there is room for another", || {
-                        let running = json!({ "stateMachineArn": MACHINE, "statusFilter": "RUNNING" });
-                        let running = client.states("ListExecutions", running);
-                        (running["executions"].as_array().unwrap().len() < 40).then_some(())
-                    });
-                }
-            });
+            scope.spawn(|| sagas.start_all(&client));
         }
-        let backups = [&[][..], &["--compact"]].iter().enumerate().map(|(round, options)| {
-            wait_for("there are sagas", || {
-                (acknowledged.lock().unwrap().len() >= SAGAS_MIN * (round + 1)).then_some(())
-            });
-            let before = acknowledged.lock().unwrap().clone();
+        let backups = [&[][..], &["--compact"]].into_iter().enumerate().map(|(round, options)| {
+            wait_for("there are sagas", || (sagas.acknowledged().len() >= SAGAS_MIN * (round + 1)).then_some(()));
+            let before = sagas.acknowledged();
             let folder = scratch.join(&format!("backup-{round}"));
             back_up(&ithaca, &folder, options);
             (folder, before)
         });
         let backups = backups.collect();
-        is_over.store(true, Ordering::SeqCst);
+        refuse_bad_places(&ithaca, &scratch);
+        ithaca.kill();
         backups
     });
-    refuse_bad_places(&ithaca, &scratch);
-    ithaca.kill();
     // Nothing is left of the original, in case a copy should lead there.
     fs::rename(&up.data, scratch.join("gone")).unwrap();
     for (folder, before) in backups {
         let again = Up::new(folder).start();
         judge(&again.client(), &before);
         assert!(again.stop().success());
+    }
+}
+
+/// The sagas that are started, one after another, until nobody answers any more.
+#[derive(Default)]
+struct Sagas {
+    next: AtomicUsize,
+    acknowledged: Mutex<BTreeSet<String>>,
+    is_over: AtomicBool,
+}
+
+/// The test is over, by a panic too.
+struct Over<'s>(&'s Sagas);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Sagas {
+    fn acknowledged(&self) -> BTreeSet<String> {
+        self.acknowledged.lock().unwrap().clone()
+    }
+
+    fn start_all(&self, client: &Client) {
+        // As many at a time as get home, however slow the machine is.
+        const OPEN_MAX: usize = 40;
+        let running = json!({ "stateMachineArn": MACHINE, "statusFilter": "RUNNING" });
+        let mut open = 0;
+        while !self.is_over.load(Ordering::SeqCst) {
+            if open < OPEN_MAX {
+                let number = self.next.fetch_add(1, Ordering::SeqCst);
+                let name = format!("saga-{number:05}");
+                // Every third one is compensated, so that rows come and go.
+                let kind = if number % 3 == 0 { "failFlightsConfirmation" } else { "success" };
+                let body = json!({ "stateMachineArn": MACHINE, "name": name, "input": trip(&name, kind).to_string() });
+                if ask(client, "StartExecution", &body).is_none() {
+                    return;
+                }
+                self.acknowledged.lock().unwrap().insert(name);
+            }
+            let Some(listed) = ask(client, "ListExecutions", &running) else { return };
+            open = listed["executions"].as_array().unwrap().len();
+        }
+    }
+}
+
+/// None when nobody is there any more.
+fn ask(client: &Client, operation: &str, body: &Value) -> Option<Value> {
+    match client.try_states(operation, body) {
+        Ok(answer) => Some(answer),
+        Err(CallError::NoAnswer(_)) => None,
+        Err(error) => panic!("{operation} {body}: {error:?}"),
     }
 }
 
@@ -94,7 +128,7 @@ fn back_up(ithaca: &Ithaca, folder: &Path, options: &[&str]) {
     let names = |folder: &Path| -> BTreeSet<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     };
-    let expected = ["apis.json", "dynamodb.db", "functions", "ithaca.db", "logs", "objects"];
+    let expected = ["apis.json", "dynamodb.db", "functions", "ithaca.db", "objects"];
     assert_eq!(names(Path::new(folder)), expected.map(str::to_owned).into());
     let size = |path: &Path| fs::metadata(path).unwrap().len();
     let databases: u64 = ["ithaca.db", "dynamodb.db"].iter().map(|name| size(&Path::new(folder).join(name))).sum();
