@@ -1,7 +1,7 @@
 //! The command line: what it takes, and one file for each command.
 //!
 //! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
-//! so it works as well against one on another machine. Human output by default, `--json` for programs.
+//! so it works as well against one on another machine; `backup`, which needs a folder of that machine, only there. Human output by default, `--json` for programs.
 
 mod backup;
 mod bench;
