@@ -93,7 +93,7 @@ impl Sagas {
                 let number = self.next.fetch_add(1, Ordering::SeqCst);
                 let name = format!("saga-{number:05}");
                 // Every third one is compensated, so that rows come and go.
-                let kind = if number % 3 == 0 { "failFlightsConfirmation" } else { "success" };
+                let kind = if number.is_multiple_of(3) { "failFlightsConfirmation" } else { "success" };
                 let body = json!({ "stateMachineArn": MACHINE, "name": name, "input": trip(&name, kind).to_string() });
                 if ask(client, "StartExecution", &body).is_none() {
                     return;
