@@ -80,9 +80,12 @@ impl Sweep {
         }
     }
 
-    /// So many rows of executions are in the batch that is sealed now.
+    /// So many rows of executions are in the batch that is sealed now. Between two passes nothing is saved up: the next
+    /// would begin with one great batch.
     pub fn note_written(&mut self, rows: usize) {
-        self.written = self.written.saturating_add(rows);
+        if !self.is_resting {
+            self.written = self.written.saturating_add(rows);
+        }
     }
 
     /// What one go may delete.
