@@ -34,6 +34,7 @@ mod loading;
 mod map_runs;
 mod redrive;
 mod retention;
+mod warm;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
 use loading::{Loading, load};
@@ -41,6 +42,7 @@ use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
 use retention::Sweep;
+use warm::Warm;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -186,6 +188,7 @@ pub struct Core {
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
     packer: Packer,
+    warm: Warm,
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
@@ -292,6 +295,7 @@ impl Core {
             dirty: Vec::new(),
             dirty_bytes: 0,
             packer: Packer::default(),
+            warm: Warm::default(),
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -878,6 +882,7 @@ impl Core {
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
                 }
+                self.warm.add(id, active);
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                     // There is room for another.
@@ -885,6 +890,7 @@ impl Core {
                 }
             }
         }
+        self.warm.cool(&mut self.active);
         let acts = self.still_wanted();
         self.dirty_bytes = 0;
         self.inputs = 0;
@@ -1054,7 +1060,6 @@ fn write(id: ExecutionId, active: &mut Active, packer: &mut Packer, writes: &mut
 fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
-    active.execution.settle();
     std::mem::take(&mut active.events)
 }
 
