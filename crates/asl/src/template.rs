@@ -17,7 +17,7 @@ use crate::scope::{EvalError, Scope};
 /// A parsed payload template.
 #[derive(Clone, Debug)]
 pub struct Template {
-    root: Node,
+    root: Box<Node>,
     /// What it is made of as text, if that is simple.
     pieces: Option<Box<[Piece]>>,
 }
@@ -38,7 +38,7 @@ impl Template {
     pub fn parse(value: &Value, pointer: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Template> {
         let errors_before = errors(diagnostics);
         let root = Node::parse(value, pointer, diagnostics);
-        (errors(diagnostics) == errors_before).then(|| Template { pieces: Piece::all(&root), root })
+        (errors(diagnostics) == errors_before).then(|| Template { pieces: Piece::all(&root), root: Box::new(root) })
     }
 
     /// What [`Template::evaluate`] gives, as text, made of the text of the data without reading it, which must be
