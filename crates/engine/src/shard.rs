@@ -361,13 +361,14 @@ impl Shard {
     fn act(&self, acts: Vec<Act>) {
         // Rung when all is there, so that a lane has one thing to write and not many.
         let mut bells = Vec::new();
+        let mut tasks = Vec::new();
         for act in acts {
             match act {
                 Act::Reply(reply) => reply(),
                 Act::Run { id, execution_arn, trace_header, task } => {
                     let completion =
                         Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
-                    self.runner.run(Task::of(id, execution_arn, trace_header, task), completion);
+                    tasks.push((Task::of(id, execution_arn, trace_header, task), completion));
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
                 Act::HandOver { id, task, seat, taken } => bells.extend(seat.hand_over(id, task, taken)),
@@ -394,6 +395,9 @@ impl Shard {
             }
         }
         bells.iter().for_each(|lane| lane.ring());
+        if !tasks.is_empty() {
+            self.runner.run_all(tasks);
+        }
     }
 
     fn peer_of(&self, execution: ExecutionId) -> &ShardDoor {
