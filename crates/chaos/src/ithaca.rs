@@ -6,13 +6,12 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::Client;
-use super::wait::wait_for;
-
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ithaca");
+use crate::client::Client;
+use crate::wait::{wait_for, wait_within};
 
 /// What `ithaca up` is told.
 #[derive(Clone, Debug)]
@@ -146,7 +145,7 @@ impl Ithaca {
     }
 
     pub fn endpoint(&self) -> String {
-        super::client::text(&self.said["endpoint"])
+        crate::client::text(&self.said["endpoint"])
     }
 
     pub fn port(&self) -> u16 {
@@ -159,7 +158,7 @@ impl Ithaca {
 
     /// A client of the first API.
     pub fn api(&self) -> Client {
-        let url = super::client::text(&self.said["apis"][0]["url"]);
+        let url = crate::client::text(&self.said["apis"][0]["url"]);
         Client { address: url.trim_start_matches("http://").to_owned() }
     }
 
@@ -178,6 +177,11 @@ impl Ithaca {
     /// Runs a command against it.
     pub fn run(&self, arguments: &[&str]) -> Said {
         Said::of(command(arguments).args(["--endpoint", &self.endpoint()]))
+    }
+
+    /// How it ended by itself, if it did in time.
+    pub fn ends_within(&mut self, bound: Duration) -> Option<ExitStatus> {
+        wait_within(bound, || self.process.0.try_wait().unwrap())
     }
 
     /// kill -9.
@@ -229,9 +233,9 @@ impl Drop for Killed {
 
 /// A command line of the binary, with nothing of the caller's environment that would change what it does.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(crate::place::program());
     command.args(arguments).env_remove("ITHACA_ENDPOINT").env("NO_COLOR", "1");
-    command.env("CARGO_TARGET_DIR", super::examples::target());
+    command.env("CARGO_TARGET_DIR", crate::examples::target());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
             command.env_remove(name);
