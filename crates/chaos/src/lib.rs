@@ -14,6 +14,7 @@
 //! and runs are panics or rows of a [`verdict::Verdict`].
 
 pub mod client;
+pub mod disks;
 pub mod examples;
 pub mod faults;
 pub mod function;

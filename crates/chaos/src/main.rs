@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chaos::verdict::Verdict;
-use chaos::{function, kills, place};
+use chaos::{disks, function, kills, place};
 use clap::Parser;
 
 /// Kills, starves and floods the real ithaca, and compares what it says with what was done.
@@ -27,7 +27,14 @@ struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Scenario {
+    /// kill -9 and other misfortune while sagas run.
     Kills,
+    /// A disk that fills up, and a limit on the size of files.
+    FullDisk,
+    /// A folder that cannot be written.
+    ReadOnly,
+    /// Flushes and writes that fail, once and for good.
+    FailingDisk,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +59,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, seed: u64) -> Vec<Verdict> {
     match arguments.scenario {
+        Scenario::FullDisk => disks::full(),
+        Scenario::ReadOnly => vec![disks::read_only()],
+        Scenario::FailingDisk => disks::failing(),
         Scenario::Kills => vec![kills::run(&kills::Plan {
             kills: arguments.kills,
             seed,
