@@ -348,7 +348,9 @@ impl Core {
     /// One execution that cannot be read stays as it is; it must not keep all others from going on.
     fn load(&mut self, id: ExecutionId) -> Result<(), Error> {
         match load(&*self.store, &self.machines, id) {
-            Ok(active) => {
+            Ok((active, at)) => {
+                // The clock may have been set back since: what happens next has not happened before what is written.
+                self.set_time(at);
                 self.take_in(id, active);
                 Ok(())
             }
@@ -469,6 +471,11 @@ impl Core {
     /// Hands no more tasks over: those that are scheduled wait for the next start.
     pub fn drain(&mut self) {
         self.limits.running_tasks_max = 0;
+    }
+
+    /// The shard's time: of the newest input, or after a recovery of the newest that is written.
+    pub fn time(&self) -> Timestamp {
+        self.now
     }
 
     /// Moves the shard's time on. It never goes back, whatever the clock does.
@@ -1117,12 +1124,14 @@ fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, inpu
 }
 
 /// Reads an open execution: its row, its first record for the input, its last for the snapshot.
-fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Active, Error> {
+/// The execution, and when it was moved on last.
+fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<(Active, Timestamp), Error> {
     let what = || format!("execution {}", id.0);
     let row = store.get(Space::Executions, &keys::execution(id))?;
     let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
     let newest = Records::of(store, id).newest()?;
     let (seq, last) = newest.last().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
+    let moved_at = record::decode_events(last)?.last().map_or(row.started_at, |event| event.at);
     let mut snapshot = record::decode_snapshot(last)?;
     let is_apart = snapshot.is_none();
     if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
@@ -1138,7 +1147,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let revision = machines.revision(row.machine, row.revision)?;
     revision.definition()?;
     let execution_arn: Arc<str> = row.arn(id).into();
-    Ok(Active {
+    let active = Active {
         about: about(id, &revision, &row, execution_arn, input),
         row,
         revision,
@@ -1150,7 +1159,8 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         is_apart,
         items: 0,
         on_end: None,
-    })
+    };
+    Ok((active, moved_at))
 }
 
 /// The input in an execution's first record.

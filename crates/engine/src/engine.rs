@@ -87,6 +87,7 @@ impl Engine {
             let core = recover(now())?;
             unreadable.extend_from_slice(core.unreadable());
             let shard_loop = Shard {
+                clock: Clock::from(core.time()),
                 core,
                 recover,
                 store: store.clone(),
@@ -99,7 +100,6 @@ impl Engine {
                 peers: doors.clone(),
                 activities: activities.clone(),
                 parked: VecDeque::new(),
-                clock: Clock::new(),
                 fatal: fatal.clone(),
             };
             let name = if is_volatile { "express".to_owned() } else { format!("shard-{number}") };

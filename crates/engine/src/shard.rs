@@ -146,15 +146,17 @@ pub struct Shard {
 }
 
 /// Wall-clock time that never goes back and never stands still: set back, the system's clock is not followed until
-/// it has caught up, so that no pause grows by the jump.
+/// it has caught up, so that no pause grows by the jump. That it was set back between two runs the executions that
+/// are open tell.
 pub struct Clock {
     from: Timestamp,
     at: Instant,
 }
 
 impl Clock {
-    pub fn new() -> Clock {
-        Clock { from: now(), at: Instant::now() }
+    /// Goes on from the time that the shard has reached.
+    pub fn from(reached: Timestamp) -> Clock {
+        Clock { from: reached.max(now()), at: Instant::now() }
     }
 
     fn now(&mut self) -> Timestamp {
@@ -194,7 +196,10 @@ impl Shard {
                         // Dropped replies tell their callers that the engine is not available.
                         flying = None;
                         match self.next_term(&error) {
-                            Ok(core) => self.core = core,
+                            Ok(core) => {
+                                self.clock = Clock::from(core.time());
+                                self.core = core;
+                            }
                             Err(why) => return self.refuse_all(&why),
                         }
                         if closes_at.is_some() {
