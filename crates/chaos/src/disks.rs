@@ -91,7 +91,7 @@ fn fill(client: &Client, machine: &str) -> Vec<String> {
 }
 
 fn mixed(number: usize, at: usize) -> u64 {
-    crate::random::Random::new((number as u64) << 32 | at as u64).next()
+    crate::random::Random::new((number as u64) << 32 | at as u64).draw()
 }
 
 /// How many of these executions are not there, or did not succeed.
@@ -196,7 +196,7 @@ fn limited() -> Verdict {
     let client = ithaca.client();
     let machine = client.create_machine("fill", &pass());
     let started = fill(&client, &machine);
-    expect_end(&mut verdict, &mut ithaca, &["ithaca.db", "limit", "Start Ithaca again"]);
+    expect_end(&mut verdict, &mut ithaca, &["ithaca.db", "`ulimit -f`", "Start Ithaca again"]);
     let ithaca = up.start();
     verdict.claim("without the limit, lost", lost(&ithaca.client(), &started), |lost| *lost == 0);
     verdict
@@ -259,12 +259,13 @@ pub fn failing() -> Vec<Verdict> {
     faults.map(fails).chain([others()]).collect()
 }
 
-fn fails(fault: Fault) -> Verdict {
+/// One fault, and what it leaves.
+pub fn fails(fault: Fault) -> Verdict {
     let Fault { files, what, error, times } = fault;
     let how_often = if times.is_some() { "once" } else { "from now on" };
     let error = std::io::Error::from_raw_os_error(error);
     let mut verdict = Verdict::new(&format!("{files:?} {what:?} fails {how_often}: {error}"));
-    let scratch = Scratch::new("chaos-failing");
+    let scratch = Scratch::new(&format!("chaos-failing-{files:?}-{what:?}"));
     std::fs::create_dir_all(scratch.join("data")).expect("it can be made");
     let data = scratch.join("data").canonicalize().expect("it is there");
     let faults = Faults::new(scratch.join("faults"), &data);
@@ -331,7 +332,7 @@ fn has_row(client: &Client, row: usize) -> bool {
 }
 
 /// Logs cannot be written: executions do not care.
-fn others() -> Verdict {
+pub fn others() -> Verdict {
     let mut verdict = Verdict::new("logs cannot be written");
     let scratch = Scratch::new("chaos-others");
     std::fs::create_dir_all(scratch.join("data")).expect("it can be made");

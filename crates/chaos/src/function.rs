@@ -61,7 +61,7 @@ const BACKWARD: [(u64, Conduct); 4] =
 /// What this attempt does.
 pub fn conduct(seed: u64, entry: &Entry) -> Conduct {
     let text = format!("{} {} {}", entry.saga, entry.step, entry.attempt);
-    let mixed = text.bytes().fold(seed, |mixed, byte| Random::new(mixed ^ u64::from(byte)).next());
+    let mixed = text.bytes().fold(seed, |mixed, byte| Random::new(mixed ^ u64::from(byte)).draw());
     let table = if entry.deed == Deed::Do { &FORWARD[..] } else { &BACKWARD };
     let mut drawn = Random::new(mixed).below(100);
     for (share, conduct) in table {

@@ -87,5 +87,5 @@ pub fn nonce() -> u64 {
     let nanos = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
     let mixed = nanos ^ (u64::from(std::process::id()) << 40) ^ COUNT.fetch_add(1, Ordering::Relaxed);
     // Below 2^53: JSON readers keep it exact.
-    crate::random::Random::new(mixed).next() >> 11
+    crate::random::Random::new(mixed).draw() >> 11
 }

@@ -6,6 +6,8 @@
 //!   faults                            a disk that refuses, a clock that jumps
 //!   ledger <- function, worker        what tasks really did
 //!   sagas -> kills -> judge           the load, the misfortune, the comparison
+//!   disks                             full, read-only, failing
+//!   flood -> overload                 too much of everything
 //!   verdict                           what was found
 //! ```
 //!
@@ -17,6 +19,7 @@ pub mod client;
 pub mod disks;
 pub mod examples;
 pub mod faults;
+pub mod flood;
 pub mod function;
 pub mod functions;
 pub mod history;
@@ -25,6 +28,7 @@ pub mod ithaca;
 pub mod judge;
 pub mod kills;
 pub mod ledger;
+pub mod overload;
 pub mod place;
 pub mod random;
 pub mod sagas;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chaos::verdict::Verdict;
-use chaos::{disks, function, kills, place};
+use chaos::{disks, function, kills, overload, place};
 use clap::Parser;
 
 /// Kills, starves and floods the real ithaca, and compares what it says with what was done.
@@ -20,6 +20,9 @@ struct Arguments {
     /// Chooses fates and moments; a new one each time if it is left out.
     #[arg(long)]
     seed: Option<u64>,
+    /// Take the ithaca that lies beside this program as it is.
+    #[arg(long)]
+    no_build: bool,
     /// Be a function of the sagas and write to this ledger.
     #[arg(long, hide = true)]
     function: Option<PathBuf>,
@@ -35,6 +38,10 @@ enum Scenario {
     ReadOnly,
     /// Flushes and writes that fail, once and for good.
     FailingDisk,
+    /// More starts than can be served.
+    Overload,
+    /// Clients that misbehave by the thousand: idle, slow, huge.
+    BadClients,
 }
 
 fn main() -> ExitCode {
@@ -42,7 +49,9 @@ fn main() -> ExitCode {
     if let Some(ledger) = &arguments.function {
         function::serve(ledger);
     }
-    place::build_program();
+    if !arguments.no_build {
+        place::build_program();
+    }
     let seed = arguments.seed.unwrap_or_else(new_seed);
     let name = clap::ValueEnum::to_possible_value(&arguments.scenario).expect("every scenario has a name");
     println!(
@@ -59,6 +68,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, seed: u64) -> Vec<Verdict> {
     match arguments.scenario {
+        Scenario::Overload => vec![overload::starts(overload::LONG)],
+        Scenario::BadClients => overload::bad_clients(overload::LONG),
         Scenario::FullDisk => disks::full(),
         Scenario::ReadOnly => vec![disks::read_only()],
         Scenario::FailingDisk => disks::failing(),

@@ -269,7 +269,11 @@ impl Shard {
         if let store::Error::Fenced { .. } | store::Error::TooLarge { .. } = failed {
             return Err(failed.to_string());
         }
-        (self.recover)(now()).map_err(|error| format!("a commit failed ({failed}) and so did the recovery ({error})"))
+        (self.recover)(now()).map_err(|error| match error {
+            // It names the failure itself.
+            Error::Store(stopped @ store::Error::Failed { .. }) => stopped.to_string(),
+            error => format!("a commit failed ({failed}) and so did the recovery ({error})"),
+        })
     }
 
     fn take(&mut self, message: Message) {

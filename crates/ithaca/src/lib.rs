@@ -15,6 +15,8 @@ mod events;
 mod findings;
 mod front;
 mod logs;
+mod pressure;
+mod process;
 mod request_id;
 mod server;
 mod tasks;
