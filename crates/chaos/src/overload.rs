@@ -36,7 +36,7 @@ pub struct Size {
 pub const LONG: Size = Size { clients: 13_000, lasts: Duration::from_secs(20), idle: 10_000, bad: 1000 };
 
 /// For every change.
-pub const SHORT: Size = Size { clients: 400, lasts: Duration::from_secs(2), idle: 1000, bad: 100 };
+pub const SHORT: Size = Size { clients: 400, lasts: Duration::from_secs(2), idle: 1000, bad: 80 };
 
 /// Each flush, while there is too much to do: with 1024 inputs in a batch that is some thousand starts a second.
 const SLOW: Duration = Duration::from_millis(400);
@@ -364,7 +364,7 @@ pub fn slow_readers(size: Size) -> Verdict {
     let peak = beside_an_ordinary_client(&bench, &mut verdict, |verdict| {
         let question =
             request("GetExecutionHistory", &json!({ "executionArn": execution, "maxResults": 1000 }).to_string());
-        let mut streams: Vec<TcpStream> = (0..size.bad)
+        let mut streams: Vec<TcpStream> = (0..size.bad / 3)
             .map(|_| {
                 let mut stream = TcpStream::connect(&bench.client.address).expect("a connection is taken");
                 stream.write_all(&question).expect("it is taken");

@@ -30,8 +30,8 @@ const ATTEMPTS: u32 = 1_000_000;
 /// An attempt that a worker never got, because the answer to its poll was lost, ends after this.
 const ACTIVITY_SECONDS: u32 = 6;
 
-/// Of functions, so that those that hang are not waited for.
-pub const FUNCTION_SECONDS: u32 = 2;
+/// Of functions: less than most instances live, so that one that hangs is ended by its timeout as well as by a kill.
+pub const FUNCTION_SECONDS: u32 = 1;
 
 /// What a function or worker is told.
 fn order(step: &str, undo: bool, seed: Option<u64>) -> Value {

@@ -195,7 +195,7 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return whole(too_large(bytes_max));
         }
-        Ok(Err(error)) if is_no_room(&*error) => return whole(throttled(port, &parts)),
+        Ok(Err(error)) if is_no_room(&*error) => return whole(throttled(port, &parts.headers)),
         _ => {
             return whole(respond(
                 StatusCode::BAD_REQUEST,
@@ -204,28 +204,29 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
             ));
         }
     };
-    let turn = if answers_much(&parts.headers) { Some(pressure::turn().await) } else { None };
-    if let Some(None) = turn {
-        return whole(throttled(port, &parts));
-    }
+    let answers_much = answers_much(&parts.headers);
     let request = http::Request::from_parts(parts, body);
     match port {
+        Port::Main if answers_much => at_leisure(front, request, peer).await,
         Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
         Port::Main => front.route(request, peer).await,
     }
 }
 
+/// Megabytes take long to write down: on a thread of their own, few at a time, so that nobody else waits for them.
+async fn at_leisure(front: &Arc<Front>, request: Request, peer: SocketAddr) -> Answer {
+    let Some(turn) = pressure::turn().await else { return whole(throttled(&Port::Main, request.headers())) };
+    let (front, runtime) = (front.clone(), tokio::runtime::Handle::current());
+    let routed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        runtime.block_on(front.route(request, peer))
+    });
+    routed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
 /// Operations whose answers may have megabytes.
 fn answers_much(headers: &HeaderMap) -> bool {
-    const LARGE: [&str; 7] = [
-        "GetExecutionHistory",
-        "DescribeExecution",
-        "Query",
-        "Scan",
-        "BatchGetItem",
-        "TransactGetItems",
-        "GetLogEvents",
-    ];
+    const LARGE: [&str; 5] = ["GetExecutionHistory", "Scan", "BatchGetItem", "GetLogEvents", "FilterLogEvents"];
     let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
     target.and_then(|target| target.split_once('.')).is_some_and(|(_, operation)| LARGE.contains(&operation))
 }
@@ -257,9 +258,9 @@ fn is_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// What AWS SDKs take as "later": each service has its own words for it.
-fn throttled(port: &Port, parts: &http::request::Parts) -> Response {
+fn throttled(port: &Port, headers: &HeaderMap) -> Response {
     let text = "Rate exceeded";
-    if matches!(port, Port::Main) && parts.headers.contains_key(TARGET) {
+    if matches!(port, Port::Main) && headers.contains_key(TARGET) {
         return aws_protocol::json_1_0_error("", &aws_protocol::Error::client("ThrottlingException", text));
     }
     let body = serde_json::json!({ "Type": "User", "message": text });

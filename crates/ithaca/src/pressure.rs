@@ -13,6 +13,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -31,8 +32,8 @@ const HELD_BYTES_MAX: usize = 512 << 20;
 /// What every request may hold, whatever the others hold.
 const SHARE_BYTES: usize = 16 << 10;
 
-/// Answers of several MiB that are being made at the same time: more than processors, less than memory minds.
-const LARGE_READS_MAX: usize = 16;
+/// Answers of several MiB that are made at the same time, for each processor: more would only wait for each other.
+const LARGE_READS_PER_PROCESSOR: usize = 2;
 
 /// How long such a read waits for its turn. An SDK asks again.
 const TURN_MAX: Duration = Duration::from_secs(5);
@@ -45,7 +46,10 @@ const STALL_UNDER_PRESSURE: Duration = Duration::from_secs(1);
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-static LARGE_READS: Semaphore = Semaphore::const_new(LARGE_READS_MAX);
+static LARGE_READS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(LARGE_READS_PER_PROCESSOR * processors)
+});
 
 /// The turn of a read whose answer may be large: it holds until the answer is counted. None if it did not come in time.
 pub async fn turn() -> Option<SemaphorePermit<'static>> {
