@@ -24,21 +24,25 @@ use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
-use crate::record::{self, ExecutionStatus, Packer, Parent, Records, Row, unreadable};
+use crate::record::{self, ExecutionStatus, Packer, Parent, Row, unreadable};
 use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
 
 mod answers;
+mod loading;
 mod map_runs;
 mod redrive;
 mod retention;
+mod warm;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
+use loading::{Loading, load};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
 use retention::Sweep;
+use warm::Warm;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -184,6 +188,7 @@ pub struct Core {
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
     packer: Packer,
+    warm: Warm,
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
@@ -290,6 +295,7 @@ impl Core {
             dirty: Vec::new(),
             dirty_bytes: 0,
             packer: Packer::default(),
+            warm: Warm::default(),
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -327,34 +333,32 @@ impl Core {
     }
 
     fn load_open(&mut self, machine: u32) -> Result<(), Error> {
-        const PAGE: usize = 1000;
         let prefix = keys::listing_prefix(machine, ExecutionStatus::Running);
         let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        let mut loading = Loading::default();
         loop {
-            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, PAGE)?;
-            for (key, _) in &page {
-                let id = keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))?;
-                if id.shard() % self.limits.shards == self.shard.0 {
-                    self.load(id)?;
+            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, loading::PAGE)?;
+            let id = |(key, _): &store::Row| {
+                keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))
+            };
+            let mut ids = page.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            ids.retain(|id| id.shard() % self.limits.shards == self.shard.0);
+            loading.look_ahead(&*self.store, &ids)?;
+            for id in ids {
+                match loading.load(&*self.store, &self.machines, id) {
+                    Ok((active, at)) => {
+                        // The clock may have been set back since: what happens next is not before what is written.
+                        self.set_time(at);
+                        self.take_in(id, active);
+                    }
+                    // One execution that cannot be read stays as it is; it must not keep all others from going on.
+                    Err(error) => self.note(error, || format!("execution {} stays where it is", id.0))?,
                 }
             }
             match page.last() {
-                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
+                Some((key, _)) if page.len() == loading::PAGE => from = [&key[..], &[0]].concat(),
                 _ => return Ok(()),
             }
-        }
-    }
-
-    /// One execution that cannot be read stays as it is; it must not keep all others from going on.
-    fn load(&mut self, id: ExecutionId) -> Result<(), Error> {
-        match load(&*self.store, &self.machines, id) {
-            Ok((active, at)) => {
-                // The clock may have been set back since: what happens next has not happened before what is written.
-                self.set_time(at);
-                self.take_in(id, active);
-                Ok(())
-            }
-            Err(error) => self.note(error, || format!("execution {} stays where it is", id.0)),
         }
     }
 
@@ -887,6 +891,7 @@ impl Core {
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
                 }
+                self.warm.add(id, active);
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                     // There is room for another.
@@ -894,6 +899,7 @@ impl Core {
                 }
             }
         }
+        self.warm.cool(&mut self.active);
         let acts = self.still_wanted();
         self.dirty_bytes = 0;
         self.inputs = 0;
@@ -1063,7 +1069,6 @@ fn write(id: ExecutionId, active: &mut Active, packer: &mut Packer, writes: &mut
 fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
-    active.execution.settle();
     std::mem::take(&mut active.events)
 }
 
@@ -1123,52 +1128,16 @@ fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, inpu
     }
 }
 
-/// Reads an open execution: its row, its first record for the input, its last for the snapshot.
-/// The execution, and when it was moved on last.
-fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<(Active, Timestamp), Error> {
-    let what = || format!("execution {}", id.0);
-    let row = store.get(Space::Executions, &keys::execution(id))?;
-    let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
-    let newest = Records::of(store, id).newest()?;
-    let (seq, last) = newest.last().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let moved_at = record::decode_events(last)?.last().map_or(row.started_at, |event| event.at);
-    let mut snapshot = record::decode_snapshot(last)?;
-    let is_apart = snapshot.is_none();
-    if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
-        snapshot = record::decode_snapshot(&apart)?;
-    }
-    let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
-    let seq = seq + 1;
-    let input = match newest.first() {
-        Some((0, first)) => started_input(first)?,
-        _ => store.get(Space::Records, &keys::record(id, 0))?.map_or(Ok(None), |first| started_input(&first))?,
-    };
-    let input = input.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
-    let revision = machines.revision(row.machine, row.revision)?;
-    revision.definition()?;
-    let execution_arn: Arc<str> = row.arn(id).into();
-    let active = Active {
-        about: about(id, &revision, &row, execution_arn, input),
-        row,
-        revision,
-        execution,
-        seq,
-        events: Vec::new(),
-        is_dirty: false,
-        is_new: false,
-        is_apart,
-        items: 0,
-        on_end: None,
-    };
-    Ok((active, moved_at))
-}
-
 /// The input in an execution's first record.
 pub(crate) fn started_input(first_record: &[u8]) -> Result<Option<Payload>, Error> {
-    Ok(record::decode_events(first_record)?.into_iter().find_map(|event| match event.kind {
+    Ok(input_in(record::decode_events(first_record)?))
+}
+
+fn input_in(events: Vec<HistoryEvent>) -> Option<Payload> {
+    events.into_iter().find_map(|event| match event.kind {
         interpreter::EventKind::ExecutionStarted { input } => Some(input),
         _ => None,
-    }))
+    })
 }
 
 pub(crate) fn decode_id(value: &[u8]) -> Result<ExecutionId, Error> {
