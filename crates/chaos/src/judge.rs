@@ -152,3 +152,27 @@ fn judge_relay(end: &str, entries: &[Entry]) -> Result<bool, String> {
         _ => Err(format!("these steps were not done: {missing:?}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_saga_is_none() {
+        let check = |end: &str, effects: &[&str], expect: Option<bool>| {
+            let entry = |effect: &&str| format!("saga {effect} 7").parse().expect("a line of the ledger");
+            let entries: Vec<Entry> = effects.iter().map(entry).collect();
+            assert_eq!(judge_till(end, &entries).ok(), expect, "{end} {effects:?}");
+        };
+        check("SUCCEEDED", &["Reserve 0 do", "Pay 0 do", "Confirm 0 do"], Some(true));
+        check("SUCCEEDED", &["Reserve 0 do", "Reserve 1 do", "Pay 0 do", "Confirm 0 do"], Some(true));
+        check("SUCCEEDED", &["Reserve 0 do", "Confirm 0 do"], None);
+        check("SUCCEEDED", &["Reserve 0 do", "Pay 0 do", "Confirm 0 do", "Pay 0 undo"], None);
+        check("FAILED", &[], Some(false));
+        check("FAILED", &["Reserve 0 undo"], Some(false));
+        check("FAILED", &["Reserve 0 do", "Pay 0 do", "Pay 0 undo", "Reserve 0 undo"], Some(false));
+        check("FAILED", &["Reserve 0 do", "Pay 0 do", "Pay 0 undo"], None);
+        check("FAILED", &["Reserve 0 do", "Reserve 0 undo", "Reserve 1 do"], None);
+        check("ABORTED", &[], None);
+    }
+}

@@ -54,9 +54,8 @@ const YOUTH: Duration = Duration::from_millis(150);
 /// How long it stands still between SIGSTOP and SIGCONT, at most.
 const STILLNESS_MAX: Duration = Duration::from_millis(400);
 
-/// How far the wall clock jumps, in seconds: back a little, forward a lot. A jump back across a restart delays every
-/// timer by as much, which is right and takes as long, so it is short here.
-const JUMPS: [i64; 6] = [-2, -1, 1, 5, 60, 3600];
+/// How far the wall clock jumps, in seconds. No timer waits longer for it, and no history goes back.
+const JUMPS: [i64; 6] = [-3600, -60, -1, 1, 60, 3600];
 
 /// An instance whose disk has failed has to end by itself within this.
 const END_BOUND: Duration = Duration::from_secs(20);
