@@ -10,6 +10,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::backup::{Backups, Order};
 use crate::pressure::{self, Counted, Held, NoRoom, Patient, Share};
 use crate::request_id;
 use crate::server::Functions;
@@ -83,6 +85,7 @@ pub struct Front {
     pub handle: Handle,
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
+    pub backups: Arc<Backups>,
     pub host_names: HostNames,
     /// Becomes a text when the engine or the tables cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
@@ -313,6 +316,7 @@ impl Front {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => whole(self.health()),
             (&Method::GET, "/ithaca/changes") => self.changes(),
+            (&Method::POST, "/ithaca/backup") => self.backup(&request, peer),
             (&Method::GET, "/") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", WELCOME)),
             _ => whole(unknown(&request)),
         }
@@ -324,6 +328,31 @@ impl Front {
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         };
         respond(status, "text/plain; charset=utf-8", text)
+    }
+
+    /// Copies the data folder; the answer tells how far it is, a JSON object a line. Who goes away ends it.
+    fn backup(&self, request: &Request, peer: SocketAddr) -> Answer {
+        let refuse = |status, text: String| whole(respond(status, "text/plain; charset=utf-8", text));
+        if !Backups::may_ask(peer.ip()) {
+            let text = "A backup goes to a folder of this machine, so it is asked for on this machine.\n";
+            return refuse(StatusCode::FORBIDDEN, text.to_owned());
+        }
+        let order: Order = match serde_json::from_slice(request.body()) {
+            Ok(order) => order,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("This is no order for a backup: {error}\n")),
+        };
+        let (sender, receiver) = mpsc::channel(256);
+        let backups = self.backups.clone();
+        tokio::task::spawn_blocking(move || {
+            backups.run(&order, &mut |line| match sender.blocking_send(Bytes::from(format!("{line}\n"))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            });
+        });
+        http::Response::builder()
+            .header(header::CONTENT_TYPE, "application/x-ndjson")
+            .body(Stream(receiver).boxed())
+            .expect("fixed headers make a valid answer")
     }
 
     /// Every start and end of an execution from now on, as server-sent events: one JSON object each.

@@ -17,7 +17,8 @@ use support::scratch::Scratch;
 use support::travel::example;
 use support::wait::wait_for;
 
-const COMMANDS: [&str; 9] = ["up", "start", "executions", "show", "history", "stop", "validate", "graph", "bench"];
+const COMMANDS: [&str; 10] =
+    ["up", "start", "executions", "show", "history", "stop", "backup", "validate", "graph", "bench"];
 
 #[test]
 fn help() {
