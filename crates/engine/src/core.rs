@@ -391,7 +391,11 @@ impl Core {
             loading.look_ahead(&*self.store, &ids)?;
             for id in ids {
                 match loading.load(&*self.store, &self.machines, id) {
-                    Ok(active) => self.take_in(id, active),
+                    Ok((active, at)) => {
+                        // The clock may have been set back since: what happens next is not before what is written.
+                        self.set_time(at);
+                        self.take_in(id, active);
+                    }
                     // One execution that cannot be read stays as it is; it must not keep all others from going on.
                     Err(error) => self.note(error, || format!("execution {} stays where it is", id.0))?,
                 }
@@ -539,6 +543,11 @@ impl Core {
 
     fn hands_over(&self) -> bool {
         self.limits.running_tasks_max > 0
+    }
+
+    /// The shard's time: of the newest input, or after a recovery of the newest that is written.
+    pub fn time(&self) -> Timestamp {
+        self.now
     }
 
     /// Moves the shard's time on. It never goes back, whatever the clock does.
@@ -1205,10 +1214,14 @@ fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, inpu
 
 /// The input in an execution's first record.
 pub(crate) fn started_input(first_record: &[u8]) -> Result<Option<Payload>, Error> {
-    Ok(record::decode_events(first_record)?.into_iter().find_map(|event| match event.kind {
+    Ok(input_in(record::decode_events(first_record)?))
+}
+
+fn input_in(events: Vec<HistoryEvent>) -> Option<Payload> {
+    events.into_iter().find_map(|event| match event.kind {
         interpreter::EventKind::ExecutionStarted { input } => Some(input),
         _ => None,
-    }))
+    })
 }
 
 pub(crate) fn decode_id(value: &[u8]) -> Result<ExecutionId, Error> {

@@ -153,8 +153,9 @@ impl Assembly {
             let number = if is_volatile { ExecutionId::SHARDS_MAX - 1 } else { number as u16 };
             let recover = recovery(number, is_volatile, config, store, &machines, &activities, surroundings);
             let mut clock = Clock::new(surroundings.time.clone());
-            let core =
-                recover(clock.now(), Inheritance { witness: surroundings.witness.clone(), ..Inheritance::default() })?;
+            let inheritance = Inheritance { witness: surroundings.witness.clone(), ..Inheritance::default() };
+            let core = recover(clock.now(), inheritance)?;
+            clock.reach(core.time());
             unreadable.extend_from_slice(core.unreadable());
             shards.push(Shard {
                 core,

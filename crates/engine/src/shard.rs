@@ -275,8 +275,13 @@ impl Shard {
         }
         // Their outcomes are still to come: to call them lost would compensate what is about to take effect.
         let inheritance = self.core.bequeath(&self.flying.take().unwrap_or_default());
-        (self.recover)(self.clock.now(), inheritance)
-            .map_err(|error| format!("a commit failed ({failed}) and so did the recovery ({error})"))
+        let core = (self.recover)(self.clock.now(), inheritance).map_err(|error| match error {
+            // It names the failure itself.
+            Error::Store(stopped @ store::Error::Failed { .. }) => stopped.to_string(),
+            error => format!("a commit failed ({failed}) and so did the recovery ({error})"),
+        })?;
+        self.clock.reach(core.time());
+        Ok(core)
     }
 
     fn take(&mut self, message: Message) {

@@ -82,7 +82,8 @@ pub fn now() -> Timestamp {
 }
 
 /// Wall-clock time that never goes back and never stands still: set back, the system's clock is not followed until
-/// it has caught up, so that no pause grows by the jump.
+/// it has caught up, so that no pause grows by the jump. That it was set back between two runs the executions that
+/// are open tell.
 pub struct Clock {
     time: Arc<dyn Time>,
     from: Timestamp,
@@ -92,6 +93,13 @@ pub struct Clock {
 impl Clock {
     pub fn new(time: Arc<dyn Time>) -> Clock {
         Clock { from: time.wall(), at: time.steady(), time }
+    }
+
+    /// It goes on from this moment, if it has not come so far.
+    pub fn reach(&mut self, moment: Timestamp) {
+        if moment > self.now() {
+            (self.from, self.at) = (moment, self.time.steady());
+        }
     }
 
     pub fn now(&mut self) -> Timestamp {

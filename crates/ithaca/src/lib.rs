@@ -17,6 +17,8 @@ mod findings;
 mod front;
 mod lane;
 mod logs;
+mod pressure;
+mod process;
 mod request_id;
 mod server;
 mod tasks;

@@ -29,6 +29,9 @@ const DESCENDANTS_BOUND: Duration = Duration::from_secs(5);
 /// The waiting threads do next to nothing.
 const WAITER_STACK_BYTES: usize = 128 << 10;
 
+/// "File descriptors: 1,024." Source: "Lambda quotas", AWS Lambda Developer Guide. We may have raised our own.
+const FILES_MAX: libc::rlim_t = 1024;
+
 /// See [`start`]: an exec takes far less than all of these together.
 const BUSY_ATTEMPTS_MAX: u32 = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(2);
@@ -177,6 +180,13 @@ fn prepare(parent: u32, data_bytes_max: u64) -> io::Result<()> {
         limit.rlim_max = limit.rlim_max.min(data_bytes_max);
         limit.rlim_cur = limit.rlim_max;
         if libc::setrlimit(libc::RLIMIT_DATA, &limit) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        limit.rlim_cur = limit.rlim_cur.min(FILES_MAX);
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) < 0 {
             return Err(io::Error::last_os_error());
         }
     }

@@ -213,7 +213,7 @@ impl Core {
         // It is over, or another shard's.
         match self.store.get(Space::Executions, &keys::execution(parent))? {
             Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
-                Ok(is_open(&super::load(&*self.store, &self.machines, parent)?.execution))
+                Ok(is_open(&super::load(&*self.store, &self.machines, parent)?.0.execution))
             }
             _ => Ok(false),
         }

@@ -643,7 +643,8 @@ impl Core {
             self.start_child(key, child.number, input);
             return Ok(());
         }
-        let loaded = super::load(&*self.store, &self.machines, child.id).and_then(|active| {
+        let loaded = super::load(&*self.store, &self.machines, child.id).and_then(|(active, ended_at)| {
+            self.set_time(ended_at);
             let map_runs = self.unfinished_runs(child.id, &active)?;
             Ok((active, map_runs))
         });

@@ -21,6 +21,11 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
     // SAFETY: umask only sets a number of this process.
     unsafe { libc::umask(0o077) };
+    crate::process::survive_file_limit();
+    match crate::process::raise_open_files() {
+        Ok(connections) => crate::front::limit_connections(connections),
+        Err(error) => eprintln!("{} the limit of open files is not known: {error}", paint(Tone::Warn, "warning:")),
+    }
     let account = args.account.as_deref();
     check_account(account)?;
     let home = home(&args.region, account);
@@ -73,7 +78,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
                 // would need the engine.
-                eprintln!("{} the engine has stopped: {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
+                eprintln!("{} {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
                 std::process::exit(1);
             }
             change = changes.recv() => match change {
