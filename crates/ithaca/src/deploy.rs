@@ -210,14 +210,16 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
                 Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display()))
             }
         },
-        Code::Inline(_) => Err(format!(
-            "function {}: Ithaca does not run inline code yet: put it into a folder and point CodeUri at it",
-            function.name
-        )),
+        Code::Inline(text) => match aws_lambda::runtimes::inline_file(&function.runtime) {
+            Some(file) => Ok(aws_lambda::Code::Inline(file.into(), text.clone())),
+            None => Err(format!(
+                "function {}: there is no inline code for the runtime {}: put it into a folder and point CodeUri at it",
+                function.name, function.runtime
+            )),
+        },
     }
 }
 
-/// Logs of executions are not written yet.
 /// Creates the state machine, or brings the one of this name to the template's definition.
 async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), String> {
     let states = &server.front.states;

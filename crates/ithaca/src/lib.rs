@@ -18,6 +18,7 @@ mod logs;
 mod request_id;
 mod server;
 mod tasks;
+mod template;
 
 pub use deploy::{Deployed, Prepared, deploy, prepare};
 pub use server::{Options, Server, StartError};

@@ -80,6 +80,15 @@ impl Family {
     }
 }
 
+/// The file that code given inline is saved as. None: AWS takes no inline code for this runtime.
+pub fn inline_file(name: &str) -> Option<&'static str> {
+    match family(name)? {
+        Family::Node => Some("index.js"),
+        Family::Python => Some("index.py"),
+        Family::Provided => None,
+    }
+}
+
 /// What a process is started with.
 pub struct Start {
     pub program: PathBuf,
