@@ -70,7 +70,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
     }
     for function in &plan.functions {
         let code = code(function, &prepared.executables)?;
-        let (host, settings) = (server.lambda().clone(), settings(function));
+        let (host, settings) = (server.lambda().clone(), settings(function, &plan.template));
         let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
         put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.to_aws().message)).map_err(
             |error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name),
@@ -100,7 +100,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
     Ok(done)
 }
 
-fn settings(function: &Function) -> aws_lambda::Function {
+fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
     let mut settings = aws_lambda::Function::new(&function.name);
     settings.runtime = function.runtime.clone();
     settings.handler = function.handler.clone();
@@ -110,6 +110,10 @@ fn settings(function: &Function) -> aws_lambda::Function {
     settings.memory_mb = function.memory_mb;
     settings.environment = function.environment.clone();
     settings.reserved_concurrency = function.reserved_concurrency;
+    settings.origin = match &function.code {
+        Code::Path(path) => Some(path.clone()),
+        Code::Inline(_) => template.parent().map(Path::to_path_buf),
+    };
     settings
 }
 

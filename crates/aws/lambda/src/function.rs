@@ -31,6 +31,9 @@ pub struct Function {
     pub tags: BTreeMap<String, String>,
     /// `Some(0)` throttles every invocation.
     pub reserved_concurrency: Option<u32>,
+    /// Where the code came from: SDKs that AWS's runtimes bring along are looked for there and above.
+    #[serde(default)]
+    pub origin: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,7 @@ impl Function {
             tracing: "PassThrough".into(),
             tags: BTreeMap::new(),
             reserved_concurrency: None,
+            origin: None,
         }
     }
 

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use crate::function::FunctionInfo;
 use crate::ids;
 
 /// A name AWS knows, and what it is here.
@@ -95,11 +96,47 @@ pub struct Start {
     pub arguments: Vec<String>,
 }
 
-/// How to start a function of this runtime, or why that cannot be. Blocks when the interpreter has to be found first. `clients` is the folder for our clients of the Runtime API.
-pub fn start(name: &str, code: &Path, memory_mb: u32, clients: &Path) -> Result<Start, String> {
+/// What AWS's Node.js runtimes bring along: version 2 up to nodejs16.x, version 3 since.
+const NODE_SDKS: [&str; 2] = ["aws-sdk", "@aws-sdk"];
+
+/// Lets Node.js functions find AWS's SDK though their code does not have it, as on AWS: links in a `node_modules` above the code lead to
+/// the first that is found above `origins`, or among the machine's global packages. Nothing else of those folders can be seen.
+pub fn link_sdks(function: &Path, interpreter: &Path, origins: &[PathBuf]) -> io::Result<()> {
+    let above = origins.iter().flat_map(|origin| origin.ancestors().map(|folder| folder.join("node_modules")));
+    let global = interpreter.parent().map(|bin| bin.join("../lib/node_modules"));
+    let roots: Vec<PathBuf> = above.chain(global).filter(|root| root.is_dir()).collect();
+    let links = function.join("node_modules");
+    NODE_SDKS.iter().try_for_each(|name| {
+        let package = roots.iter().map(|root| root.join(name)).find(|package| package.is_dir());
+        link(&links.join(name), package.as_deref())
+    })
+}
+
+/// Makes `link` lead to `target`, or nowhere.
+fn link(link: &Path, target: Option<&Path>) -> io::Result<()> {
+    let old = fs::read_link(link).ok();
+    if old.as_deref() == target {
+        return Ok(());
+    }
+    if old.is_some() {
+        fs::remove_file(link)?;
+    }
+    let Some(target) = target else { return Ok(()) };
+    fs::create_dir_all(link.parent().unwrap_or(link))?;
+    match std::os::unix::fs::symlink(target, link) {
+        // Another process of the function was as quick.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+/// How to start a function that lies in `home`, or why that cannot be. Blocks when the interpreter has to be found first. `clients` is
+/// the folder for our clients of the Runtime API.
+pub fn start(info: &FunctionInfo, home: &Path, clients: &Path) -> Result<Start, String> {
+    let (function, name) = (&info.function, info.function.runtime.as_str());
     let Some(family) = family(name) else { return Err(format!("the runtime {name} is not served")) };
     let Some((file, text)) = family.client() else {
-        let program = code.join("bootstrap");
+        let program = info.code_folder.join("bootstrap");
         return match program.exists() {
             true => Ok(Start { program, arguments: Vec::new() }),
             false => Err(format!("Couldn't find valid bootstrap(s): [{}]", program.display())),
@@ -107,13 +144,14 @@ pub fn start(name: &str, code: &Path, memory_mb: u32, clients: &Path) -> Result<
     };
     let program = interpreter(name, family)?;
     let client = place(clients, file, text).map_err(|error| format!("cannot write {file}: {error}"))?;
-    let arguments = match family {
+    let mut arguments = vec![client.display().to_string()];
+    if family == Family::Node {
+        let here = std::env::current_dir();
+        let origins: Vec<PathBuf> = function.origin.iter().cloned().chain(here).collect();
+        link_sdks(home, &program, &origins).map_err(|error| format!("cannot link the SDK: {error}"))?;
         // The heap is most of what a function has; AWS leaves a tenth for the rest.
-        Family::Node => {
-            vec![format!("--max-old-space-size={}", memory_mb - memory_mb / 10), client.display().to_string()]
-        }
-        _ => vec![client.display().to_string()],
-    };
+        arguments.insert(0, format!("--max-old-space-size={}", function.memory_mb - function.memory_mb / 10));
+    }
     Ok(Start { program, arguments })
 }
 
@@ -196,8 +234,6 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let scratch = tempfile();
-        let missing = start("provided.al2", &scratch, 128, &scratch).err().unwrap();
-        assert!(missing.starts_with("Couldn't find valid bootstrap(s): ["), "{missing}");
         // Neither is a program that can be run.
         fs::write(scratch.join("python3"), "").unwrap();
         fs::write(scratch.join("python3.9"), "#!/bin/sh\nexit 127\n").unwrap();
@@ -207,6 +243,32 @@ mod tests {
             missing.starts_with("python3.9 needs Python, and no 'python3.9' or 'python3' on the PATH"),
             "{missing}"
         );
+        fs::remove_dir_all(scratch).unwrap();
+    }
+
+    #[test]
+    fn the_sdk_is_found_above_the_code_and_nothing_else() {
+        let scratch = tempfile();
+        let function = scratch.join("functions/f");
+        let check = |expect: [Option<&str>; 2]| {
+            let origins = [scratch.join("app/code"), scratch.join("elsewhere")];
+            link_sdks(&function, &scratch.join("bin/node"), &origins).unwrap();
+            let found = NODE_SDKS.map(|name| fs::read_link(function.join("node_modules").join(name)).ok());
+            assert_eq!(found, expect.map(|path| path.map(|path| scratch.join(path))));
+        };
+        let package = |name: &str| fs::create_dir_all(scratch.join(name)).unwrap();
+        ["app/code", "elsewhere", "bin"].into_iter().for_each(package);
+        check([None, None]);
+        package("app/node_modules/left-pad");
+        package("lib/node_modules/aws-sdk");
+        check([Some("bin/../lib/node_modules/aws-sdk"), None]);
+        package("node_modules/aws-sdk");
+        package("elsewhere/node_modules/@aws-sdk");
+        check([Some("node_modules/aws-sdk"), Some("elsewhere/node_modules/@aws-sdk")]);
+        package("app/node_modules/aws-sdk");
+        check([Some("app/node_modules/aws-sdk"), Some("elsewhere/node_modules/@aws-sdk")]);
+        fs::remove_dir_all(scratch.join("elsewhere")).unwrap();
+        check([Some("app/node_modules/aws-sdk"), None]);
         fs::remove_dir_all(scratch).unwrap();
     }
 

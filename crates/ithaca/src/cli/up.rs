@@ -142,9 +142,9 @@ fn default_data(plan: Option<&Plan>) -> PathBuf {
 
 /// Reads the template at a path, which may be the folder it is in.
 pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan, String> {
-    let template::Found { file, stack_name } = template::find(path)?;
+    let template::Found { file, stack_name, assets, parameters: known } = template::find(path)?;
     let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut options = aws_cloudformation::Options { home: home.clone(), stack_name, ..Default::default() };
+    let mut options = aws_cloudformation::Options { home: home.clone(), stack_name, parameters: known, assets };
     for parameter in parameters {
         let (key, value) =
             parameter.split_once('=').ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;

@@ -95,7 +95,7 @@ fn launch(process: &Process, address: SocketAddr) -> Result<Launch, Unstarted> {
     let (host, info) = (&process.host, &process.info);
     let function = &info.function;
     let clients = host.config.folder.join(runtimes::FOLDER);
-    let start = runtimes::start(&function.runtime, &info.code_folder, function.memory_mb, &clients);
+    let start = runtimes::start(info, &process.hosted.folder, &clients);
     let Start { program, arguments } = start.map_err(Unstarted::Entrypoint)?;
     let scratch = process.hosted.folder.join("tmp");
     std::fs::create_dir_all(&scratch)
