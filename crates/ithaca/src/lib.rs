@@ -22,6 +22,7 @@ mod process;
 mod request_id;
 mod server;
 mod tasks;
+mod template;
 
 pub use deploy::{Deployed, Prepared, deploy, prepare};
 pub use server::{Options, Server, StartError};

@@ -38,6 +38,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 pub(crate) struct Launch {
     pub program: PathBuf,
+    /// After the program's own name.
+    pub arguments: Vec<String>,
     pub folder: PathBuf,
     /// The whole environment; nothing else is inherited.
     pub environment: Vec<(String, String)>,
@@ -199,11 +201,11 @@ fn prepare(parent: u32, data_bytes_max: u64) -> io::Result<()> {
 /// architecture would be run as a script, and fail with words about syntax.
 struct Image {
     program: CString,
-    /// Ends with a null; points into `program`.
-    arguments: [*const libc::c_char; 2],
+    /// Ends with a null; points into `program` and `_texts`.
+    arguments: Vec<*const libc::c_char>,
     /// Ends with a null; points into `_texts`.
     variables: Vec<*const libc::c_char>,
-    _texts: Vec<CString>,
+    _texts: [Vec<CString>; 2],
 }
 
 // SAFETY: the pointers lead to heap memory that the same value owns and nobody changes.
@@ -214,11 +216,17 @@ unsafe impl Sync for Image {}
 impl Image {
     fn new(launch: &Launch) -> io::Result<Image> {
         let program = CString::new(launch.program.as_os_str().as_encoded_bytes())?;
-        let texts: Result<Vec<CString>, _> =
-            launch.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}"))).collect();
-        let texts = texts?;
-        let variables = texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
-        Ok(Image { arguments: [program.as_ptr(), std::ptr::null()], variables, _texts: texts, program })
+        let texts = |texts: Vec<String>| texts.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>();
+        let arguments = texts(launch.arguments.clone())?;
+        let variables = texts(launch.environment.iter().map(|(name, value)| format!("{name}={value}")).collect())?;
+        let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).collect::<Vec<_>>();
+        let end = [std::ptr::null()];
+        Ok(Image {
+            arguments: [&[program.as_ptr()][..], &pointers(&arguments), &end].concat(),
+            variables: [&pointers(&variables)[..], &end].concat(),
+            _texts: [arguments, variables],
+            program,
+        })
     }
 
     /// Returns only if it failed.
