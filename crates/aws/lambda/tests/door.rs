@@ -242,7 +242,7 @@ async fn creations_that_are_refused() {
     let validation = |part| (400, "ValidationException", part);
     check(&|b| b["FunctionName"] = json!("a b"), validation("'a b' at 'functionName'")).await;
     check(&|b| b["FunctionName"] = json!(null), validation("Value null at 'functionName'")).await;
-    check(&|b| b["Runtime"] = json!("python3.13"), invalid("Ithaca serves provided.al2023")).await;
+    check(&|b| b["Runtime"] = json!("java21"), invalid("enum value set: [provided.al2023")).await;
     check(&|b| b["Timeout"] = json!(901), validation("'901' at 'timeout'")).await;
     check(&|b| b["Timeout"] = json!("x"), (400, "SerializationException", "Timeout")).await;
     check(&|b| b["Role"] = json!("admin"), validation("'admin' at 'role'")).await;
