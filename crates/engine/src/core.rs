@@ -13,12 +13,13 @@ use std::sync::Arc;
 use asl::definition::{Kind, Resource, StateId};
 use asl::scope::Entropy;
 use interpreter::{
-    About, Branch, Command, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Phase, Rejected,
-    RunTask, Setting, Status, TaskId, TaskWait, Timestamp, Wait, step,
+    About, Branch, Command, EventKind, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Phase,
+    Rejected, RunTask, Setting, Status, TaskId, TaskWait, Timestamp, Wait, step,
 };
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
 use crate::error::{Error, StartError, StopError};
+use crate::figures::{Figures, Moved, Tally};
 use crate::keys::{self, ExecutionId};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
@@ -144,6 +145,19 @@ pub struct Gauges {
     pub timers: usize,
 }
 
+impl Gauges {
+    pub(crate) fn add(&mut self, other: &Gauges) {
+        self.open_executions += other.open_executions;
+        self.running_tasks += other.running_tasks;
+        self.waiting_tasks += other.waiting_tasks;
+        self.offered_tasks += other.offered_tasks;
+        self.map_runs += other.map_runs;
+        self.names += other.names;
+        self.nested += other.nested;
+        self.timers += other.timers;
+    }
+}
+
 pub struct Limits {
     /// Tasks this shard hands out at the same time.
     pub running_tasks_max: usize,
@@ -208,6 +222,11 @@ pub struct Core {
     ending: Vec<Ending>,
     sealed_ending: Vec<Ending>,
     sweep: Sweep,
+    /// What the open batch does, and the sealed one.
+    tally: Tally,
+    sealed_tally: Tally,
+    /// Of what is durable, in this term and those before.
+    pub(crate) figures: Figures,
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
@@ -239,6 +258,8 @@ struct Active {
     is_dirty: bool,
     /// Its row has not been written yet.
     is_new: bool,
+    /// It was redriven in the open batch.
+    is_redriven: bool,
     /// Its snapshot has a row of its own.
     is_apart: bool,
     /// How many items of a Map Run are in its input.
@@ -247,6 +268,22 @@ struct Active {
 }
 
 impl Active {
+    /// What the open batch counts of it: only starts and ends.
+    fn moved(&self) -> Option<Moved> {
+        let is_over = self.execution.status.is_terminal();
+        (self.is_new || self.is_redriven || is_over).then(|| Moved {
+            machine: self.row.machine,
+            machine_arn: self.row.machine_arn.clone(),
+            is_of_map_run: matches!(self.row.parent, Some(Parent::MapRun { .. })),
+            is_started: self.is_new,
+            is_redriven: self.is_redriven,
+            ended: self.row.stopped_at.filter(|_| is_over).map(|at| {
+                let ms = at.0.saturating_sub(self.row.started_at.0);
+                (self.row.status, u64::try_from(ms).unwrap_or(0))
+            }),
+        })
+    }
+
     fn logged(&self, events: Vec<HistoryEvent>) -> Logged {
         Logged {
             execution_arn: self.about.execution_arn.clone(),
@@ -303,6 +340,9 @@ impl Core {
             ending: Vec::new(),
             sealed_ending: Vec::new(),
             sweep: Sweep::new(now),
+            tally: Tally::default(),
+            sealed_tally: Tally::default(),
+            figures: Figures::default(),
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
@@ -543,6 +583,7 @@ impl Core {
             events: Vec::new(),
             is_dirty: false,
             is_new: true,
+            is_redriven: false,
             is_apart: false,
             items: 0,
             on_end: start.on_end,
@@ -776,6 +817,8 @@ impl Core {
         let input = Input { at: self.now, entropy: self.entropy.next(), kind };
         let transition = step(&setting, &mut active.execution, &input)?;
         self.dirty_bytes += written_bytes(&transition.history);
+        self.tally.transitions += states_entered(&transition.history);
+        self.tally.history_events += transition.history.len() as u64;
         active.events.extend(transition.history);
         if !active.is_dirty {
             active.is_dirty = true;
@@ -871,6 +914,7 @@ impl Core {
         self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
             if let Some(active) = self.active.get_mut(&id) {
+                self.tally.moved.extend(active.moved());
                 let events = match self.limits.is_volatile {
                     true => written(active),
                     false => write(id, active, &mut writes),
@@ -889,6 +933,8 @@ impl Core {
         self.dirty_bytes = 0;
         self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
+        // INVARIANT: one batch is on its way at a time, so what is sealed was counted, and is empty.
+        std::mem::swap(&mut self.tally, &mut self.sealed_tally);
         self.batch += 1;
         // What was given up has freed its slot, and no other input need come to use it.
         self.start_waiting_tasks();
@@ -915,6 +961,7 @@ impl Core {
         for ending in std::mem::take(&mut self.sealed_ending) {
             self.names.remove(&(ending.machine, ending.name));
         }
+        self.figures.count(&mut self.sealed_tally);
         // One batch is on its way at a time.
         self.durable_batch = self.batch - 1;
         self.pumping.append(&mut self.unreadable_yet);
@@ -965,6 +1012,10 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
         bytes += event.kind.variables().iter().map(|(_, value)| value.size()).sum::<usize>();
     }
     bytes
+}
+
+fn states_entered(events: &[HistoryEvent]) -> u64 {
+    events.iter().filter(|event| matches!(event.kind, EventKind::StateEntered { .. })).count() as u64
 }
 
 /// About how large the snapshot of an execution is.
@@ -1053,6 +1104,7 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<H
 fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
+    active.is_redriven = false;
     active.execution.settle();
     std::mem::take(&mut active.events)
 }
@@ -1147,6 +1199,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         events: Vec::new(),
         is_dirty: false,
         is_new: false,
+        is_redriven: false,
         is_apart,
         items: 0,
         on_end: None,
