@@ -134,7 +134,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    fn add(&mut self, other: &Ends) {
+    pub fn add(&mut self, other: &Ends) {
         self.started += other.started;
         self.redriven += other.redriven;
         self.ended.iter_mut().zip(other.ended).for_each(|(sum, more)| *sum += more);

@@ -11,7 +11,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_apigateway::{Address, Api, Gateway};
 use aws_dynamodb::Dynamo;
@@ -35,6 +35,9 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::log::{self, Level};
+use crate::metrics::{self, Counters, Dialect, Door};
+use crate::phase::{Gate, Phase};
 use crate::request_id;
 use crate::server::Functions;
 
@@ -54,6 +57,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body has to be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
+const PLAIN: &str = "text/plain; charset=utf-8";
+
 /// Where AWS's JSON protocols name service and operation.
 const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target");
 
@@ -72,7 +77,8 @@ pub struct Front {
     pub handle: Handle,
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
-    pub host_names: HostNames,
+    pub phase: watch::Receiver<Phase>,
+    pub counters: Arc<Counters>,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
 }
@@ -121,8 +127,14 @@ impl HostNames {
 
 type Answer = http::Response<BoxBody<Bytes, Infallible>>;
 
+/// Open connections, and the most there may be.
+pub fn connections() -> (usize, usize) {
+    // One permit is held by each loop that accepts.
+    (CONNECTIONS_MAX - CONNECTIONS.available_permits(), CONNECTIONS_MAX)
+}
+
 /// Accepts until it is aborted.
-pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
+pub async fn serve(listener: TcpListener, gate: Arc<Gate>, port: Port) {
     loop {
         let permit = CONNECTIONS.acquire().await.expect("the semaphore is never closed");
         let (stream, peer) = match listener.accept().await {
@@ -135,12 +147,12 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
         };
         // Small answers must not wait for more; a socket that refuses the option works all the same.
         let _ = stream.set_nodelay(true);
-        let (front, port) = (front.clone(), port.clone());
+        let (gate, port) = (gate.clone(), port.clone());
         tokio::spawn(async move {
             let _permit = permit;
             let service = service_fn(move |request| {
-                let (front, port) = (front.clone(), port.clone());
-                async move { Ok::<_, Infallible>(identified(answer(&front, &port, request, peer).await)) }
+                let (gate, port) = (gate.clone(), port.clone());
+                async move { Ok::<_, Infallible>(identified(answer(&gate, &port, request, peer).await)) }
             });
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
@@ -156,16 +168,21 @@ fn identified(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
-    if !front.host_names.allow(request.headers()) {
+async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
+    if !gate.host_names.allow(request.headers()) {
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
-        return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
+        return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
     if matches!(port, Port::Main) && is_from_a_page(request.headers()) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
-        return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
+        return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
+    let front = match gate.front() {
+        Some(front) => front,
+        None if is_probe(&request) => return whole(probed(request.uri().path(), gate.phase())),
+        None => gate.opened().await,
+    };
     let (parts, body) = request.into_parts();
     let bytes_max = body_bytes_max(port, &parts);
     if body.size_hint().lower() > bytes_max as u64 {
@@ -177,18 +194,68 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
             return whole(too_large(bytes_max));
         }
         _ => {
-            return whole(respond(
-                StatusCode::BAD_REQUEST,
-                "text/plain; charset=utf-8",
-                "The request body is broken.\n",
-            ));
+            return whole(respond(StatusCode::BAD_REQUEST, PLAIN, "The request body is broken.\n"));
         }
     };
     let request = http::Request::from_parts(parts, body);
-    match port {
-        Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
+    let told = log::is_on(Level::Debug).then(|| Told::of(port, &request));
+    let (door, answer) = match port {
+        Port::Api(api) => (Door::ApiGateway, whole(front.gateway.handle(api, request, peer).await)),
         Port::Main => front.route(request, peer).await,
+    };
+    front.counters.answered(door, answer.status());
+    if let Some(told) = told {
+        told.answered(door, answer.status());
     }
+    answer
+}
+
+/// A request for the log: neither query, headers nor body, which may hold what is nobody's business. The path of an
+/// API's request is its caller's data too.
+struct Told {
+    method: Method,
+    what: String,
+    since: Instant,
+}
+
+impl Told {
+    fn of(port: &Port, request: &Request) -> Told {
+        let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok());
+        let what = match (port, target) {
+            (Port::Api(api), _) => format!("API {}", api.id()),
+            (Port::Main, Some(target)) => target.to_owned(),
+            (Port::Main, None) => request.uri().path().to_owned(),
+        };
+        Told { method: request.method().clone(), what, since: Instant::now() }
+    }
+
+    fn answered(self, door: Door, status: StatusCode) {
+        let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let fields = [
+            ("door", door.name().into()),
+            ("method", self.method.as_str().into()),
+            ("what", (&self.what).into()),
+            ("status", u64::from(status.as_u16()).into()),
+            ("took_us", micros.into()),
+        ];
+        log::debug("http", "request", &fields);
+    }
+}
+
+fn is_probe<B>(request: &http::Request<B>) -> bool {
+    request.method() == Method::GET && matches!(request.uri().path(), "/healthz" | "/readyz")
+}
+
+/// While nothing is there to ask: it lives, and is not ready.
+fn probed(path: &str, phase: Phase) -> Response {
+    match path {
+        "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n"),
+        _ => not_ready(phase.why_not().unwrap_or_default()),
+    }
+}
+
+fn not_ready(why: &str) -> Response {
+    respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{why}\n"))
 }
 
 /// Browsers say so; `none` is the user's own doing, such as an address typed in.
@@ -210,7 +277,7 @@ fn body_bytes_max(port: &Port, parts: &http::request::Parts) -> usize {
 
 fn too_large(bytes_max: usize) -> Response {
     let text = format!("The request body is larger than {bytes_max} bytes.\n");
-    respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text)
+    respond(StatusCode::PAYLOAD_TOO_LARGE, PLAIN, text)
 }
 
 fn whole(response: Response) -> Answer {
@@ -233,28 +300,35 @@ impl Front {
         self.gateway.handle_at(&apis, address, request, peer).await
     }
 
-    async fn route(&self, request: Request, peer: SocketAddr) -> Answer {
+    async fn route(&self, request: Request, peer: SocketAddr) -> (Door, Answer) {
         let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if target.starts_with(aws_states::TARGET_PREFIX) {
-            return whole(self.states.handle(&request).await);
+            return (Door::States, whole(self.states.handle(&request).await));
         }
         if target.starts_with("DynamoDB") {
-            return whole(self.dynamo.handle(request).await);
+            return (Door::Dynamo, whole(self.dynamo.handle(request).await));
         }
         if target.starts_with(aws_logs::TARGET_PREFIX) {
-            return whole(self.logs.handle(request).await);
+            return (Door::Logs, whole(self.logs.handle(request).await));
         }
         if let Some(address) = Address::of(&request) {
-            return whole(self.call_api(&address, request, peer).await);
+            return (Door::ApiGateway, whole(self.call_api(&address, request, peer).await));
         }
         if is_lambda(request.uri().path()) {
-            return whole(self.lambda.handle(request).await);
+            return (Door::Lambda, whole(self.lambda.handle(request).await));
         }
+        (Door::Other, self.own(&request).await)
+    }
+
+    /// The server's own pages.
+    async fn own(&self, request: &Request) -> Answer {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => whole(self.health()),
+            (&Method::GET, "/readyz") => whole(self.readiness()),
+            (&Method::GET, "/metrics") => whole(self.metrics(request).await),
             (&Method::GET, "/ithaca/changes") => self.changes(),
-            (&Method::GET, "/") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", WELCOME)),
-            _ => whole(unknown(&request)),
+            (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
+            _ => whole(unknown(request)),
         }
     }
 
@@ -263,7 +337,25 @@ impl Front {
             None => (StatusCode::OK, "ok\n".to_owned()),
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {why}\n")),
         };
-        respond(status, "text/plain; charset=utf-8", text)
+        respond(status, PLAIN, text)
+    }
+
+    /// Of use only when the engine goes on and all is there.
+    fn readiness(&self) -> Response {
+        if let Some(why) = &*self.fatal.borrow() {
+            return not_ready(&format!("the engine has stopped: {why}"));
+        }
+        match self.phase.borrow().why_not() {
+            None => respond(StatusCode::OK, PLAIN, "ready\n"),
+            Some(why) => not_ready(why),
+        }
+    }
+
+    async fn metrics(&self, request: &Request) -> Response {
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let dialect = Dialect::asked(accept);
+        let is_ready = self.readiness().status() == StatusCode::OK;
+        respond(StatusCode::OK, dialect.content_type(), metrics::scrape(self, is_ready, dialect).await)
     }
 
     /// Every start and end of an execution from now on, as server-sent events: one JSON object each.
@@ -365,6 +457,40 @@ mod tests {
         check("/functions", false);
         check("/", false);
         check("/20é5-03-31/functions", false);
+    }
+
+    /// While the engine is being recovered, only health and readiness are told; who asks for more waits.
+    #[tokio::test]
+    async fn before_the_engine_is_there() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new(HostNames::Local);
+        let port = tokio::spawn(serve(listener, gate.clone(), Port::Main));
+        let ask = async |path: &str| {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream
+        };
+        let answered = async |path: &str| {
+            let mut text = String::new();
+            ask(path).await.read_to_string(&mut text).await.unwrap();
+            text
+        };
+        assert!(answered("/healthz").await.starts_with("HTTP/1.1 200 "));
+        let mut waiting = ask("/").await;
+        let unready = answered("/readyz").await;
+        assert!(
+            unready.starts_with("HTTP/1.1 503 ") && unready.ends_with("recovering: what was open is being loaded\n")
+        );
+        let mut byte = [0];
+        // Others that came later have been answered.
+        assert!(matches!(waiting.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock));
+        // Nobody answers any more when the start fails.
+        port.abort();
+        assert_eq!(gate.phase(), Phase::Recovering);
+        drop(waiting.shutdown().await);
     }
 
     #[test]

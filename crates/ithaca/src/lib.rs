@@ -4,6 +4,10 @@
 //!   cli ──> server ──> store, engine, doors        one process, one data folder
 //!              │
 //!              ├─ front    sockets; which door a request is for
+//!              ├─ phase    is it ready; holds requests back until it is
+//!              ├─ metrics  what all parts count, for Prometheus
+//!              ├─ log      what the server says of itself
+//!              ├─ otel     ended executions as traces, for a collector
 //!              ├─ tasks    a task of the engine becomes an invocation of the Lambda host
 //!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs
 //! ```
@@ -14,10 +18,16 @@ mod deploy;
 mod events;
 mod findings;
 mod front;
+pub mod log;
 mod logs;
+mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
+mod phase;
 mod request_id;
 mod server;
 mod tasks;
+mod webhook;
 
 pub use deploy::{Deployed, Prepared, deploy, prepare};
 pub use server::{Options, Server, StartError};

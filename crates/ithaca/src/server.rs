@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_dynamodb::{Backend, Dynamo};
@@ -19,10 +19,14 @@ use engine::{Engine, Handle, Reader};
 use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
+use crate::log;
 use crate::logs::LogGroups;
+use crate::metrics::Counters;
+use crate::phase::{Gate, Phase};
 use crate::tasks::{Elsewhere, Tasks};
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
@@ -48,6 +52,9 @@ pub struct Options {
     pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
+    /// The collector that gets a trace of each execution.
+    #[cfg(feature = "otel")]
+    pub otlp: Option<crate::webhook::Address>,
     /// Called with every line that functions write.
     pub print_logs: bool,
 }
@@ -120,7 +127,10 @@ pub struct Server {
     engine: Engine,
     recorder: Arc<Recorder>,
     followers: Followers,
-    main: tokio::task::JoinHandle<()>,
+    #[cfg(feature = "otel")]
+    exporter: Option<crate::otel::Exporter>,
+    gate: Arc<Gate>,
+    main: AbortHandle,
     apis: Vec<tokio::task::JoinHandle<()>>,
     _folder: Folder,
 }
@@ -128,13 +138,35 @@ pub struct Server {
 impl Server {
     /// Opens everything and begins to serve. What was running goes on before the first request is taken.
     pub async fn start(mut options: Options) -> Result<Server, StartError> {
+        let began = Instant::now();
         let folder = Folder::lock_within(&options.data, LOCK_WAIT).map_err(StartError::Store)?;
         options.data = folder.path().to_owned();
         // The port comes first: two instances must not both recover before one finds it taken.
         let asked = SocketAddr::new(options.host, options.port);
         let listener = listen(asked, "--port").await?;
         let address = listener.local_addr().unwrap_or(asked);
+        let gate = Gate::new(front::HostNames::of(options.host));
+        let main = tokio::spawn(front::serve(listener, gate.clone(), front::Port::Main));
+        log::info("server", "bound, recovering", &[("address", (&address.to_string()).into())]);
+        let opened = Server::open(options, folder, address, gate, main.abort_handle());
+        let server = opened.await.inspect_err(|_| main.abort())?;
+        let recovered = [
+            ("open_executions", server.handle().gauges().await.open_executions.into()),
+            ("took_ms", (began.elapsed().as_millis() as u64).into()),
+        ];
+        log::info("server", "recovered, serving", &recovered);
+        Ok(server)
+    }
 
+    /// Opens what stands behind the port, and lets requests in.
+    async fn open(
+        options: Options,
+        folder: Folder,
+        address: SocketAddr,
+        gate: Arc<Gate>,
+        main: AbortHandle,
+    ) -> Result<Server, StartError> {
+        let counters = Arc::<Counters>::default();
         let host = Host::open(lambda_config(&options, address, &folder)?).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store: Arc<dyn Store> =
@@ -144,9 +176,9 @@ impl Server {
         let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
         for why in logs.unreadable() {
-            eprintln!("warning: a log group is left alone: {why}");
+            log::warn("logs", "a log group is left alone", &[("why", (&why.to_string()).into())]);
         }
-        let log_groups = Arc::new(LogGroups(logs.clone()));
+        let log_groups = Arc::new(LogGroups { logs: logs.clone(), counters: counters.clone() });
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
         let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
@@ -155,13 +187,19 @@ impl Server {
             target.check().map_err(StartError::Events)?;
             targets.push((target.clone(), config.changes.subscribe()));
         }
+        #[cfg(feature = "otel")]
+        let to_be_traced = options.otlp.clone().map(|address| (address, config.changes.subscribe()));
         let engine = Engine::open(store, runner.clone(), &config).map_err(StartError::Engine)?;
 
         let mut states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
         if options.account_is_fixed {
             states = states.with_fixed_account();
         }
-        let followers = Followers::start(targets, &states);
+        let followers = Followers::start(targets, &states, &counters);
+        #[cfg(feature = "otel")]
+        let exporter = to_be_traced.map(|(address, changes)| {
+            crate::otel::Exporter::start(address, changes, engine.reader(), counters.clone())
+        });
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
@@ -172,12 +210,26 @@ impl Server {
             handle: engine.handle(),
             reader: engine.reader(),
             objects,
-            host_names: front::HostNames::of(options.host),
+            phase: gate.watch(),
+            counters,
             fatal: engine.fatal(),
         });
         runner.open(&front);
-        let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
-        Ok(Server { options, address, front, engine, recorder, followers, main, apis: Vec::new(), _folder: folder })
+        gate.open(front.clone());
+        Ok(Server {
+            options,
+            address,
+            front,
+            engine,
+            recorder,
+            followers,
+            #[cfg(feature = "otel")]
+            exporter,
+            gate,
+            main,
+            apis: Vec::new(),
+            _folder: folder,
+        })
     }
 
     pub fn handle(&self) -> Handle {
@@ -215,7 +267,7 @@ impl Server {
                     let address = listener.local_addr().unwrap_or(asked);
                     let api = Arc::new(api);
                     self.front.add_api(api.clone());
-                    self.apis.push(tokio::spawn(front::serve(listener, self.front.clone(), front::Port::Api(api))));
+                    self.apis.push(tokio::spawn(front::serve(listener, self.gate.clone(), front::Port::Api(api))));
                     return Ok(address);
                 }
                 Err(error) => last = Some(error),
@@ -224,8 +276,16 @@ impl Server {
         Err(last.expect("at least one port was tried"))
     }
 
+    /// What was to be deployed is there: `/readyz` says so.
+    pub fn ready(&self) {
+        self.gate.set(Phase::Ready);
+        log::info("server", "ready", &[]);
+    }
+
     /// Takes no more requests, gives running tasks a moment to answer, ends all functions.
     pub async fn shut_down(self) {
+        self.gate.set(Phase::Stopping);
+        log::info("server", "stopping", &[]);
         for api in &self.apis {
             api.abort();
         }
@@ -239,8 +299,13 @@ impl Server {
         };
         let _ = tokio::task::spawn_blocking(close).await;
         self.followers.shut_down().await;
+        #[cfg(feature = "otel")]
+        if let Some(exporter) = self.exporter {
+            exporter.shut_down().await;
+        }
         self.main.abort();
         self.front.lambda.shut_down().await;
+        log::info("server", "stopped", &[]);
     }
 }
 
@@ -259,7 +324,7 @@ fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Res
     config.home = options.home.clone();
     config.guard = Some(guard);
     if options.print_logs {
-        config.log_sink = Some(Arc::new(|line| eprintln!("  {} | {}", line.function, line.text)));
+        config.log_sink = Some(Arc::new(|line| log::function_line(&line.function, &line.text)));
     }
     Ok(config)
 }

@@ -9,13 +9,15 @@ mod executions;
 mod files;
 mod show;
 mod start;
-mod terminal;
+pub(crate) mod terminal;
 mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::log::{Format, Level};
 
 /// The hidden subcommand of the guard process; see `aws_lambda::guard`.
 pub const GUARD: &str = "guard-functions";
@@ -107,6 +109,16 @@ pub(crate) struct UpArgs {
     /// Print what functions write to their logs.
     #[arg(long)]
     logs: bool,
+    /// Send a trace of each execution that ends to an OpenTelemetry collector (http://HOST:4318).
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// What the server says of itself on standard error: lines of this level and above it.
+    #[arg(long, value_enum, default_value_t = Level::Warn)]
+    log_level: Level,
+    /// How it says it: text for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
 }
 
 #[derive(Args)]

@@ -13,6 +13,7 @@ use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::{Context, Outcome, UpArgs};
 use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
 use crate::events::Target;
+use crate::log;
 use crate::server::{Objects, Options, Server};
 use crate::tasks::Elsewhere;
 
@@ -20,6 +21,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
     // SAFETY: umask only sets a number of this process.
     unsafe { libc::umask(0o077) };
+    log::set(args.log_level, args.log_format);
     let account = args.account.as_deref();
     check_account(account)?;
     let home = home(&args.region, account);
@@ -43,6 +45,8 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         objects: objects(args.objects, args.s3_endpoint, &elsewhere),
         elsewhere,
         events: args.events.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?,
+        #[cfg(feature = "otel")]
+        otlp: args.otlp_endpoint.as_deref().map(crate::otel::parse).transpose()?,
         print_logs: args.logs,
     };
     let mut server = Server::start(options).await.map_err(|error| error.to_string())?;
@@ -58,9 +62,10 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
             return Err(text);
         }
     };
+    server.ready();
     announce(&server, &deployed, context);
     for text in server.unreadable() {
-        eprintln!("{} {text}", paint(Tone::Bad, "error:"));
+        log::error("engine", "an execution does not go on", &[("why", text.into())]);
     }
     let mut fatal = server.fatal();
     let mut stop = std::pin::pin!(stop_signal());
@@ -71,13 +76,15 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
                 // would need the engine.
-                eprintln!("{} the engine has stopped: {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
+                log::error("engine", "the engine has stopped. Start Ithaca again", &[("why", (&why).into())]);
                 std::process::exit(1);
             }
             change = changes.recv() => match change {
                 Ok(change) if change.status != ExecutionStatus::Running => report(&change, context),
                 Ok(_) => {}
-                Err(RecvError::Lagged(missed)) => eprintln!("({missed} changes came too fast to be shown)"),
+                Err(RecvError::Lagged(missed)) => {
+                    log::warn("executions", "changes came too fast to be shown", &[("count", missed.into())]);
+                }
                 Err(RecvError::Closed) => break,
             },
         }
