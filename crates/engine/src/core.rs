@@ -25,17 +25,19 @@ use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
-use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
+use crate::record::{self, ExecutionStatus, Packer, Parent, Row, unreadable};
 use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
 
 mod answers;
+mod loading;
 mod map_runs;
 mod redrive;
 mod retention;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
+use loading::{Loading, load};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
@@ -197,6 +199,7 @@ pub struct Core {
     /// Executions with something to write, in the order in which they got it.
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
+    packer: Packer,
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
@@ -325,6 +328,7 @@ impl Core {
             unreadable: Vec::new(),
             dirty: Vec::new(),
             dirty_bytes: 0,
+            packer: Packer::default(),
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -365,32 +369,28 @@ impl Core {
     }
 
     fn load_open(&mut self, machine: u32) -> Result<(), Error> {
-        const PAGE: usize = 1000;
         let prefix = keys::listing_prefix(machine, ExecutionStatus::Running);
         let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        let mut loading = Loading::default();
         loop {
-            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, PAGE)?;
-            for (key, _) in &page {
-                let id = keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))?;
-                if id.shard() % self.limits.shards == self.shard.0 {
-                    self.load(id)?;
+            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, loading::PAGE)?;
+            let id = |(key, _): &store::Row| {
+                keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))
+            };
+            let mut ids = page.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            ids.retain(|id| id.shard() % self.limits.shards == self.shard.0);
+            loading.look_ahead(&*self.store, &ids)?;
+            for id in ids {
+                match loading.load(&*self.store, &self.machines, id) {
+                    Ok(active) => self.take_in(id, active),
+                    // One execution that cannot be read stays as it is; it must not keep all others from going on.
+                    Err(error) => self.note(error, || format!("execution {} stays where it is", id.0))?,
                 }
             }
             match page.last() {
-                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
+                Some((key, _)) if page.len() == loading::PAGE => from = [&key[..], &[0]].concat(),
                 _ => return Ok(()),
             }
-        }
-    }
-
-    /// One execution that cannot be read stays as it is; it must not keep all others from going on.
-    fn load(&mut self, id: ExecutionId) -> Result<(), Error> {
-        match load(&*self.store, &self.machines, id) {
-            Ok(active) => {
-                self.take_in(id, active);
-                Ok(())
-            }
-            Err(error) => self.note(error, || format!("execution {} stays where it is", id.0)),
         }
     }
 
@@ -917,7 +917,7 @@ impl Core {
                 self.tally.moved.extend(active.moved());
                 let events = match self.limits.is_volatile {
                     true => written(active),
-                    false => write(id, active, &mut writes),
+                    false => write(id, active, &mut self.packer, &mut writes),
                 };
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
@@ -1056,7 +1056,7 @@ fn branch_bytes(branch: &Branch) -> usize {
 
 /// The writes of one execution: its record, and its row and list entry when it starts or ends. Gives the events that
 /// are in the record.
-fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
+fn write(id: ExecutionId, active: &mut Active, packer: &mut Packer, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
     let is_over = active.execution.status.is_terminal();
     if active.row.is_express && active.row.parent.is_none() && is_over {
         forget(id, active, writes);
@@ -1084,12 +1084,13 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<H
     // One that ended badly may be redriven, which needs what it was about to do.
     let snapshot = (!is_over || !active.execution.unfinished.is_empty()).then_some(&active.execution);
     let apart = snapshot.filter(|execution| snapshot_bytes(execution) > SNAPSHOT_APART_BYTES);
-    let value = record::encode_record(&active.events, if apart.is_none() { snapshot } else { None });
+    let plain = record::encode_record(&active.events, if apart.is_none() { snapshot } else { None });
+    let value = packer.pack(id, active.seq, plain, is_over);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     let key = keys::snapshot(id);
     match apart {
         Some(execution) => {
-            let value = record::encode_record(&[], Some(execution));
+            let value = record::encode_apart(execution);
             writes.push(Write::Put { space: Space::Records, key, value });
         }
         None if active.is_apart => writes.push(Write::Delete { space: Space::Records, key }),
@@ -1163,47 +1164,6 @@ fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, inpu
         role_arn: wait.role_arn.clone(),
         secret: wait.secret,
     }
-}
-
-/// Reads an open execution: its row, its first record for the input, its last for the snapshot.
-fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Active, Error> {
-    let what = || format!("execution {}", id.0);
-    let row = store.get(Space::Executions, &keys::execution(id))?;
-    let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
-    let (from, to) = (keys::record(id, 0), keys::record(id, u32::MAX));
-    let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
-    let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let first = match *key == *from {
-        true => last.clone(),
-        false => {
-            store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?
-        }
-    };
-    let mut snapshot = record::decode_snapshot(&last)?;
-    let is_apart = snapshot.is_none();
-    if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
-        snapshot = record::decode_snapshot(&apart)?;
-    }
-    let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
-    let seq = keys::record_seq(&key).ok_or_else(|| unreadable(&what(), &"a record's key is too short"))? + 1;
-    let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
-    let revision = machines.revision(row.machine, row.revision)?;
-    revision.definition()?;
-    let execution_arn: Arc<str> = row.arn(id).into();
-    Ok(Active {
-        about: about(id, &revision, &row, execution_arn, input),
-        row,
-        revision,
-        execution,
-        seq,
-        events: Vec::new(),
-        is_dirty: false,
-        is_new: false,
-        is_redriven: false,
-        is_apart,
-        items: 0,
-        on_end: None,
-    })
 }
 
 /// The input in an execution's first record.
