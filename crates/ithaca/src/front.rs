@@ -6,7 +6,8 @@
 //! Other people's pages must not reach us through the user's browser: a request needs a `Host` that names this
 //! machine (so a foreign name that resolves to loopback is refused), and the main port takes none that says it comes
 //! from a page (`Origin`, `Sec-Fetch-Site`): AWS clients send neither, and not every door needs a header that would
-//! make a browser ask first. An API's own port is for pages too; there the function decides.
+//! make a browser ask first. The console is for pages: for its own alone, which `console::guard` sees to. An API's own
+//! port is for pages too; there the function decides.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,7 @@ use aws_logs::Logs;
 use aws_protocol::{Request, Response, Scope, respond};
 use aws_states::States;
 use bytes::Bytes;
+use console::Console;
 use engine::{Handle, Reader, StatusChange};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::combinators::BoxBody;
@@ -44,6 +46,8 @@ const STATES_BODY_BYTES_MAX: usize = 2 << 20;
 const DYNAMODB_BODY_BYTES_MAX: usize = 17 << 20;
 const API_BODY_BYTES_MAX: usize = 11 << 20;
 const LAMBDA_BODY_BYTES_MAX: usize = 72 << 20;
+/// A form with an input of 256 KB, each byte of which may take three.
+const CONSOLE_BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Connections at the same time, over all ports; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
@@ -72,6 +76,7 @@ pub struct Front {
     pub handle: Handle,
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
+    pub console: Console,
     pub host_names: HostNames,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
@@ -161,13 +166,14 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
-    if matches!(port, Port::Main) && is_from_a_page(request.headers()) {
+    let (parts, body) = request.into_parts();
+    let is_console = matches!(port, Port::Main) && Console::is_for(&parts);
+    if matches!(port, Port::Main) && !is_console && is_from_a_page(&parts.headers) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
-    let (parts, body) = request.into_parts();
-    let bytes_max = body_bytes_max(port, &parts);
+    let bytes_max = if is_console { CONSOLE_BODY_BYTES_MAX } else { body_bytes_max(port, &parts) };
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));
     }
@@ -186,6 +192,7 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
     };
     let request = http::Request::from_parts(parts, body);
     match port {
+        Port::Main if is_console => shown(front.console.handle(request).await),
         Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
         Port::Main => front.route(request, peer).await,
     }
@@ -215,6 +222,13 @@ fn too_large(bytes_max: usize) -> Response {
 
 fn whole(response: Response) -> Answer {
     response.map(|body| Full::new(body).boxed())
+}
+
+fn shown(response: http::Response<console::Body>) -> Answer {
+    response.map(|body| match body {
+        console::Body::Whole(bytes) => Full::new(bytes).boxed(),
+        console::Body::Stream(pieces) => Stream(pieces).boxed(),
+    })
 }
 
 impl Front {
@@ -330,6 +344,7 @@ fn is_lambda(path: &str) -> bool {
 }
 
 const WELCOME: &str = "Ithaca is running.\n\n\
+    Browser: open this address.\n\
     AWS clients: point --endpoint-url or AWS_ENDPOINT_URL here.\n\
     Command line: ithaca executions, ithaca show NAME, ithaca --help.\n";
 
