@@ -24,7 +24,7 @@ use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
-use crate::record::{self, ExecutionStatus, Parent, Row, unreadable};
+use crate::record::{self, ExecutionStatus, Packer, Parent, Records, Row, unreadable};
 use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
@@ -183,6 +183,7 @@ pub struct Core {
     /// Executions with something to write, in the order in which they got it.
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
+    packer: Packer,
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
@@ -288,6 +289,7 @@ impl Core {
             unreadable: Vec::new(),
             dirty: Vec::new(),
             dirty_bytes: 0,
+            packer: Packer::default(),
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -873,7 +875,7 @@ impl Core {
             if let Some(active) = self.active.get_mut(&id) {
                 let events = match self.limits.is_volatile {
                     true => written(active),
-                    false => write(id, active, &mut writes),
+                    false => write(id, active, &mut self.packer, &mut writes),
                 };
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
@@ -1005,7 +1007,7 @@ fn branch_bytes(branch: &Branch) -> usize {
 
 /// The writes of one execution: its record, and its row and list entry when it starts or ends. Gives the events that
 /// are in the record.
-fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
+fn write(id: ExecutionId, active: &mut Active, packer: &mut Packer, writes: &mut Vec<Write>) -> Vec<HistoryEvent> {
     let is_over = active.execution.status.is_terminal();
     if active.row.is_express && active.row.parent.is_none() && is_over {
         forget(id, active, writes);
@@ -1033,12 +1035,13 @@ fn write(id: ExecutionId, active: &mut Active, writes: &mut Vec<Write>) -> Vec<H
     // One that ended badly may be redriven, which needs what it was about to do.
     let snapshot = (!is_over || !active.execution.unfinished.is_empty()).then_some(&active.execution);
     let apart = snapshot.filter(|execution| snapshot_bytes(execution) > SNAPSHOT_APART_BYTES);
-    let value = record::encode_record(&active.events, if apart.is_none() { snapshot } else { None });
+    let plain = record::encode_record(&active.events, if apart.is_none() { snapshot } else { None });
+    let value = packer.pack(id, active.seq, plain, is_over);
     writes.push(Write::Put { space: Space::Records, key: keys::record(id, active.seq), value });
     let key = keys::snapshot(id);
     match apart {
         Some(execution) => {
-            let value = record::encode_record(&[], Some(execution));
+            let value = record::encode_apart(execution);
             writes.push(Write::Put { space: Space::Records, key, value });
         }
         None if active.is_apart => writes.push(Write::Delete { space: Space::Records, key }),
@@ -1118,23 +1121,20 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let what = || format!("execution {}", id.0);
     let row = store.get(Space::Executions, &keys::execution(id))?;
     let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
-    let (from, to) = (keys::record(id, 0), keys::record(id, u32::MAX));
-    let mut last = store.scan(Space::Records, &from..&to, Order::Descending, 1)?;
-    let (key, last) = last.pop().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let first = match *key == *from {
-        true => last.clone(),
-        false => {
-            store.get(Space::Records, &from)?.ok_or_else(|| unreadable(&what(), &"its first record is missing"))?
-        }
-    };
-    let mut snapshot = record::decode_snapshot(&last)?;
+    let newest = Records::of(store, id).newest()?;
+    let (seq, last) = newest.last().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
+    let mut snapshot = record::decode_snapshot(last)?;
     let is_apart = snapshot.is_none();
     if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
         snapshot = record::decode_snapshot(&apart)?;
     }
     let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
-    let seq = keys::record_seq(&key).ok_or_else(|| unreadable(&what(), &"a record's key is too short"))? + 1;
-    let input = started_input(&first)?.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
+    let seq = seq + 1;
+    let input = match newest.first() {
+        Some((0, first)) => started_input(first)?,
+        _ => store.get(Space::Records, &keys::record(id, 0))?.map_or(Ok(None), |first| started_input(&first))?,
+    };
+    let input = input.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
     let revision = machines.revision(row.machine, row.revision)?;
     revision.definition()?;
     let execution_arn: Arc<str> = row.arn(id).into();

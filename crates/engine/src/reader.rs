@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::keys::{self, ExecutionId};
 use crate::machines::{Machines, Revision};
 use crate::map_run::{self, MapRunRow, RunKey};
-use crate::record::{self, ExecutionStatus, Row, unreadable};
+use crate::record::{self, ExecutionStatus, Records, Row, unreadable};
 
 #[derive(Clone)]
 pub struct Reader {
@@ -229,13 +229,15 @@ impl Reader {
             (None, _) => {}
         }
         let (mut events, mut end) = (Vec::new(), from);
+        let mut known = Records::of(&*self.store, id);
         // Almost every record has an event, and a record may be large: no more are read than are likely to be shown.
         let records = RECORDS_PER_SCAN.min(limit.saturating_add(1));
         loop {
             let rows = self.store.scan(Space::Records, &low..&high, order, records)?;
             for (key, value) in &rows {
                 let seq = keys::record_seq(key).ok_or_else(|| missing(id, "a record's number"))?;
-                for event in in_order(record::decode_events(value)?, order, event_from) {
+                let plain = known.plain(seq, value)?;
+                for event in in_order(record::decode_events(&plain)?, order, event_from) {
                     if events.len() == limit {
                         let next = Some(Cursor { seq, event: event.id });
                         return Ok(HistoryPage { events, next, end: next });

@@ -7,7 +7,6 @@
 //! Every form begins with the number of the format that wrote it. A form that is not known is refused, never
 //! guessed at. INVARIANT: a number that was released is never given another meaning.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use interpreter::{Execution, HistoryEvent, MapRunId, Payload, Status, Table, TaskId, Timestamp};
@@ -18,19 +17,15 @@ use crate::keys::{self, ExecutionId};
 use crate::map_run::RunKey;
 
 mod old;
+mod packing;
+
+pub use packing::{Packer, Records};
 
 /// Since the second, a row tells through which version and alias it was started, and for whom.
 const ROW_FORMAT: u8 = 2;
 /// Since the second, a frame has its variables; since the third, a task has a phase and a secret, there are Map Runs, and
 /// an execution that ended badly has a snapshot, too. Events have only grown at the end, so they are read alike.
 const RECORD_FORMAT: u8 = 3;
-/// The same, compressed: its size and an LZ4 block.
-const PACKED_FORMAT: u8 = 4;
-
-/// A record shorter than this is written as it is: there is little to be saved.
-const PACKED_BYTES_MIN: usize = 256;
-/// No record is larger: it is part of one batch.
-const RECORD_BYTES_MAX: usize = store::BATCH_BYTES_MAX;
 
 /// The list entry of an execution: written at its start, updated at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,7 +156,8 @@ struct Record<'a> {
     snapshot: Option<&'a [u8]>,
 }
 
-/// One record: the events, and the snapshot of an execution that goes on, or might by a redrive.
+/// One record in its plain form, not compressed yet: the events, and the snapshot of an execution that goes on, or might by
+/// a redrive.
 pub fn encode_record(events: &[HistoryEvent], snapshot: Option<&Execution>) -> Vec<u8> {
     let (table, (events, snapshot)) = Table::default().encode(|| (plain(events), snapshot.map(plain)));
     let payloads = table.payloads().iter().map(Payload::text).collect();
@@ -171,43 +167,13 @@ pub fn encode_record(events: &[HistoryEvent], snapshot: Option<&Execution>) -> V
         + snapshot.as_ref().map_or(0, Vec::len);
     let mut written = Vec::with_capacity(bytes + 16);
     written.push(RECORD_FORMAT);
-    let plain = postcard::to_extend(&record, written).expect("a record is plain data, which always serialises");
-    packed(&plain).unwrap_or(plain)
+    postcard::to_extend(&record, written).expect("a record is plain data, which always serialises")
 }
 
-/// The same record compressed, if that saves anything. A task's parameters repeat the state's input, so most do.
-fn packed(plain: &[u8]) -> Option<Vec<u8>> {
-    let body = &plain[1..];
-    if body.len() < PACKED_BYTES_MIN {
-        return None;
-    }
-    let mut packed = vec![0; 5 + lz4_flex::block::get_maximum_output_size(body.len())];
-    let length = lz4_flex::block::compress_into(body, &mut packed[5..]).ok()?;
-    if 5 + length >= plain.len() {
-        return None;
-    }
-    packed[0] = PACKED_FORMAT;
-    packed[1..5].copy_from_slice(&u32::try_from(body.len()).ok()?.to_be_bytes());
-    packed.truncate(5 + length);
-    Some(packed)
-}
-
-/// A record as it was before it was compressed, its format in front.
-fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
-    let Some((&PACKED_FORMAT, rest)) = bytes.split_first() else { return Ok(bytes.into()) };
-    let refused = |why: &str| unreadable("a compressed record", &why);
-    let (size, block) = rest.split_first_chunk::<4>().ok_or_else(|| refused("it is too short"))?;
-    let size = u32::from_be_bytes(*size) as usize;
-    if size > RECORD_BYTES_MAX {
-        return Err(refused("it claims to be larger than a record can be"));
-    }
-    let mut plain = vec![0; 1 + size];
-    plain[0] = RECORD_FORMAT;
-    match lz4_flex::block::decompress_into(block, &mut plain[1..]) {
-        Ok(length) if length == size => Ok(plain.into()),
-        Ok(_) => Err(refused("it is shorter than it claims")),
-        Err(error) => Err(unreadable("a compressed record", &error)),
-    }
+/// A snapshot that has a row of its own.
+pub fn encode_apart(snapshot: &Execution) -> Vec<u8> {
+    let plain = encode_record(&[], Some(snapshot));
+    packing::alone(&plain).unwrap_or(plain)
 }
 
 fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
@@ -215,8 +181,9 @@ fn plain<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
         .expect("events and snapshots are plain data, which always serialises")
 }
 
+/// The events of a record that was compressed alone, or not at all.
 pub fn decode_events(bytes: &[u8]) -> Result<Vec<HistoryEvent>, Error> {
-    let bytes = unpacked(bytes)?;
+    let bytes = packing::unpack(bytes)?;
     let (_, record) = record(&bytes)?;
     table(&record)
         .decode(|| postcard::from_bytes(record.events))
@@ -224,7 +191,7 @@ pub fn decode_events(bytes: &[u8]) -> Result<Vec<HistoryEvent>, Error> {
 }
 
 pub fn decode_snapshot(bytes: &[u8]) -> Result<Option<Execution>, Error> {
-    let bytes = unpacked(bytes)?;
+    let bytes = packing::unpack(bytes)?;
     let (format, record) = record(&bytes)?;
     let Some(snapshot) = record.snapshot else { return Ok(None) };
     let execution = table(&record).decode(|| match format {
@@ -314,8 +281,8 @@ mod tests {
             at: Timestamp(7),
             kind: EventKind::ExecutionSucceeded { output: long },
         });
-        let bytes = encode_record(&all, Some(&Execution::new()));
-        assert!(bytes[0] == PACKED_FORMAT && bytes.len() < 300, "{} bytes", bytes.len());
+        let bytes = packing::alone(&encode_record(&all, Some(&Execution::new()))).unwrap();
+        assert!(bytes.len() < 300, "{} bytes", bytes.len());
         assert_eq!(decode_events(&bytes).unwrap(), all);
         assert_eq!(decode_snapshot(&bytes).unwrap(), Some(Execution::new()));
         // Damaged in any byte it is refused or something else, and never a panic.
@@ -341,7 +308,7 @@ mod tests {
             at: Timestamp(7),
             kind: EventKind::ExecutionSucceeded { output: long },
         });
-        std::fs::write(path, encode_record(&all, Some(&Execution::new()))).unwrap();
+        std::fs::write(path, packing::alone(&encode_record(&all, Some(&Execution::new()))).unwrap()).unwrap();
     }
 
     /// One event of every kind.
