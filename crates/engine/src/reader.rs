@@ -71,7 +71,7 @@ impl Filter {
     }
 }
 
-/// A place in a history: the record to go on in, and the event to go on with.
+/// A place in a history: the event to go on with, and the record to look for it from on, which may be an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub seq: u32,
@@ -81,6 +81,9 @@ pub struct Cursor {
 pub struct HistoryPage {
     pub events: Vec<HistoryEvent>,
     pub next: Option<Cursor>,
+    /// Where an ascending history goes on when there are more events, also if there are none yet; none if nothing was
+    /// read.
+    pub end: Option<Cursor>,
 }
 
 /// Records read at once, at most, while a page is put together.
@@ -219,13 +222,13 @@ impl Reader {
         limit: usize,
     ) -> Result<HistoryPage, Error> {
         let (mut low, mut high) = (keys::record(id, 0), keys::record(id, u32::MAX));
-        let mut event_from = from.map(|cursor| cursor.event);
+        let event_from = from.map(|cursor| cursor.event);
         match (from, order) {
             (Some(cursor), Order::Ascending) => low = keys::record(id, cursor.seq),
             (Some(cursor), Order::Descending) => high = keys::record(id, cursor.seq.saturating_add(1)),
             (None, _) => {}
         }
-        let mut events = Vec::new();
+        let (mut events, mut end) = (Vec::new(), from);
         let mut known = Records::of(&*self.store, id);
         // Almost every record has an event, and a record may be large: no more are read than are likely to be shown.
         let records = RECORDS_PER_SCAN.min(limit.saturating_add(1));
@@ -236,18 +239,19 @@ impl Reader {
                 let plain = known.plain(seq, value)?;
                 for event in in_order(record::decode_events(&plain)?, order, event_from) {
                     if events.len() == limit {
-                        return Ok(HistoryPage { events, next: Some(Cursor { seq, event: event.id }) });
+                        let next = Some(Cursor { seq, event: event.id });
+                        return Ok(HistoryPage { events, next, end: next });
                     }
+                    end = Some(Cursor { seq: seq.saturating_add(1), event: event.id + 1 });
                     events.push(event);
                 }
-                event_from = None;
             }
             match rows.last() {
                 Some((key, _)) if rows.len() == records => match order {
                     Order::Ascending => low = [&key[..], &[0]].concat(),
                     Order::Descending => high = key.clone(),
                 },
-                _ => return Ok(HistoryPage { events, next: None }),
+                _ => return Ok(HistoryPage { events, next: None, end }),
             }
         }
     }
@@ -277,6 +281,20 @@ impl Reader {
             }
             from = next;
         }
+    }
+
+    /// How many executions of a machine have this status; at most so many are counted.
+    pub fn count(&self, machine: u32, status: ExecutionStatus, most: usize) -> Result<usize, Error> {
+        let prefix = keys::listing_prefix(machine, status);
+        Ok(self.store.scan(Space::Listing, &prefix..&prefix_end(&prefix), Order::Descending, most)?.len())
+    }
+
+    /// The executions of a machine that have had this status for longest, by their start.
+    pub fn oldest(&self, machine: u32, status: ExecutionStatus, limit: usize) -> Result<Vec<Summary>, Error> {
+        let prefix = keys::listing_prefix(machine, status);
+        let rows = self.store.scan(Space::Listing, &prefix..&prefix_end(&prefix), Order::Ascending, limit)?;
+        let ids = rows.iter().filter_map(|(key, _)| keys::listing_id(key));
+        Ok(ids.map(|id| self.summary(id)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// The ids of a machine's executions, newest first, and where to go on.

@@ -6,7 +6,8 @@
 //! Other people's pages must not reach us through the user's browser: a request needs a `Host` that names this
 //! machine (so a foreign name that resolves to loopback is refused), and the main port takes none that says it comes
 //! from a page (`Origin`, `Sec-Fetch-Site`): AWS clients send neither, and not every door needs a header that would
-//! make a browser ask first. An API's own port is for pages too; there the function decides.
+//! make a browser ask first. The console is for pages: for its own alone, which `console::guard` sees to. An API's own
+//! port is for pages too; there the function decides.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,7 @@ use aws_logs::Logs;
 use aws_protocol::{Request, Response, Scope, respond};
 use aws_states::States;
 use bytes::Bytes;
+use console::Console;
 use engine::{Handle, Reader, StatusChange};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::combinators::BoxBody;
@@ -47,6 +49,8 @@ const STATES_BODY_BYTES_MAX: usize = 2 << 20;
 const DYNAMODB_BODY_BYTES_MAX: usize = 17 << 20;
 const API_BODY_BYTES_MAX: usize = 11 << 20;
 const LAMBDA_BODY_BYTES_MAX: usize = 72 << 20;
+/// A form with an input of 256 KB, each byte of which may take three.
+const CONSOLE_BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Connections at the same time, over all ports; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
@@ -77,6 +81,7 @@ pub struct Front {
     pub handle: Handle,
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
+    pub console: Console,
     pub phase: watch::Receiver<Phase>,
     pub counters: Arc<Counters>,
     /// Becomes a text when the engine cannot go on.
@@ -173,18 +178,19 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
         return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
-    if matches!(port, Port::Main) && is_from_a_page(request.headers()) {
+    let (parts, body) = request.into_parts();
+    let is_console = matches!(port, Port::Main) && Console::is_for(&parts);
+    if matches!(port, Port::Main) && !is_console && is_from_a_page(&parts.headers) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
         return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
     let front = match gate.front() {
         Some(front) => front,
-        None if is_probe(&request) => return whole(probed(request.uri().path(), gate.phase())),
+        None if is_probe(&parts) => return whole(probed(parts.uri.path(), gate.phase())),
         None => gate.opened().await,
     };
-    let (parts, body) = request.into_parts();
-    let bytes_max = body_bytes_max(port, &parts);
+    let bytes_max = if is_console { CONSOLE_BODY_BYTES_MAX } else { body_bytes_max(port, &parts) };
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));
     }
@@ -200,6 +206,7 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
     let request = http::Request::from_parts(parts, body);
     let told = log::is_on(Level::Debug).then(|| Told::of(port, &request));
     let (door, answer) = match port {
+        Port::Main if is_console => (Door::Console, shown(front.console.handle(request).await)),
         Port::Api(api) => (Door::ApiGateway, whole(front.gateway.handle(api, request, peer).await)),
         Port::Main => front.route(request, peer).await,
     };
@@ -242,8 +249,8 @@ impl Told {
     }
 }
 
-fn is_probe<B>(request: &http::Request<B>) -> bool {
-    request.method() == Method::GET && matches!(request.uri().path(), "/healthz" | "/readyz")
+fn is_probe(request: &http::request::Parts) -> bool {
+    request.method == Method::GET && matches!(request.uri.path(), "/healthz" | "/readyz")
 }
 
 /// While nothing is there to ask: it lives, and is not ready.
@@ -282,6 +289,13 @@ fn too_large(bytes_max: usize) -> Response {
 
 fn whole(response: Response) -> Answer {
     response.map(|body| Full::new(body).boxed())
+}
+
+fn shown(response: http::Response<console::Body>) -> Answer {
+    response.map(|body| match body {
+        console::Body::Whole(bytes) => Full::new(bytes).boxed(),
+        console::Body::Stream(pieces) => Stream(pieces).boxed(),
+    })
 }
 
 impl Front {
@@ -422,6 +436,7 @@ fn is_lambda(path: &str) -> bool {
 }
 
 const WELCOME: &str = "Ithaca is running.\n\n\
+    Browser: open this address.\n\
     AWS clients: point --endpoint-url or AWS_ENDPOINT_URL here.\n\
     Command line: ithaca executions, ithaca show NAME, ithaca --help.\n";
 

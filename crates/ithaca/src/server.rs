@@ -15,6 +15,7 @@ use aws_logs::Logs;
 use aws_protocol::Home;
 use aws_states::{Recorder, States};
 use bytes::Bytes;
+use console::Console;
 use engine::{Engine, Handle, Reader};
 use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
@@ -210,6 +211,7 @@ impl Server {
             handle: engine.handle(),
             reader: engine.reader(),
             objects,
+            console: Console::new(engine.reader(), engine.handle(), endpoint_url(address)),
             phase: gate.watch(),
             counters,
             fatal: engine.fatal(),

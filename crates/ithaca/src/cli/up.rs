@@ -195,6 +195,7 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
         return;
     }
     print_line!("{}  data in {}", paint(Tone::Strong, "Ithaca is up"), server.options.data.display());
+    print_line!("  console         {}", paint(Tone::Strong, &endpoint));
     print_line!("  AWS endpoint    {}", paint(Tone::Strong, &endpoint));
     for (name, address) in &deployed.apis {
         print_line!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));

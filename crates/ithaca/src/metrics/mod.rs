@@ -36,17 +36,19 @@ pub enum Door {
     Logs,
     Lambda,
     ApiGateway,
+    Console,
     /// The server's own pages, and what no door wants.
     Other,
 }
 
 impl Door {
-    const ALL: [(Door, &str); 6] = [
+    const ALL: [(Door, &str); 7] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
         (Door::Lambda, "lambda"),
         (Door::ApiGateway, "apigateway"),
+        (Door::Console, "console"),
         (Door::Other, "other"),
     ];
 

@@ -1,0 +1,149 @@
+//! Executions as pages see them: told from their events once, and told further while they go on.
+//!
+//! All who look at an execution share what was read of it; an event is read and told once, however long the history and
+//! however many look. Payloads are not kept: who wants one reads its event.
+
+mod status;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::{Cursor, Description, ExecutionId, Reader, Revision};
+use interpreter::HistoryEvent;
+use store::Order;
+
+use crate::answer::Trouble;
+use crate::story::{Event, Story, Tale};
+
+pub use status::Statuses;
+
+/// Executions kept as told. The least recently looked at makes room; telling it again costs one read of its history.
+const KEPT_MAX: usize = 64;
+
+/// Events read at once while a history is told. Also the distance of the places from which a page of events is read.
+const EVENTS_PER_READ: usize = 200;
+
+pub struct Executions {
+    reader: Reader,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    told: HashMap<ExecutionId, (u64, Arc<Mutex<Told>>)>,
+    /// Counts looks.
+    clock: u64,
+}
+
+/// An execution as far as it was read.
+pub struct Told {
+    pub tale: Tale,
+    /// Where reading goes on.
+    next: Option<Cursor>,
+    /// Places in the history: the first event that is read from there.
+    places: Vec<Cursor>,
+}
+
+/// Everything a page of an execution begins with.
+pub struct Seen {
+    pub id: ExecutionId,
+    pub about: Description,
+    pub revision: Arc<Revision>,
+    pub told: Arc<Mutex<Told>>,
+}
+
+impl Seen {
+    /// Works with the tale; short, for others wait.
+    pub fn with<T>(&self, work: impl FnOnce(&Tale) -> T) -> T {
+        work(&self.told.lock().unwrap_or_else(PoisonError::into_inner).tale)
+    }
+
+    pub fn story(&self) -> Story {
+        self.with(Story::of)
+    }
+
+    pub fn definition(&self) -> Result<&asl::Definition, Trouble> {
+        Ok(self.revision.definition()?)
+    }
+
+    /// Events from this one on.
+    pub fn events(&self, reader: &Reader, from: u64, limit: usize) -> Result<Vec<HistoryEvent>, engine::Error> {
+        let place = self.told.lock().unwrap_or_else(PoisonError::into_inner).place_of(from.max(1));
+        Ok(reader.history(self.id, Some(place), Order::Ascending, limit)?.events)
+    }
+
+    pub fn statuses(&self) -> Result<Statuses, Trouble> {
+        let definition = self.definition()?;
+        Ok(self.with(|tale| Statuses::of(tale, definition)))
+    }
+}
+
+impl Executions {
+    pub fn new(reader: Reader) -> Executions {
+        Executions { reader, kept: Mutex::default() }
+    }
+
+    /// The execution of this ARN, told to its newest event.
+    pub fn see(&self, arn: &str) -> Result<Option<Seen>, Trouble> {
+        let Some(id) = self.reader.find(arn)? else { return Ok(None) };
+        let Some(about) = self.reader.describe(arn)? else { return Ok(None) };
+        let revision = self.reader.revision(&about.row)?;
+        let told = self.told(id, &revision)?;
+        Ok(Some(Seen { id, about, revision, told }))
+    }
+
+    /// Tells an execution further. Blocks while it reads.
+    pub fn told(&self, id: ExecutionId, revision: &Revision) -> Result<Arc<Mutex<Told>>, Trouble> {
+        let told = self.kept(id, revision)?;
+        {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.read_on(&self.reader, id)?;
+        }
+        Ok(told)
+    }
+
+    fn kept(&self, id: ExecutionId, revision: &Revision) -> Result<Arc<Mutex<Told>>, Trouble> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clock += 1;
+        let now = kept.clock;
+        if let Some((looked_at, told)) = kept.told.get_mut(&id) {
+            *looked_at = now;
+            return Ok(told.clone());
+        }
+        let compensations = Tale::compensations(revision.definition()?);
+        let told = Told { tale: Tale::new(compensations), next: None, places: Vec::new() };
+        let told = Arc::new(Mutex::new(told));
+        if kept.told.len() >= KEPT_MAX {
+            let oldest = kept.told.iter().min_by_key(|(_, (looked_at, _))| *looked_at).map(|(id, _)| *id);
+            oldest.and_then(|oldest| kept.told.remove(&oldest));
+        }
+        kept.told.insert(id, (now, told.clone()));
+        Ok(told)
+    }
+}
+
+impl Told {
+    fn read_on(&mut self, reader: &Reader, id: ExecutionId) -> Result<(), engine::Error> {
+        loop {
+            let page = reader.history(id, self.next, Order::Ascending, EVENTS_PER_READ)?;
+            if page.events.is_empty() {
+                return Ok(());
+            }
+            self.places.extend(self.next);
+            // A record that is read again gives its events again.
+            let new = self.tale.last_event();
+            page.events.iter().filter(|event| event.id > new).for_each(|event| self.tale.tell(&Event::from(event)));
+            self.next = page.end;
+            if page.next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The place to read this event and those after it from.
+    fn place_of(&self, event: u64) -> Cursor {
+        let after = self.places.partition_point(|place| place.event <= event);
+        let seq = after.checked_sub(1).map_or(0, |at| self.places[at].seq);
+        Cursor { seq, event }
+    }
+}
