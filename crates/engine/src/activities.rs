@@ -212,6 +212,13 @@ impl Activities {
         Polled::Later(Waiting { activities: self.clone(), activity: activity.into(), offered })
     }
 
+    /// The same of one activity.
+    pub fn waiting_of(&self, activity: &str) -> (usize, usize) {
+        let queues = self.queues();
+        let pollers = |queue: &Queue| queue.pollers.iter().filter(|it| !it.is_closed()).count();
+        queues.get(activity).map_or((0, 0), |queue| (queue.tasks.len(), pollers(queue)))
+    }
+
     /// Tasks that wait for a worker, of all activities, and workers that wait for a task.
     pub fn waiting(&self) -> (usize, usize) {
         let queues = self.queues();

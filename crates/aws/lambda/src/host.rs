@@ -126,6 +126,13 @@ impl Host {
         self.create_locked(function, code)
     }
 
+    /// Those of one function.
+    pub fn figures_of(&self, name_or_arn: &str) -> Option<Figures> {
+        let hosted = self.0.find(name_or_arn, None).ok()?;
+        let pool = hosted.pool();
+        Some(Figures { functions: 1, processes: pool.members().len(), idle: pool.idle(), waiting: pool.waiting() })
+    }
+
     pub fn figures(&self) -> Figures {
         let functions = self.0.functions.read().unwrap_or_else(PoisonError::into_inner);
         let mut figures =
