@@ -1123,11 +1123,7 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
     let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
     let newest = Records::of(store, id).newest()?;
     let (seq, last) = newest.last().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let mut snapshot = record::decode_snapshot(last)?;
-    let is_apart = snapshot.is_none();
-    if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
-        snapshot = record::decode_snapshot(&apart)?;
-    }
+    let (snapshot, is_apart) = snapshot(store, id, last)?;
     let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
     let seq = seq + 1;
     let input = match newest.first() {
@@ -1151,6 +1147,22 @@ fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Activ
         items: 0,
         on_end: None,
     })
+}
+
+/// The snapshot that goes with the last record of an execution, and whether it has a row of its own.
+pub(crate) fn snapshot(
+    store: &dyn Store,
+    id: ExecutionId,
+    last_record: &[u8],
+) -> Result<(Option<Execution>, bool), Error> {
+    let inside = record::decode_snapshot(last_record)?;
+    match inside {
+        Some(execution) => Ok((Some(execution), false)),
+        None => match store.get(Space::Records, &keys::snapshot(id))? {
+            Some(apart) => Ok((record::decode_snapshot(&apart)?, true)),
+            None => Ok((None, true)),
+        },
+    }
 }
 
 /// The input in an execution's first record.
