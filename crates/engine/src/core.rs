@@ -24,21 +24,26 @@ use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
-use crate::record::{self, ExecutionStatus, Packer, Parent, Records, Row, unreadable};
+use crate::record::{self, ExecutionStatus, Packer, Parent, Row, unreadable};
 use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
 
 mod answers;
+mod loading;
 mod map_runs;
 mod redrive;
 mod retention;
+mod warm;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
+pub(crate) use loading::snapshot;
+use loading::{Loading, load};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
 use retention::Sweep;
+use warm::Warm;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -184,6 +189,7 @@ pub struct Core {
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
     packer: Packer,
+    warm: Warm,
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
@@ -290,6 +296,7 @@ impl Core {
             dirty: Vec::new(),
             dirty_bytes: 0,
             packer: Packer::default(),
+            warm: Warm::default(),
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -327,32 +334,28 @@ impl Core {
     }
 
     fn load_open(&mut self, machine: u32) -> Result<(), Error> {
-        const PAGE: usize = 1000;
         let prefix = keys::listing_prefix(machine, ExecutionStatus::Running);
         let (mut from, to) = (prefix.clone(), prefix_end(&prefix));
+        let mut loading = Loading::default();
         loop {
-            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, PAGE)?;
-            for (key, _) in &page {
-                let id = keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))?;
-                if id.shard() % self.limits.shards == self.shard.0 {
-                    self.load(id)?;
+            let page = self.store.scan(Space::Listing, &from..&to, Order::Ascending, loading::PAGE)?;
+            let id = |(key, _): &store::Row| {
+                keys::listing_id(key).ok_or_else(|| unreadable("a list entry", &"its key is too short"))
+            };
+            let mut ids = page.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            ids.retain(|id| id.shard() % self.limits.shards == self.shard.0);
+            loading.look_ahead(&*self.store, &ids)?;
+            for id in ids {
+                match loading.load(&*self.store, &self.machines, id) {
+                    Ok(active) => self.take_in(id, active),
+                    // One execution that cannot be read stays as it is; it must not keep all others from going on.
+                    Err(error) => self.note(error, || format!("execution {} stays where it is", id.0))?,
                 }
             }
             match page.last() {
-                Some((key, _)) if page.len() == PAGE => from = [&key[..], &[0]].concat(),
+                Some((key, _)) if page.len() == loading::PAGE => from = [&key[..], &[0]].concat(),
                 _ => return Ok(()),
             }
-        }
-    }
-
-    /// One execution that cannot be read stays as it is; it must not keep all others from going on.
-    fn load(&mut self, id: ExecutionId) -> Result<(), Error> {
-        match load(&*self.store, &self.machines, id) {
-            Ok(active) => {
-                self.take_in(id, active);
-                Ok(())
-            }
-            Err(error) => self.note(error, || format!("execution {} stays where it is", id.0)),
         }
     }
 
@@ -880,6 +883,7 @@ impl Core {
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
                 }
+                self.warm.add(id, active);
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                     // There is room for another.
@@ -887,6 +891,7 @@ impl Core {
                 }
             }
         }
+        self.warm.cool(&mut self.active);
         let acts = self.still_wanted();
         self.dirty_bytes = 0;
         self.inputs = 0;
@@ -1056,7 +1061,6 @@ fn write(id: ExecutionId, active: &mut Active, packer: &mut Packer, writes: &mut
 fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
-    active.execution.settle();
     std::mem::take(&mut active.events)
 }
 
@@ -1113,55 +1117,6 @@ fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, inpu
         input: input.clone(),
         role_arn: wait.role_arn.clone(),
         secret: wait.secret,
-    }
-}
-
-/// Reads an open execution: its row, its first record for the input, its last for the snapshot.
-fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Active, Error> {
-    let what = || format!("execution {}", id.0);
-    let row = store.get(Space::Executions, &keys::execution(id))?;
-    let row = record::decode_row(&row.ok_or_else(|| unreadable(&what(), &"its row is missing"))?)?;
-    let newest = Records::of(store, id).newest()?;
-    let (seq, last) = newest.last().ok_or_else(|| unreadable(&what(), &"its last record is missing"))?;
-    let (snapshot, is_apart) = snapshot(store, id, last)?;
-    let execution = snapshot.ok_or_else(|| unreadable(&what(), &"its last record has no snapshot"))?;
-    let seq = seq + 1;
-    let input = match newest.first() {
-        Some((0, first)) => started_input(first)?,
-        _ => store.get(Space::Records, &keys::record(id, 0))?.map_or(Ok(None), |first| started_input(&first))?,
-    };
-    let input = input.ok_or_else(|| unreadable(&what(), &"it does not begin with its start"))?;
-    let revision = machines.revision(row.machine, row.revision)?;
-    revision.definition()?;
-    let execution_arn: Arc<str> = row.arn(id).into();
-    Ok(Active {
-        about: about(id, &revision, &row, execution_arn, input),
-        row,
-        revision,
-        execution,
-        seq,
-        events: Vec::new(),
-        is_dirty: false,
-        is_new: false,
-        is_apart,
-        items: 0,
-        on_end: None,
-    })
-}
-
-/// The snapshot that goes with the last record of an execution, and whether it has a row of its own.
-pub(crate) fn snapshot(
-    store: &dyn Store,
-    id: ExecutionId,
-    last_record: &[u8],
-) -> Result<(Option<Execution>, bool), Error> {
-    let inside = record::decode_snapshot(last_record)?;
-    match inside {
-        Some(execution) => Ok((Some(execution), false)),
-        None => match store.get(Space::Records, &keys::snapshot(id))? {
-            Some(apart) => Ok((record::decode_snapshot(&apart)?, true)),
-            None => Ok((None, true)),
-        },
     }
 }
 

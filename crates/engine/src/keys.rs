@@ -58,6 +58,11 @@ pub fn execution(id: ExecutionId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
+/// Whose row or record it is.
+pub fn execution_id(key: &[u8]) -> Option<ExecutionId> {
+    key.first_chunk().map(|bytes| ExecutionId(u64::from_be_bytes(*bytes)))
+}
+
 pub fn record(id: ExecutionId, seq: u32) -> Vec<u8> {
     [&id.0.to_be_bytes()[..], &seq.to_be_bytes()].concat()
 }

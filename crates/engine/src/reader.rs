@@ -8,7 +8,8 @@ use asl::definition::StateId;
 use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::{Order, Space, Store, prefix_end};
 
-use crate::core::{decode_id, snapshot, started_input};
+use crate::core::snapshot;
+use crate::core::{decode_id, started_input};
 use crate::error::Error;
 use crate::keys::{self, ExecutionId};
 use crate::machines::{Machines, Revision};

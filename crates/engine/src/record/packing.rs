@@ -193,9 +193,15 @@ impl<'s> Records<'s> {
     /// The newest record and what it leans on, with the first one if it is among them: (number, plain form), in order.
     pub fn newest(&mut self) -> Result<Vec<(u32, Vec<u8>)>, Error> {
         let rows = self.scan(0, u32::MAX)?;
+        self.newest_of(&rows)
+    }
+
+    /// The same of records that were read already: all, or the newest of a chain.
+    pub fn newest_of(&mut self, rows: &[(u32, Vec<u8>)]) -> Result<Vec<(u32, Vec<u8>)>, Error> {
+        let first = rows.first().filter(|(seq, _)| *seq == 0);
         let from = rows.iter().rposition(|(_, written)| !leans(written)).unwrap_or(0);
-        let from = if rows.first().is_some_and(|(seq, _)| *seq == 0) { 0 } else { from };
-        rows[from..].iter().map(|(seq, written)| Ok((*seq, self.plain(*seq, written)?.into_owned()))).collect()
+        let wanted = first.filter(|_| from > 0).into_iter().chain(&rows[from..]);
+        wanted.map(|(seq, written)| Ok((*seq, self.plain(*seq, written)?.into_owned()))).collect()
     }
 
     fn known(&self, seq: u32) -> Option<&[u8]> {

@@ -70,7 +70,14 @@ pub fn beside(file: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+/// A statement is planned once. SQLite would else plan each scan anew for the keys it is given, which takes longer than
+/// the scan.
+pub fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    plan_once(connection)?;
     // Has an effect on an empty file only.
     connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;

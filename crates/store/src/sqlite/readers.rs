@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     failure::classify,
-    open::{BUSY_WAIT, keep_log_on_close},
+    open::{BUSY_WAIT, keep_log_on_close, plan_once},
     statements::SQL,
 };
 use crate::Error;
@@ -112,6 +112,7 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_WAIT)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    plan_once(&connection)?;
     // Read-only is not enough: a reader that closed last would still begin a checkpoint.
     keep_log_on_close(&connection, true)?;
     // A negative size is in KiB. No memory mapping: an IO error would be a signal that ends the process.
