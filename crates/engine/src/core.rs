@@ -35,13 +35,16 @@ mod loading;
 mod map_runs;
 mod redrive;
 mod retention;
+mod warm;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
+pub(crate) use loading::snapshot;
 use loading::{Loading, load};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
 pub use redrive::not_redrivable;
 use retention::Sweep;
+use warm::Warm;
 
 /// About what an event takes without its payload.
 const EVENT_BYTES: usize = 64;
@@ -200,6 +203,7 @@ pub struct Core {
     dirty: Vec<ExecutionId>,
     dirty_bytes: usize,
     packer: Packer,
+    warm: Warm,
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
@@ -329,6 +333,7 @@ impl Core {
             dirty: Vec::new(),
             dirty_bytes: 0,
             packer: Packer::default(),
+            warm: Warm::default(),
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -922,6 +927,7 @@ impl Core {
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
                 }
+                self.warm.add(id, active);
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                     // There is room for another.
@@ -929,6 +935,7 @@ impl Core {
                 }
             }
         }
+        self.warm.cool(&mut self.active);
         let acts = self.still_wanted();
         self.dirty_bytes = 0;
         self.inputs = 0;
@@ -1106,7 +1113,6 @@ fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
     active.is_redriven = false;
-    active.execution.settle();
     std::mem::take(&mut active.events)
 }
 

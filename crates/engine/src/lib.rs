@@ -48,7 +48,7 @@ pub use machines::{
     Version,
 };
 pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
-pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, Reader, Summary};
+pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, OpenTask, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
 pub use shard::now;
 pub use task::{Completion, Errand, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};

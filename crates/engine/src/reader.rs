@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use interpreter::{EventKind, Failure, HistoryEvent, Payload};
+use asl::definition::StateId;
+use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::{Order, Space, Store, prefix_end};
 
+use crate::core::snapshot;
 use crate::core::{decode_id, started_input};
 use crate::error::Error;
 use crate::keys::{self, ExecutionId};
@@ -40,6 +42,21 @@ pub struct Summary {
     pub id: ExecutionId,
     pub execution_arn: String,
     pub row: Row,
+}
+
+/// A task that has been asked for and has no outcome.
+#[derive(Clone, Debug)]
+pub struct OpenTask {
+    pub task: TaskId,
+    pub state: StateId,
+    /// The event of the visit that it belongs to.
+    pub entered_event: u64,
+    /// It has been handed over.
+    pub is_started: bool,
+    /// What its outcome is told with, if somebody else than its runner tells it.
+    pub token: Option<String>,
+    pub timeout_at: Option<Timestamp>,
+    pub heartbeat_at: Option<Timestamp>,
 }
 
 pub struct ListPage {
@@ -201,6 +218,23 @@ impl Reader {
         let first =
             self.store.get(Space::Records, &keys::record(id, 0))?.ok_or_else(|| missing(id, "its first record"))?;
         started_input(&first)?.ok_or_else(|| missing(id, "its start"))
+    }
+
+    /// Tasks of an execution that have no outcome yet.
+    pub fn open_tasks(&self, id: ExecutionId) -> Result<Vec<OpenTask>, Error> {
+        let newest = Records::of(&*self.store, id).newest()?;
+        let Some((_, last)) = newest.last() else { return Ok(Vec::new()) };
+        let (Some(execution), _) = snapshot(&*self.store, id, last)? else { return Ok(Vec::new()) };
+        let open = execution.tasks().map(|(task, frame, wait)| OpenTask {
+            task,
+            state: frame.state,
+            entered_event: frame.entered_event,
+            is_started: wait.is_started(),
+            token: wait.secret.map(|secret| Token { execution: id.0, task, secret }.encode()),
+            timeout_at: wait.timeout_at,
+            heartbeat_at: wait.heartbeat_at,
+        });
+        Ok(open.collect())
     }
 
     /// What came of an execution that has ended.

@@ -331,13 +331,19 @@ impl Execution {
         self.frames.iter().flat_map(|frame| frame.variables.values()).map(Payload::size).sum()
     }
 
-    /// Drops what can be parsed again, for an execution that is going to wait.
-    pub fn settle(&mut self) {
-        for frame in &mut self.frames {
-            if !matches!(frame.wait, Wait::Map(_)) {
-                frame.input.settle();
-                frame.variables.values_mut().for_each(Payload::settle);
+    /// Drops what can be parsed again, for an execution that is going to wait. `input` is its own, which its first state
+    /// shares.
+    pub fn settle(&mut self, input: &mut Payload) {
+        let shared = input.clone();
+        if input.is_parsed() {
+            *input = Payload::from_checked_text(shared.text());
+        }
+        for frame in self.frames.iter_mut().filter(|frame| !matches!(frame.wait, Wait::Map(_))) {
+            match frame.input.is(&shared) {
+                true => frame.input = input.clone(),
+                false => frame.input.settle(),
             }
+            frame.variables.values_mut().for_each(Payload::settle);
         }
     }
 

@@ -131,6 +131,10 @@ impl Payload {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    pub fn is_parsed(&self) -> bool {
+        self.0.value.get().is_some()
+    }
+
     /// Drops the parsed form when nobody else holds this payload: a waiting execution costs its bytes only.
     pub fn settle(&mut self) {
         self.text();

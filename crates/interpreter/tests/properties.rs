@@ -343,7 +343,7 @@ fn replay(first: &World, definition: &str) {
         if let Ok(transition) = interpreter::step(&setting, &mut again.execution, input) {
             history.extend(transition.history);
         }
-        again.execution.settle();
+        again.execution.settle(&mut again.about.input);
         again.execution = serde_json::from_str(&bytes(&again.execution)).unwrap();
     }
     assert_eq!(bytes(&again.execution), bytes(&first.execution));

@@ -8,20 +8,23 @@ mod status;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Cursor, Description, ExecutionId, Reader, Revision};
-use interpreter::HistoryEvent;
+use engine::{Cursor, Description, ExecutionId, MapRunRow, Reader, Revision};
+use interpreter::{EventKind, HistoryEvent, TaskResource};
 use store::Order;
 
 use crate::answer::Trouble;
 use crate::story::{Event, Story, Tale};
 
-pub use status::Statuses;
+pub use status::{Statuses, waits_for_an_answer};
 
 /// Executions kept as told. The least recently looked at makes room; telling it again costs one read of its history.
 const KEPT_MAX: usize = 64;
 
 /// Events read at once while a history is told. Also the distance of the places from which a page of events is read.
 const EVENTS_PER_READ: usize = 200;
+
+/// Nested executions that are listed for one.
+const CHILDREN_MAX: usize = 100;
 
 pub struct Executions {
     reader: Reader,
@@ -40,6 +43,8 @@ pub struct Told {
     pub tale: Tale,
     /// Where reading goes on.
     next: Option<Cursor>,
+    /// Executions that its tasks have started, with the state that did.
+    pub children: Vec<(String, String)>,
     /// Places in the history: the first event that is read from there.
     places: Vec<Cursor>,
 }
@@ -50,6 +55,8 @@ pub struct Seen {
     pub about: Description,
     pub revision: Arc<Revision>,
     pub told: Arc<Mutex<Told>>,
+    /// In the order in which they began.
+    pub runs: Vec<MapRunRow>,
 }
 
 impl Seen {
@@ -74,7 +81,7 @@ impl Seen {
 
     pub fn statuses(&self) -> Result<Statuses, Trouble> {
         let definition = self.definition()?;
-        Ok(self.with(|tale| Statuses::of(tale, definition)))
+        Ok(self.with(|tale| Statuses::of(tale, definition, &self.runs)))
     }
 }
 
@@ -89,7 +96,8 @@ impl Executions {
         let Some(about) = self.reader.describe(arn)? else { return Ok(None) };
         let revision = self.reader.revision(&about.row)?;
         let told = self.told(id, &revision)?;
-        Ok(Some(Seen { id, about, revision, told }))
+        let runs = runs(&self.reader, id, &told)?;
+        Ok(Some(Seen { id, about, revision, told, runs }))
     }
 
     /// Tells an execution further. Blocks while it reads.
@@ -111,7 +119,7 @@ impl Executions {
             return Ok(told.clone());
         }
         let compensations = Tale::compensations(revision.definition()?);
-        let told = Told { tale: Tale::new(compensations), next: None, places: Vec::new() };
+        let told = Told { tale: Tale::new(compensations), next: None, children: Vec::new(), places: Vec::new() };
         let told = Arc::new(Mutex::new(told));
         if kept.told.len() >= KEPT_MAX {
             let oldest = kept.told.iter().min_by_key(|(_, (looked_at, _))| *looked_at).map(|(id, _)| *id);
@@ -120,6 +128,15 @@ impl Executions {
         kept.told.insert(id, (now, told.clone()));
         Ok(told)
     }
+}
+
+/// The Map Runs of an execution; nothing is read where there are none.
+pub fn runs(reader: &Reader, id: ExecutionId, told: &Mutex<Told>) -> Result<Vec<MapRunRow>, engine::Error> {
+    let has_any = {
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.tale.visits.iter().any(|visit| visit.map_run.is_some())
+    };
+    if has_any { reader.map_runs(id) } else { Ok(Vec::new()) }
 }
 
 impl Told {
@@ -132,12 +149,35 @@ impl Told {
             self.places.extend(self.next);
             // A record that is read again gives its events again.
             let new = self.tale.last_event();
-            page.events.iter().filter(|event| event.id > new).for_each(|event| self.tale.tell(&Event::from(event)));
+            for event in page.events.iter().filter(|event| event.id > new) {
+                self.tale.tell(&Event::from(event));
+                self.note_child(event);
+            }
             self.next = page.end;
             if page.next.is_none() {
                 return Ok(());
             }
         }
+    }
+
+    /// A task that starts an execution answers with its ARN.
+    fn note_child(&mut self, event: &HistoryEvent) {
+        let output = match &event.kind {
+            EventKind::TaskSubmitted { resource: TaskResource::Service { service, .. }, output }
+            | EventKind::TaskSucceeded { resource: TaskResource::Service { service, .. }, output }
+                if &**service == "states" =>
+            {
+                output
+            }
+            _ => return,
+        };
+        let Some(arn) = output.value()["ExecutionArn"].as_str() else { return };
+        if self.children.len() == CHILDREN_MAX || self.children.iter().any(|(_, known)| known == arn) {
+            return;
+        }
+        let visit = self.tale.visit_of_event(event.id);
+        let state = visit.map(|index| self.tale.visits[index].name.clone()).unwrap_or_default();
+        self.children.push((state, arn.to_owned()));
     }
 
     /// The place to read this event and those after it from.

@@ -7,10 +7,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use asl::definition::{Definition, Kind, State, StateId};
+use engine::MapRunRow;
 use serde_json::{Value, json};
 
 use crate::graph::{Overlay, Status};
-use crate::story::{End, Items, Tale, Visit};
+use crate::story::{End, Tale, Visit};
 
 /// The state of every state of a drawing.
 #[derive(Debug, Default, PartialEq)]
@@ -31,7 +32,8 @@ pub struct NodeStatus {
 }
 
 impl Statuses {
-    pub fn of(tale: &Tale, definition: &Definition) -> Statuses {
+    /// `runs` are the Map Runs of the execution, which tell how far their states are.
+    pub fn of(tale: &Tale, definition: &Definition, runs: &[MapRunRow]) -> Statuses {
         let by_name: HashMap<&str, &State> = definition.states.iter().map(|state| (&*state.name, state)).collect();
         let reversed: HashSet<&str> = (tale.visits.iter())
             .filter(|visit| visit.end == End::Done)
@@ -41,7 +43,14 @@ impl Statuses {
         for visit in &tale.visits {
             let status = of_visit(visit, by_name.get(visit.name.as_str()).copied(), &reversed);
             let attempts = visit.attempts.len() as u32;
-            let note = visit.items.map(|items| note(&items));
+            let run = visit.map_run.as_ref().and_then(|arn| runs.iter().find(|run| *run.plan.arn == **arn));
+            let note = match (run, visit.items) {
+                (Some(run), _) => {
+                    Some(note(run.items.succeeded, run.items.total, run.items.failed + run.items.timed_out))
+                }
+                (None, Some(items)) => Some(note(items.done.into(), items.total.into(), items.failed.into())),
+                (None, None) => None,
+            };
             match nodes.get_mut(visit.name.as_str()) {
                 Some(node) if visit.iteration.is_some() => {
                     node.visits += 1;
@@ -128,12 +137,12 @@ fn urgency(status: Status) -> u8 {
     }
 }
 
-/// `7 of 10,000 · 3 running · 1 failed` as short as can be.
-fn note(items: &Items) -> String {
+/// How many items are done, of how many, and how many have failed if any.
+fn note(done: u64, total: u64, failed: u64) -> String {
     use crate::ui::number;
-    let mut note = format!("{} of {}", number(items.done.into()), number(items.total.into()));
-    if items.failed > 0 {
-        let _ = write!(note, ", {} failed", number(items.failed.into()));
+    let mut note = format!("{} of {}", number(done), number(total));
+    if failed > 0 {
+        let _ = write!(note, ", {} failed", number(failed));
     }
     note
 }
@@ -193,7 +202,7 @@ mod tests {
         let definition = definition.unwrap_or_else(|all| panic!("{all:?}"));
         let events = events.iter().zip(1..);
         let told = events.map(|((previous, what), id)| Event { id, previous: *previous, at: 0, what: what.clone() });
-        Statuses::of(&Tale::of(Tale::compensations(&definition), told), &definition)
+        Statuses::of(&Tale::of(Tale::compensations(&definition), told), &definition, &[])
     }
 
     #[track_caller]

@@ -3,20 +3,21 @@
 //! The drawing is laid out once. A stream of the statuses of its states paints it while the execution goes on; the other
 //! live parts are asked for anew when the stream says `changed`.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
 use engine::core::not_redrivable;
-use engine::{ExecutionStatus, RedriveError, StopError};
+use engine::{ExecutionStatus, Parent, RedriveError, StopError};
 use interpreter::Failure;
 use maud::{Markup, html};
 use tokio::sync::mpsc;
 
-use super::{Section, machine, state, timeline};
+use super::{Section, machine, map_run, state, timeline, waiting};
 use crate::answer::{Answer, Outcome, Trouble};
 use crate::ask::Ask;
 use crate::console::Console;
-use crate::execution::Seen;
+use crate::execution::{Seen, Statuses, runs};
 use crate::graph::{self, Status};
 use crate::layout::Page;
 use crate::live;
@@ -34,6 +35,8 @@ pub fn page(ask: &Ask) -> Outcome {
         Some("story") => return Ok(Answer::Part(story(&seen))),
         Some("state") => return Ok(Answer::Part(state::details(ask, &seen)?)),
         Some("timeline") => return Ok(Answer::Part(timeline::timeline(ask, &seen)?)),
+        Some("waiting") => return Ok(Answer::Part(waiting::part(ask, &seen)?)),
+        Some("family") => return Ok(Answer::Part(family(ask, &seen)?)),
         Some("data") => return Ok(Answer::Part(data(&seen))),
         Some(other) => return Err(Trouble::not_found("There is no such part", other.to_owned())),
         None => {}
@@ -41,12 +44,15 @@ pub fn page(ask: &Ask) -> Outcome {
     let of_state = state::address(&address, ask.query("state"), ask.query("visit"));
     let body = html! {
         (ui::live("head", &address, &head(ask, &seen)))
+        (tabs(&seen, "execution"))
         (ui::live("story", &address, &story(&seen)))
+        (ui::live("waiting", &address, &waiting::part(ask, &seen)?))
         div.split.wide {
             (drawing_of(&seen, &address)?)
             aside #state aria-label="The chosen state" { (ui::live("state", &of_state, &state::details(ask, &seen)?)) }
         }
         (ui::live("timeline", &timeline::address(ask, &address), &timeline::timeline(ask, &seen)?))
+        (ui::live("family", &address, &family(ask, &seen)?))
         (ui::live("data", &address, &data(&seen)))
         (again(ask, &seen))
     };
@@ -57,6 +63,73 @@ pub fn page(ask: &Ask) -> Outcome {
         .stream(format!("{address}/live"))
         .script("graph.js");
     Ok(Answer::Page(page))
+}
+
+/// The frame of another page of this execution.
+pub fn within(seen: &Seen, title: &str, body: Markup) -> Page {
+    let (name, machine_arn) = (&seen.about.row.name, &seen.about.row.machine_arn);
+    Page::new(Section::Machines, format!("{title} · {name}"), body)
+        .crumb("/console/machines", "State machines")
+        .crumb(ui::path(&["machines", machine_arn]), ui::name_of(machine_arn))
+        .crumb(address(seen), &**name)
+}
+
+/// The head of a page that is not the first of an execution.
+pub fn title(seen: &Seen) -> Markup {
+    html! { header.title { h1 { (seen.about.row.name) " " (ui::status(seen.about.row.status)) } } }
+}
+
+/// The pages of an execution.
+pub fn tabs(seen: &Seen, current: &str) -> Markup {
+    let address = address(seen);
+    let tabs = [("execution", address.clone(), "Execution"), ("events", format!("{address}/events"), "Events")];
+    html! {
+        nav.tabs aria-label="Of this execution" {
+            @for (name, address, words) in &tabs {
+                a href=(address) aria-current=[(*name == current).then_some("page")] { (words) }
+            }
+        }
+    }
+}
+
+/// Who has started it, and what it has started.
+fn family(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
+    let reader = &ask.console.reader;
+    let parent = match (&seen.about.row.parent, &seen.about.map_run_arn) {
+        (Some(Parent::Task { execution, .. }), _) => {
+            let row = reader.row(*execution)?;
+            Some(("Started by", ui::path(&["executions", &row.arn(*execution)]), row.name.to_string()))
+        }
+        (_, Some(run)) => Some(("Works for", ui::path(&["map-runs", run]), format!("Map Run {}", ui::name_of(run)))),
+        _ => None,
+    };
+    let children = seen.told.lock().unwrap_or_else(PoisonError::into_inner).children.clone();
+    if parent.is_none() && children.is_empty() && seen.runs.is_empty() {
+        return Ok(html! {});
+    }
+    let count = children.len() + seen.runs.len() + usize::from(parent.is_some());
+    Ok(ui::section(
+        "family",
+        "Related",
+        Some(ui::number(count as u64)),
+        html! {
+            dl {
+                @if let Some((term, address, words)) = &parent { dt { (term) } dd { a href=(address) { (words) } } }
+                @for (state, arn) in &children {
+                    dt { (state) " started" } dd { a href=(ui::path(&["executions", arn])) { (ui::name_of(arn)) } }
+                }
+            }
+            @for run in &seen.runs {
+                div.run {
+                    p.facts {
+                        a href=(ui::path(&["map-runs", &run.plan.arn])) { "Map Run of " (run.state) }
+                        (map_run::pill(run.status))
+                    }
+                    (map_run::progress(&run.items))
+                }
+            }
+        },
+    ))
 }
 
 pub fn see(ask: &Ask) -> Result<Seen, Trouble> {
@@ -287,8 +360,8 @@ async fn follow(console: Console, arn: String, sender: mpsc::Sender<Bytes>) {
     }
 }
 
-/// How far an execution is: its newest event and its status.
-type Mark = (u64, ExecutionStatus);
+/// How far an execution is: its newest event, its status, and how many items its Map Runs are through with.
+type Mark = (u64, ExecutionStatus, u64);
 
 /// Looks whether it has gone on; what is to be said about it.
 fn look(console: &Console, arn: &str, before: Option<Mark>) -> Result<Option<(Mark, Vec<Bytes>)>, Trouble> {
@@ -297,11 +370,13 @@ fn look(console: &Console, arn: &str, before: Option<Mark>) -> Result<Option<(Ma
     let revision = console.reader.revision(&row)?;
     let told = console.executions.told(id, &revision)?;
     let definition = revision.definition()?;
-    let told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mark = (told.tale.last_event(), row.status);
+    let runs = runs(&console.reader, id, &told)?;
+    let items = runs.iter().map(|run| run.items.total - run.items.pending() + run.items.succeeded + run.items.failed);
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    let mark = (told.tale.last_event(), row.status, items.sum());
     if before == Some(mark) {
         return Ok(Some((mark, Vec::new())));
     }
-    let statuses = crate::execution::Statuses::of(&told.tale, definition).json().to_string();
+    let statuses = Statuses::of(&told.tale, definition, &runs).json().to_string();
     Ok(Some((mark, vec![live::event("status", &statuses), live::event("changed", "{}")])))
 }

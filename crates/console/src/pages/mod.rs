@@ -3,12 +3,15 @@
 //! To add a page: a file here with a function from [`Ask`] to [`Outcome`]; its row in [`ROUTES`]; if it begins a part
 //! of the console, a variant of [`Section`] and a row in [`SECTIONS`]. Parts to build it from are in [`crate::ui`].
 
+mod events;
 mod execution;
 mod machine;
 mod machines;
+mod map_run;
 mod overview;
 mod state;
 mod timeline;
+mod waiting;
 
 use crate::answer::{Answer, Outcome};
 use crate::ask::Ask;
@@ -38,6 +41,10 @@ pub const ROUTES: &[Route] = &[
     get("/console/executions/{}", execution::page),
     get("/console/executions/{}/graph.svg", execution::drawing),
     get("/console/executions/{}/live", execution::stream),
+    get("/console/executions/{}/events", events::page),
+    get("/console/executions/{}/events/{}", events::event),
+    get("/console/map-runs/{}", map_run::page),
+    post("/console/executions/{}/answer", waiting::answer),
     post("/console/executions/{}/stop", execution::stop),
     post("/console/executions/{}/redrive", execution::redrive),
 ];
