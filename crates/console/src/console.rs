@@ -7,6 +7,7 @@ use engine::{Handle, Reader};
 use http::{Method, StatusCode, header};
 
 use crate::answer::{Answer, Body, Trouble};
+use crate::around::Around;
 use crate::ask::Ask;
 use crate::execution::Executions;
 use crate::guard::{self, Key};
@@ -27,6 +28,7 @@ pub struct Parts {
     /// Where AWS clients find this Ithaca, for commands that are shown to be copied.
     pub endpoint: String,
     pub executions: Executions,
+    pub around: Around,
 }
 
 impl std::ops::Deref for Console {
@@ -38,9 +40,9 @@ impl std::ops::Deref for Console {
 }
 
 impl Console {
-    pub fn new(reader: Reader, handle: Handle, endpoint: String) -> Console {
+    pub fn new(reader: Reader, handle: Handle, endpoint: String, around: Around) -> Console {
         let executions = Executions::new(reader.clone());
-        Console(Arc::new(Parts { reader, handle, key: Key::new(), endpoint, executions }))
+        Console(Arc::new(Parts { reader, handle, key: Key::new(), endpoint, executions, around }))
     }
 
     /// Is this request for the console? Everything below [`PREFIX`], and `/` when a browser asks.

@@ -17,6 +17,7 @@
 //! the composition root implements.
 
 mod answer;
+mod around;
 mod ask;
 mod assets;
 mod console;
@@ -31,4 +32,8 @@ pub mod story;
 mod ui;
 
 pub use answer::Body;
+pub use around::Around;
 pub use console::{Console, PREFIX};
+pub use pages::{
+    Api, ApiRoute, Apis, Called, Fact, Function, Functions, Group, Health, Invoked, LogLine, TableError, Tables,
+};

@@ -20,6 +20,18 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Words on their way to one page.
 pub const BUFFER: usize = 16;
 
+/// `changed` once a second, for what is cheap to read and tells nobody when it changes.
+pub fn ticks() -> mpsc::Receiver<Bytes> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        // A page that has gone ends the stream.
+        while sender.send(event("changed", "{}")).await.is_ok() {
+            tokio::time::sleep(PACE).await;
+        }
+    });
+    receiver
+}
+
 /// One event: a name and a line of data.
 pub fn event(name: &str, data: &str) -> Bytes {
     debug_assert!(!data.contains('\n'), "data of an event is one line");

@@ -181,6 +181,16 @@ pub fn command(text: &str) -> Markup {
     html! { div.command { code { (text) } (copy("Copy", text)) } }
 }
 
+/// The command that does what a page or a form does.
+pub fn twin(text: &str) -> Markup {
+    html! { details.twin { summary { "The same from a terminal" } (command(text)) } }
+}
+
+/// A figure that stands for itself, in a list of `cards`.
+pub fn card(class: &str, words: &str, figure: &str) -> Markup {
+    html! { li class={ "card " (class) } { span.label { (words) } strong { (figure) } } }
+}
+
 /// As an argument of a shell.
 pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=,+".contains(c);

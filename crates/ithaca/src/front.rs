@@ -9,6 +9,7 @@
 //! make a browser ask first. The console is for pages: for its own alone, which `console::guard` sees to. An API's own
 //! port is for pages too; there the function decides.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -78,6 +79,8 @@ pub struct Front {
     pub logs: Logs,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
+    /// The ports of their own, by the id of the API.
+    pub addresses: RwLock<BTreeMap<String, SocketAddr>>,
     pub handle: Handle,
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
@@ -299,8 +302,13 @@ fn shown(response: http::Response<console::Body>) -> Answer {
 }
 
 impl Front {
-    pub fn add_api(&self, api: Arc<Api>) {
+    pub fn add_api(&self, api: Arc<Api>, address: SocketAddr) {
+        self.addresses.write().unwrap_or_else(PoisonError::into_inner).insert(api.id().to_owned(), address);
         self.apis.write().unwrap_or_else(PoisonError::into_inner).push(api);
+    }
+
+    pub fn api_addresses(&self) -> BTreeMap<String, SocketAddr> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn has_api(&self, id: &str) -> bool {
@@ -354,21 +362,23 @@ impl Front {
         respond(status, PLAIN, text)
     }
 
-    /// Of use only when the engine goes on and all is there.
+    /// It is of use only when the engine goes on and all is there.
+    pub fn why_not_ready(&self) -> Option<String> {
+        let stopped = self.fatal.borrow().as_ref().map(|why| format!("the engine has stopped: {why}"));
+        stopped.or_else(|| self.phase.borrow().why_not().map(str::to_owned))
+    }
+
     fn readiness(&self) -> Response {
-        if let Some(why) = &*self.fatal.borrow() {
-            return not_ready(&format!("the engine has stopped: {why}"));
-        }
-        match self.phase.borrow().why_not() {
+        match self.why_not_ready() {
             None => respond(StatusCode::OK, PLAIN, "ready\n"),
-            Some(why) => not_ready(why),
+            Some(why) => not_ready(&why),
         }
     }
 
     async fn metrics(&self, request: &Request) -> Response {
         let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let dialect = Dialect::asked(accept);
-        let is_ready = self.readiness().status() == StatusCode::OK;
+        let is_ready = self.why_not_ready().is_none();
         respond(StatusCode::OK, dialect.content_type(), metrics::scrape(self, is_ready, dialect).await)
     }
 

@@ -4,6 +4,7 @@
 //!   cli ──> server ──> store, engine, doors        one process, one data folder
 //!              │
 //!              ├─ front    sockets; which door a request is for
+//!              ├─ console  what the console shows of the doors
 //!              ├─ phase    is it ready; holds requests back until it is
 //!              ├─ metrics  what all parts count, for Prometheus
 //!              ├─ log      what the server says of itself
@@ -14,6 +15,7 @@
 
 mod apis;
 pub mod cli;
+mod console;
 mod deploy;
 mod events;
 mod findings;

@@ -22,6 +22,7 @@ use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
+use crate::console::Sources;
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
 use crate::log;
@@ -58,6 +59,17 @@ pub struct Options {
     pub otlp: Option<crate::webhook::Address>,
     /// Called with every line that functions write.
     pub print_logs: bool,
+}
+
+/// For people.
+impl std::fmt::Display for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Objects::Own => f.write_str("in the data folder"),
+            Objects::Folder(folder) => folder.display().fmt(f),
+            Objects::Endpoint(endpoint) => f.write_str(&endpoint.url),
+        }
+    }
 }
 
 /// Where objects are kept, for distributed Maps and for tasks of S3.
@@ -201,6 +213,7 @@ impl Server {
         let exporter = to_be_traced.map(|(address, changes)| {
             crate::otel::Exporter::start(address, changes, engine.reader(), counters.clone())
         });
+        let sources = Sources::new(&options, address);
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
@@ -208,15 +221,17 @@ impl Server {
             logs,
             dynamo,
             apis: RwLock::default(),
+            addresses: RwLock::default(),
             handle: engine.handle(),
             reader: engine.reader(),
             objects,
-            console: Console::new(engine.reader(), engine.handle(), endpoint_url(address)),
+            console: Console::new(engine.reader(), engine.handle(), endpoint_url(address), sources.around()),
             phase: gate.watch(),
             counters,
             fatal: engine.fatal(),
         });
         runner.open(&front);
+        sources.open(&front);
         gate.open(front.clone());
         Ok(Server {
             options,
@@ -268,7 +283,7 @@ impl Server {
                     let asked = SocketAddr::new(self.options.host, port);
                     let address = listener.local_addr().unwrap_or(asked);
                     let api = Arc::new(api);
-                    self.front.add_api(api.clone());
+                    self.front.add_api(api.clone(), address);
                     self.apis.push(tokio::spawn(front::serve(listener, self.gate.clone(), front::Port::Api(api))));
                     return Ok(address);
                 }

@@ -3,15 +3,25 @@
 //! To add a page: a file here with a function from [`Ask`] to [`Outcome`]; its row in [`ROUTES`]; if it begins a part
 //! of the console, a variant of [`Section`] and a row in [`SECTIONS`]. Parts to build it from are in [`crate::ui`].
 
+mod apis;
+mod callbacks;
 mod events;
 mod execution;
+mod functions;
+mod health;
 mod machine;
 mod machines;
 mod map_run;
 mod overview;
 mod state;
+mod tables;
 mod timeline;
 mod waiting;
+
+pub use apis::{Api, Apis, Called, Route as ApiRoute};
+pub use functions::{Function, Functions, Invoked, LogLine};
+pub use health::{Fact, Group, Health};
+pub use tables::{TableError, Tables};
 
 use crate::answer::{Answer, Outcome};
 use crate::ask::Ask;
@@ -25,15 +35,39 @@ pub enum Section {
     None,
     Overview,
     Machines,
+    Waiting,
+    Functions,
+    Tables,
+    Apis,
+    Health,
 }
 
-pub const SECTIONS: &[(Section, &str, &str)] =
-    &[(Section::Overview, "/console", "Overview"), (Section::Machines, "/console/machines", "State machines")];
+pub const SECTIONS: &[(Section, &str, &str)] = &[
+    (Section::Overview, "/console", "Overview"),
+    (Section::Machines, "/console/machines", "State machines"),
+    (Section::Waiting, "/console/waiting", "Waiting"),
+    (Section::Functions, "/console/functions", "Functions"),
+    (Section::Tables, "/console/tables", "Tables"),
+    (Section::Apis, "/console/apis", "APIs"),
+    (Section::Health, "/console/health", "Health"),
+];
 
 pub const ROUTES: &[Route] = &[
     get("/", overview::page),
     get("/console", overview::page),
     get("/console/live", changes),
+    get("/console/ticks", ticks),
+    get("/console/waiting", callbacks::page),
+    get("/console/functions", functions::page),
+    get("/console/functions/{}", functions::one),
+    post("/console/functions/{}/invoke", functions::invoke),
+    get("/console/tables", tables::page),
+    get("/console/tables/{}", tables::one),
+    get("/console/tables/{}/item", tables::item),
+    get("/console/apis", apis::page),
+    get("/console/apis/{}", apis::one),
+    post("/console/apis/{}/call", apis::call),
+    get("/console/health", health::page),
     get("/console/machines", machines::page),
     get("/console/machines/{}", machine::page),
     get("/console/machines/{}/graph.svg", machine::drawing),
@@ -48,6 +82,11 @@ pub const ROUTES: &[Route] = &[
     post("/console/executions/{}/stop", execution::stop),
     post("/console/executions/{}/redrive", execution::redrive),
 ];
+
+/// For pages whose subject tells nobody when it changes.
+fn ticks(_: &Ask) -> Outcome {
+    Ok(Answer::Events(live::ticks()))
+}
 
 /// The stream of the whole: something has started or ended.
 fn changes(ask: &Ask) -> Outcome {

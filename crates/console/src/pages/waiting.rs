@@ -39,20 +39,24 @@ pub fn part(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
         "Waiting for an answer",
         Some(count),
         html! {
-            @for (task, state) in shown { (one(ask, seen, task, state)) }
+            @for (task, state) in shown { (one(ask, &super::execution::address(seen), task, state, html! {})) }
             @if waiting.len() > SHOWN { p.quiet { "The first " (SHOWN) " are shown." } }
         },
     ))
 }
 
-fn one(ask: &Ask, seen: &Seen, task: &OpenTask, state: &str) -> Markup {
-    let address = super::execution::address(seen) + "/answer";
+/// One task of the execution at this address; `more` stands with what is known of it.
+pub fn one(ask: &Ask, execution: &str, task: &OpenTask, state: &str, more: Markup) -> Markup {
+    let address = format!("{execution}/answer");
     let number = format!("{}-{}", task.task.frame.0, task.task.attempt.0);
     let hidden = html! { input type="hidden" name="task" value=(number); };
+    // Several executions may have a task of this number on one page.
+    let number = format!("{number}-{}", ui::file_name(ui::name_of(execution)));
     html! {
         article.waiting data-waiting=(state) {
             h3 { (state) " " (ui::pill("waiting", "Waiting for callback")) }
             p.facts {
+                (more)
                 @if let Some(at) = task.heartbeat_at { span { "a heartbeat is due " (until(at)) } }
                 @if let Some(at) = task.timeout_at { span { "times out " (until(at)) } }
                 @if task.heartbeat_at.is_none() && task.timeout_at.is_none() { span { "waits for as long as it takes" } }

@@ -19,6 +19,7 @@ use engine::figures::{ENDS, Ends, MACHINES_APART_MAX, RESOURCE_KINDS};
 use http::StatusCode;
 
 use crate::front::Front;
+pub use process::resident_bytes;
 pub use text::Dialect;
 use text::{Family, Text};
 

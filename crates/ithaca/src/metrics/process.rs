@@ -44,6 +44,13 @@ pub fn write(text: &mut Text) {
     }
 }
 
+/// Memory that is really in use.
+pub fn resident_bytes() -> Option<u64> {
+    let told = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = told.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * system(libc::_SC_PAGESIZE))
+}
+
 fn system(name: libc::c_int) -> u64 {
     // SAFETY: sysconf only reads a setting of the system.
     u64::try_from(unsafe { libc::sysconf(name) }).unwrap_or(1)
