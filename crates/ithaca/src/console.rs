@@ -275,13 +275,13 @@ fn engine_group(front: &Front, figures: &engine::Figures) -> Group {
     let gauges = &figures.gauges;
     let share = |used: usize, of: usize| Fact::Share { used: used as u64, of: of as u64 };
     let facts = vec![
-        ("Shards that answer", share(figures.shards, front.handle.shards())),
+        ("Shards that answer", Fact::Text(format!("{} of {}", figures.shards, front.handle.shards()))),
         ("Open executions", share(gauges.open_executions, limits::OPEN_EXECUTIONS_MAX)),
         ("Requests in the inbox", share(figures.inbox, limits::INBOX_MAX)),
         ("Tasks that run", share(gauges.running_tasks, limits::RUNNING_TASKS_MAX)),
         ("Tasks that wait for a slot", Fact::Count(gauges.waiting_tasks as u64)),
         ("Open Map Runs", Fact::Count(gauges.map_runs as u64)),
-        ("Timers", Fact::Count(gauges.timers as u64)),
+        ("Timers, with cleared ones", Fact::Count(gauges.timers as u64)),
         ("States entered since the start", Fact::Count(figures.transitions)),
     ];
     Group { title: "Engine", facts }

@@ -80,10 +80,10 @@ pub fn page(ask: &Ask) -> Outcome {
     }
     let body = html! {
         h1 { "Functions" span.count { (ui::number(functions.len() as u64)) } }
-        (ui::section("functions", "All functions", Some(ui::plural(functions.len() as u64, "function", "functions")), html! {
+        section aria-label="All functions" {
             (ui::live("functions", "/console/functions", &part))
             (ui::twin(&format!("aws lambda list-functions --endpoint-url {}", ask.console.endpoint)))
-        }))
+        }
     };
     Ok(Answer::Page(Page::new(Section::Functions, "Functions", body).stream("/console/live")))
 }

@@ -109,10 +109,10 @@ pub fn page(ask: &Ask) -> Outcome {
     let count = ui::at_least(tables.len() as u64, is_more);
     let body = html! {
         h1 { "Tables" span.count { (count) } }
-        (ui::section("tables", "All tables", Some(format!("{count} shown")), html! {
+        section aria-label="All tables" {
             (ui::live("tables", "/console/tables", &part))
             (ui::twin(&format!("aws dynamodb list-tables --endpoint-url {}", ask.console.endpoint)))
-        }))
+        }
     };
     Ok(Answer::Page(Page::new(Section::Tables, "Tables", body).stream("/console/ticks")))
 }

@@ -129,7 +129,8 @@ fn executions(text: &mut Text, figures: &Figures, home: &Home) {
     let gauges = &figures.gauges;
     text.gauge("ithaca_executions_open", "Executions that have not ended.").is(gauges.open_executions);
     text.gauge("ithaca_map_runs_open", "Map Runs that have not ended.").is(gauges.map_runs);
-    text.gauge("ithaca_timers", "Timers that are set.").is(gauges.timers);
+    text.gauge("ithaca_timers", "Timers in the queue, with cleared ones that were not swept out yet.")
+        .is(gauges.timers);
     text.counter("ithaca_state_transitions", "States entered.").is(figures.transitions);
     text.counter("ithaca_history_events", "Events written to histories.").is(figures.history_events);
 }
