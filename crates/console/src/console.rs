@@ -10,6 +10,7 @@ use crate::answer::{Answer, Body, Trouble};
 use crate::ask::Ask;
 use crate::execution::Executions;
 use crate::guard::{self, Key};
+use crate::pulse::Pulse;
 use crate::{assets, layout, route};
 
 /// Every path of the console begins with it; `/` is the console's too, for browsers.
@@ -27,6 +28,7 @@ pub struct Parts {
     /// Where AWS clients find this Ithaca, for commands that are shown to be copied.
     pub endpoint: String,
     pub executions: Executions,
+    pub pulse: Pulse,
 }
 
 impl std::ops::Deref for Console {
@@ -40,7 +42,7 @@ impl std::ops::Deref for Console {
 impl Console {
     pub fn new(reader: Reader, handle: Handle, endpoint: String) -> Console {
         let executions = Executions::new(reader.clone());
-        Console(Arc::new(Parts { reader, handle, key: Key::new(), endpoint, executions }))
+        Console(Arc::new(Parts { reader, handle, key: Key::new(), endpoint, executions, pulse: Pulse::default() }))
     }
 
     /// Is this request for the console? Everything below [`PREFIX`], and `/` when a browser asks.
