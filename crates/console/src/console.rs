@@ -11,6 +11,7 @@ use crate::around::Around;
 use crate::ask::Ask;
 use crate::execution::Executions;
 use crate::guard::{self, Key};
+use crate::pulse::Pulse;
 use crate::{assets, layout, route};
 
 /// Every path of the console begins with it; `/` is the console's too, for browsers.
@@ -29,6 +30,7 @@ pub struct Parts {
     pub endpoint: String,
     pub executions: Executions,
     pub around: Around,
+    pub pulse: Pulse,
 }
 
 impl std::ops::Deref for Console {
@@ -42,7 +44,15 @@ impl std::ops::Deref for Console {
 impl Console {
     pub fn new(reader: Reader, handle: Handle, endpoint: String, around: Around) -> Console {
         let executions = Executions::new(reader.clone());
-        Console(Arc::new(Parts { reader, handle, key: Key::new(), endpoint, executions, around }))
+        Console(Arc::new(Parts {
+            reader,
+            handle,
+            key: Key::new(),
+            endpoint,
+            executions,
+            around,
+            pulse: Pulse::default(),
+        }))
     }
 
     /// Is this request for the console? Everything below [`PREFIX`], and `/` when a browser asks.

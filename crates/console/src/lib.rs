@@ -27,6 +27,7 @@ pub mod guard;
 mod layout;
 mod live;
 mod pages;
+mod pulse;
 mod route;
 pub mod story;
 mod ui;

@@ -201,10 +201,10 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Text of more bytes is cut on a page; the whole can be had as a file.
-pub const SHOWN_BYTES_MAX: usize = 64 * 1024;
+pub const SHOWN_BYTES_MAX: usize = 8 * 1024;
 
-/// JSON, indented where it is not too large for that.
-pub fn json(text: &str) -> Markup {
+/// JSON, indented where it is not too large for that, and where the whole of it is.
+pub fn json(text: &str, whole: Option<&str>) -> Markup {
     let shown = indented(text);
     let (shown, is_cut) = match shown.len() > SHOWN_BYTES_MAX {
         true => (&shown[..floor_char(&shown, SHOWN_BYTES_MAX)], true),
@@ -212,7 +212,9 @@ pub fn json(text: &str) -> Markup {
     };
     html! {
         pre.json tabindex="0" { code { (shown) @if is_cut { "…" } } }
-        @if is_cut { p.quiet { "The first " (bytes(SHOWN_BYTES_MAX)) " of " (bytes(text.len())) "." } }
+        @if is_cut {
+            p.quiet { "This is the beginning. " @if let Some(address) = whole { a href=(address) { "All " (bytes(text.len())) } } }
+        }
     }
 }
 

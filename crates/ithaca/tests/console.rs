@@ -168,7 +168,7 @@ fn an_execution_is_started_stopped_and_redriven() {
     let execution = arn.replace(":stateMachine:", ":execution:") + ":one";
     let there = format!("/console/executions/{execution}");
     let seen = page.get(&there, &[]).text();
-    for part in ["data-state=\"Wait\" data-status=\"in-progress\"", "It is still running.", "Stop the execution"] {
+    for part in ["data-state=\"Wait\" data-status=\"in-progress\"", "It is in Wait.", "Stop the execution"] {
         assert!(seen.contains(part), "{part} is not on the page: {seen}");
     }
     let stopped = page.post(&format!("{there}/stop"), &format!("cause=enough&key={key}"), &[]);

@@ -13,7 +13,7 @@ use interpreter::{EventKind, HistoryEvent, TaskResource};
 use store::Order;
 
 use crate::answer::Trouble;
-use crate::story::{Event, Story, Tale};
+use crate::story::{Event, Story, Tale, Visit};
 
 pub use status::{Statuses, waits_for_an_answer};
 
@@ -73,6 +73,11 @@ impl Seen {
         Ok(self.revision.definition()?)
     }
 
+    /// How many items of a Map are done, of how many, and how many have failed.
+    pub fn items_of(&self, visit: &Visit) -> Option<(u64, u64, u64)> {
+        items_of(visit, &self.runs)
+    }
+
     /// Events from this one on.
     pub fn events(&self, reader: &Reader, from: u64, limit: usize) -> Result<Vec<HistoryEvent>, engine::Error> {
         let place = self.told.lock().unwrap_or_else(PoisonError::into_inner).place_of(from.max(1));
@@ -130,6 +135,16 @@ impl Executions {
     }
 }
 
+/// As its Map Run tells, or the iterations that the history has.
+pub fn items_of(visit: &Visit, runs: &[MapRunRow]) -> Option<(u64, u64, u64)> {
+    let run = visit.map_run.as_ref().and_then(|arn| runs.iter().find(|run| *run.plan.arn == **arn));
+    match (run, visit.items) {
+        (Some(run), _) => Some((run.items.succeeded, run.items.total, run.items.failed + run.items.timed_out)),
+        (None, Some(items)) => Some((items.done.into(), items.total.into(), items.failed.into())),
+        (None, None) => None,
+    }
+}
+
 /// The Map Runs of an execution; nothing is read where there are none.
 pub fn runs(reader: &Reader, id: ExecutionId, told: &Mutex<Told>) -> Result<Vec<MapRunRow>, engine::Error> {
     let has_any = {
@@ -137,6 +152,20 @@ pub fn runs(reader: &Reader, id: ExecutionId, told: &Mutex<Told>) -> Result<Vec<
         told.tale.visits.iter().any(|visit| visit.map_run.is_some())
     };
     if has_any { reader.map_runs(id) } else { Ok(Vec::new()) }
+}
+
+/// Tells an execution that nobody looks at: nothing of it is kept.
+pub fn tell_once(reader: &Reader, arn: &str) -> Result<Option<Tale>, engine::Error> {
+    let Some(id) = reader.find(arn)? else { return Ok(None) };
+    let revision = reader.revision(&reader.row(id)?)?;
+    let compensations = Tale::compensations(revision.definition()?);
+    // Where nothing compensates, nothing has to be read.
+    if compensations.is_empty() {
+        return Ok(None);
+    }
+    let mut told = Told { tale: Tale::new(compensations), next: None, children: Vec::new(), places: Vec::new() };
+    told.read_on(reader, id)?;
+    Ok(Some(told.tale))
 }
 
 impl Told {

@@ -10,6 +10,7 @@ use asl::definition::{Definition, Kind, State, StateId};
 use engine::MapRunRow;
 use serde_json::{Value, json};
 
+use super::items_of;
 use crate::graph::{Overlay, Status};
 use crate::story::{End, Tale, Visit};
 
@@ -43,14 +44,7 @@ impl Statuses {
         for visit in &tale.visits {
             let status = of_visit(visit, by_name.get(visit.name.as_str()).copied(), &reversed);
             let attempts = visit.attempts.len() as u32;
-            let run = visit.map_run.as_ref().and_then(|arn| runs.iter().find(|run| *run.plan.arn == **arn));
-            let note = match (run, visit.items) {
-                (Some(run), _) => {
-                    Some(note(run.items.succeeded, run.items.total, run.items.failed + run.items.timed_out))
-                }
-                (None, Some(items)) => Some(note(items.done.into(), items.total.into(), items.failed.into())),
-                (None, None) => None,
-            };
+            let note = items_of(visit, runs).map(|(done, total, failed)| note(done, total, failed));
             match nodes.get_mut(visit.name.as_str()) {
                 Some(node) if visit.iteration.is_some() => {
                     node.visits += 1;

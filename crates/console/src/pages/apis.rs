@@ -232,7 +232,7 @@ pub fn call(ask: &Ask) -> Outcome {
                 (ui::pill(if called.status < 400 { "succeeded" } else { "failed" }, &called.status.to_string()))
                 " " code { (method) " " (path) } " after " (ui::duration(called.took_ms))
             }
-            (ui::json(&called.body))
+            (ui::json(&called.body, None))
             details {
                 summary { (ui::plural(called.headers.len() as u64, "header", "headers")) }
                 dl { @for (name, value) in &called.headers { dt { code { (name) } } dd { code { (value) } } } }

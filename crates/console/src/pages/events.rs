@@ -159,6 +159,19 @@ fn head(text: &str) -> String {
     text[..ui::floor_char(text, text.len().min(SHOWN_CHARS * 4 + 4))].to_owned()
 }
 
+/// The data of an event as a file, however large.
+pub fn data(ask: &Ask) -> Outcome {
+    let seen = execution::see(ask)?;
+    let id = ask.name(1).parse().unwrap_or(0);
+    let event = seen.events(&ask.console.reader, id, 1)?.pop().filter(|event| event.id == id);
+    let text = event.and_then(|event| event.kind.payload().map(|payload| payload.text().to_owned()));
+    let text = text.ok_or_else(|| {
+        Trouble::not_found("There is no such data", "This event has none, or is not there.")
+            .next(format!("{}/events", execution::address(&seen)), "See all events")
+    })?;
+    Ok(Answer::file("application/json", text))
+}
+
 /// One event with all that it holds.
 pub fn event(ask: &Ask) -> Outcome {
     let seen = execution::see(ask)?;
@@ -190,7 +203,7 @@ pub fn event(ask: &Ask) -> Outcome {
                 }
                 @for (name, value) in event.kind.variables() { dt { "$" (name) } dd { code { (ui::shorten(value.text(), 2000)) } } }
             }
-            @if let Some(payload) = event.kind.payload() { h3 { "Data" span.count { (ui::bytes(payload.size())) } } (ui::json(payload.text())) }
+            @if let Some(payload) = event.kind.payload() { h3 { "Data" span.count { (ui::bytes(payload.size())) } } (ui::json(payload.text(), Some(&execution::data_address(&seen, event.id)))) }
             nav.pager aria-label="Events" {
                 @if event.id > 1 { a.button.quiet rel="prev" href={ (address) "/events/" (event.id - 1) } { "Before" } }
                 @if event.id < seen.about.last_event { a.button.quiet rel="next" href={ (address) "/events/" (event.id + 1) } { "After" } }

@@ -54,7 +54,6 @@ pub fn page(ask: &Ask) -> Outcome {
         (ui::live("timeline", &timeline::address(ask, &address), &timeline::timeline(ask, &seen)?))
         (ui::live("family", &address, &family(ask, &seen)?))
         (ui::live("data", &address, &data(&seen)))
-        (again(ask, &seen))
     };
     let machine_arn = &seen.about.row.machine_arn;
     let page = Page::new(Section::Machines, &*seen.about.row.name, body)
@@ -198,13 +197,24 @@ fn head(ask: &Ask, seen: &Seen) -> Markup {
                             button type="submit" title="Go on from the state that failed, with what was done before" { "Redrive" }
                         }))
                     }
-                    a.button href="#again" { "Start again…" }
                 }
+                @if can_start_again(seen) { a.button href=(start_again(seen)) { "Start again…" } }
                 (ui::copy("Copy ARN", arn))
                 (ui::copy("Copy command", &format!("ithaca show {}", ui::quoted(&row.name))))
             }
         }
     }
+}
+
+/// An execution of a Map Run is none that anybody starts.
+fn can_start_again(seen: &Seen) -> bool {
+    seen.about.row.parent_run().is_none()
+}
+
+/// The form of the machine, with this execution's input in it.
+fn start_again(seen: &Seen) -> String {
+    let (machine, execution) = (&seen.about.row.machine_arn, &seen.about.execution_arn);
+    format!("{}?again={}#start", ui::path(&["machines", machine]), ui::part(execution))
 }
 
 fn stop_form(ask: &Ask, address: &str) -> Markup {
@@ -224,10 +234,19 @@ fn stop_form(ask: &Ask, address: &str) -> Markup {
 fn story(seen: &Seen) -> Markup {
     let failure = failure_text(seen);
     let sentences = seen.with(|tale| crate::story::Story::of(tale).sentences(tale, &failure));
+    // Told here and not in the story: the history of the execution has nothing of it.
+    let tolerated: Vec<_> = seen.runs.iter().filter(|run| run.items.failed + run.items.timed_out > 0).collect();
     let is_good = seen.about.row.status == ExecutionStatus::Succeeded && sentences.is_empty();
     html! {
         section.story aria-label="What happened" {
-            @if is_good { p { "Everything went well." } }
+            @if is_good && tolerated.is_empty() { p { "Everything went well." } }
+            @if is_good && !tolerated.is_empty() { p { "It succeeded." } }
+            @for run in &tolerated {
+                p {
+                    (ui::plural(run.items.failed + run.items.timed_out, "item", "items")) " of " (ui::number(run.items.total)) " failed in "
+                    a href={ (ui::path(&["map-runs", &run.plan.arn])) "?status=FAILED" } { (run.state) } "."
+                }
+            }
             @for sentence in &sentences {
                 p.bad[sentence.mood == Mood::Bad].good[sentence.mood == Mood::Good] { (ui::shorten(&sentence.text, 600)) }
             }
@@ -243,13 +262,18 @@ fn text_of(failure: &Failure) -> String {
     error_text(failure.error.as_deref().unwrap_or_default(), failure.cause.as_deref().unwrap_or_default())
 }
 
+/// Where the data of an event is as a file.
+pub fn data_address(seen: &Seen, event: u64) -> String {
+    format!("{}/events/{event}/data.json", address(seen))
+}
+
 fn data(seen: &Seen) -> Markup {
     let about = &seen.about;
     html! {
         div.columns {
-            (ui::section("input", "Input", Some(ui::bytes(about.input.size())), html! { (ui::json(about.input.text())) }))
+            (ui::section("input", "Input", Some(ui::bytes(about.input.size())), ui::json(about.input.text(), Some(&data_address(seen, 1)))))
             @match (&about.output, &about.failure) {
-                (Some(output), _) => (ui::section("output", "Output", Some(ui::bytes(output.size())), ui::json(output.text()))),
+                (Some(output), _) => (ui::section("output", "Output", Some(ui::bytes(output.size())), ui::json(output.text(), Some(&data_address(seen, about.last_event))))),
                 (None, Some(failure)) => (ui::section("error", "It ended with", None, html! {
                     dl {
                         dt { "Error" } dd { (failure.error.as_deref().unwrap_or("none given")) }
@@ -260,26 +284,6 @@ fn data(seen: &Seen) -> Markup {
             }
         }
     }
-}
-
-/// A form that starts another one with the same input, to be edited.
-fn again(ask: &Ask, seen: &Seen) -> Markup {
-    let row = &seen.about.row;
-    let address = ui::path(&["machines", &row.machine_arn]);
-    if row.parent_run().is_some() || row.machine_arn.contains('/') {
-        return html! {};
-    }
-    let inside = html! {
-        label for="again-input" { "Input (JSON)" }
-        textarea #again-input name="input" rows="10" spellcheck="false" data-json { (ui::indented(seen.about.input.text())) }
-        p.hint data-json-message="again-input" aria-live="polite" {}
-        button.primary type="submit" { "Start a new execution" }
-        details {
-            summary { "The same from a terminal" }
-            (ui::command(&format!("ithaca start {} --input {}", ui::quoted(ui::name_of(&row.machine_arn)), ui::quoted(seen.about.input.text()))))
-        }
-    };
-    ui::section("again", "Start again", None, ui::form(ask, &format!("{address}/start"), inside))
 }
 
 pub fn stop(ask: &Ask) -> Outcome {

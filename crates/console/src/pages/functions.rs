@@ -213,7 +213,7 @@ pub fn invoke(ask: &Ask) -> Outcome {
                 }
                 " after " (ui::duration(invoked.took_ms))
             }
-            (ui::json(&invoked.payload))
+            (ui::json(&invoked.payload, None))
         }
     };
     Ok(Answer::Page(detail(ask, &function, Some(told))))

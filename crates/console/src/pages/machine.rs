@@ -38,7 +38,7 @@ pub fn page(ask: &Ask) -> Outcome {
                 } @else {
                     (ui::live("executions", &list_address(ask, &address), &executions(ask, &machine)?))
                 }
-                (ui::section("start", "Start an execution", None, start_form(ask, &machine, &address)))
+                (ui::section("start", "Start an execution", None, start_form(ask, &machine, &address, again(ask)?)))
             }
             (drawing_of(&machine, &address))
         }
@@ -218,11 +218,21 @@ fn express() -> Markup {
     )
 }
 
-fn start_form(ask: &Ask, machine: &Machine, address: &str) -> Markup {
-    let input = ask.field("input").or(ask.query("input")).unwrap_or("{}");
+/// The input of an execution that is to be started again.
+fn again(ask: &Ask) -> Result<Option<Payload>, Trouble> {
+    let Some(arn) = ask.query("again") else { return Ok(None) };
+    match ask.console.reader.find(arn)? {
+        Some(id) => Ok(Some(ask.console.reader.input(id)?)),
+        None => Ok(None),
+    }
+}
+
+fn start_form(ask: &Ask, machine: &Machine, address: &str, again: Option<Payload>) -> Markup {
+    let input = again.map_or("{}".to_owned(), |input| ui::indented(input.text()));
     let inside = html! {
         label for="input" { "Input (JSON)" }
         textarea #input name="input" rows="8" spellcheck="false" data-json data-remember=(machine.arn) { (input) }
+        @if ask.query("again").is_some() { p.quiet { "This is the input of " (ui::name_of(ask.query("again").unwrap_or_default())) "." } }
         p.hint data-json-message="input" aria-live="polite" {}
         div.row {
             div {

@@ -104,6 +104,32 @@ pub fn table(counted: &Counted) -> Markup {
             &["Name", "Type", "Running", "Succeeded", "Failed", "Timed out", "Stopped", "Changed"],
             rows,
         ))
+        (left_out(counted))
+    }
+}
+
+/// The same for a narrow place.
+pub fn short_table(counted: &Counted) -> Markup {
+    let shown = [ExecutionStatus::Running, ExecutionStatus::Succeeded, ExecutionStatus::Failed];
+    let rows = html! {
+        @for (machine, counts) in &counted.machines {
+            tr data-machine=(machine.name) {
+                td { a href=(ui::path(&["machines", &machine.arn])) { (machine.name) } }
+                @for status in shown {
+                    @let (count, is_more) = counts[place(status)];
+                    td.number.zero[count == 0] { (ui::at_least(count, is_more)) }
+                }
+            }
+        }
+    };
+    html! {
+        (ui::table("State machines", &["Name", "Running", "Succeeded", "Failed"], rows))
+        (left_out(counted))
+    }
+}
+
+fn left_out(counted: &Counted) -> Markup {
+    html! {
         @if counted.left_out > 0 {
             p.quiet { (ui::plural(counted.left_out as u64, "more state machine is", "more state machines are")) " not shown; " code { "aws stepfunctions list-state-machines" } " lists all." }
         }

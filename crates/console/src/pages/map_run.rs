@@ -118,13 +118,16 @@ pub fn progress(items: &Counts) -> Markup {
         ("none", "waiting", items.pending() + items.pending_redrive),
     ];
     let total = items.total.max(1) as f64;
-    let mut x = 0.0;
+    let widths = parts.map(|(.., count)| count as f64 / total * 1000.0);
+    let bars = parts
+        .iter()
+        .zip(widths)
+        .enumerate()
+        .map(|(at, ((class, ..), width))| (*class, widths[..at].iter().sum::<f64>(), width));
     html! {
         svg.bar.whole viewBox="0 0 1000 20" preserveAspectRatio="none" aria-hidden="true" {
-            @for (class, _, count) in parts {
-                @let width = count as f64 / total * 1000.0;
+            @for (class, x, width) in bars {
                 g class=(class) { rect.attempt x=(format!("{x:.1}")) y="3" width=(format!("{width:.1}")) height="14" {} }
-                @let _ = { x += width; };
             }
         }
         p.facts {

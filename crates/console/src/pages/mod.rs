@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     get("/console/executions/{}/live", execution::stream),
     get("/console/executions/{}/events", events::page),
     get("/console/executions/{}/events/{}", events::event),
+    get("/console/executions/{}/events/{}/data.json", events::data),
     get("/console/map-runs/{}", map_run::page),
     post("/console/executions/{}/answer", waiting::answer),
     post("/console/executions/{}/stop", execution::stop),

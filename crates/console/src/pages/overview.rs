@@ -9,6 +9,7 @@ use crate::answer::{Answer, Outcome, Trouble};
 use crate::ask::Ask;
 use crate::console::Console;
 use crate::layout::Page;
+use crate::pulse::{Ends, MINUTES};
 use crate::ui;
 
 /// Executions in each of the short lists.
@@ -45,9 +46,10 @@ fn overview(console: &Console) -> Result<Markup, Trouble> {
     let newest = newest(console, &counted)?;
     Ok(html! {
         (cards(&counted))
+        (hour(console))
         div.columns {
             (ui::section("longest", "Waiting longest", Some(format!("{} of {}", longest.len(), counted.words(ExecutionStatus::Running))), waiting(&longest)))
-            (ui::section("machines", "State machines", Some(ui::number(counted.machines.len() as u64)), super::machines::table(&counted)))
+            (ui::section("machines", "State machines", Some(ui::number(counted.machines.len() as u64)), super::machines::short_table(&counted)))
         }
         (ui::section("newest", "Newest executions", Some(format!("the last {}", newest.len())), list(&newest)))
     })
@@ -65,6 +67,56 @@ fn cards(counted: &Counted) -> Markup {
             }
         }
     }
+}
+
+/// The height of the drawing in its own units.
+const HEIGHT: f64 = 100.0;
+
+/// How executions ended, a bar for each minute of the last hour.
+fn hour(console: &Console) -> Markup {
+    let minutes = console.pulse.look(console);
+    let kinds: [(&str, &str, fn(&Ends) -> u32); 4] = [
+        ("succeeded", "succeeded", |ends| ends.succeeded),
+        ("compensated", "compensated", |ends| ends.compensated),
+        ("failed", "failed", |ends| ends.failed),
+        ("cancelled", "stopped", |ends| ends.stopped),
+    ];
+    let most = minutes.iter().map(Ends::total).max().unwrap_or(0);
+    let sum = |of: fn(&Ends) -> u32| minutes.iter().map(|ends| u64::from(of(ends))).sum::<u64>();
+    let total: u64 = minutes.iter().map(|ends| u64::from(ends.total())).sum();
+    let words = format!("{} in the last hour", ui::plural(total, "execution", "executions"));
+    let scale = HEIGHT / f64::from(most.max(1));
+    ui::section(
+        "hour",
+        "Ended",
+        Some(words),
+        html! {
+            @if total == 0 {
+                p.quiet { "Nothing has ended in the last hour. Each minute will be a bar here." }
+            } @else {
+                svg.chart viewBox={ "0 0 " (MINUTES * 10) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ "Executions that ended, by minute; at most " (most) " in one" } {
+                    @for (at, ends) in minutes.iter().enumerate() {
+                        @let heights = kinds.map(|(_, _, of)| f64::from(of(ends)) * scale);
+                        @for (kind, (class, _, _)) in kinds.iter().enumerate() {
+                            @if heights[kind] > 0.0 {
+                                @let below: f64 = heights[..kind].iter().sum();
+                                g class=(class) {
+                                    rect.attempt x=(at * 10 + 1) width="8" y=(format!("{:.1}", HEIGHT - below - heights[kind])) height=(format!("{:.1}", heights[kind])) {
+                                        title { (ui::plural(ends.total().into(), "execution", "executions")) ", " (MINUTES - 1 - at) " min ago" }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.scale.plain aria-hidden="true" { span { "60 min ago" } span { "30 min ago" } span { "now" } }
+                p.facts {
+                    @for (class, words, of) in kinds { span data-ended=(class) { span class={ "dot " (class) } {} (ui::number(sum(of))) " " (words) } }
+                    span { "at most " (ui::number(most.into())) " a minute" }
+                }
+            }
+        },
+    )
 }
 
 /// Running for long, the longest first.

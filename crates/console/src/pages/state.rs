@@ -4,6 +4,7 @@ use interpreter::{EventKind, HistoryEvent};
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::execution::data_address;
 use crate::answer::Trouble;
 use crate::ask::Ask;
 use crate::execution::Seen;
@@ -53,12 +54,12 @@ pub fn details(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
     let base = super::execution::address(seen);
     Ok(html! {
         section.details aria-labelledby="state-title" data-chosen=(chosen.name) {
-            h2 #state-title { (chosen.name) " " (pill(chosen.end)) }
+            h2 #state-title { (chosen.name) " " (shown_as(seen, &chosen)?) }
             dl.facts {
                 @for (term, text) in &chosen.facts { dt { (term) } dd { (text) } }
             }
             @if let Some(run) = &chosen.map_run {
-                p { "Map Run " code { (run) } }
+                p { a href=(ui::path(&["map-runs", run])) { "Its Map Run, with its executions" } }
             }
             (others(&chosen, &base))
             @if let Some(failure) = &chosen.failure {
@@ -73,21 +74,20 @@ pub fn details(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
                 }
             }
             @if let Some((asked, answered)) = &of_task {
-                details { summary { "Asked of the task" } (ui::json(asked)) }
-                @if let Some(answered) = answered { details { summary { "Answered by the task" } (ui::json(answered)) } }
+                details { summary { "Asked of the task" span.count { (ui::bytes(asked.1.len())) } } (ui::json(&asked.1, Some(&data_address(seen, asked.0)))) }
+                @if let Some(answered) = answered {
+                    details { summary { "Answered by the task" span.count { (ui::bytes(answered.1.len())) } } (ui::json(&answered.1, Some(&data_address(seen, answered.0)))) }
+                }
             }
+            @if let (Some(input), Some(output)) = (&input, &output) { (changes(input, output)) }
             @if let Some(input) = &input {
-                h3 { "Input" span.count { (ui::bytes(input.len())) } }
-                (ui::json(input))
+                details open[output.is_none()] {
+                    summary { "Input" span.count { (ui::bytes(input.len())) } }
+                    (ui::json(input, Some(&data_address(seen, chosen.entered_event))))
+                }
             }
-            @match (&input, &output) {
-                (Some(input), Some(output)) if input == output => { h3 { "Output" } p.quiet { "The same as the input." } },
-                (Some(input), Some(output)) => {
-                    h3 { "Output" span.count { (ui::bytes(output.len())) } }
-                    (changes(input, output))
-                    (ui::json(output))
-                },
-                _ => {},
+            @if let (Some(output), Some(left)) = (&output, chosen.left_event) {
+                details { summary { "Output" span.count { (ui::bytes(output.len())) } } (ui::json(output, Some(&data_address(seen, left)))) }
             }
         }
     })
@@ -144,7 +144,12 @@ fn facts(visit: &Visit, seen: &Seen) -> Vec<(&'static str, String)> {
         facts.push(("Took", ui::duration(left - visit.entered)));
     }
     facts.extend(visit.iteration.map(|index| ("Iteration", ui::number(index.into()))));
-    if let Some(items) = visit.items {
+    if visit.map_run.is_some()
+        && let Some((done, total, failed)) = seen.items_of(visit)
+    {
+        let (done, total, failed) = (ui::number(done), ui::number(total), ui::number(failed));
+        facts.push(("Items", format!("{total}: {done} succeeded, {failed} failed")));
+    } else if let Some(items) = visit.items {
         let number = |count: u32| ui::number(count.into());
         facts.push(("Items", number(items.total)));
         facts.push((
@@ -173,6 +178,15 @@ fn attempts(visit: &Visit) -> Vec<(usize, String, Option<String>, &'static str)>
         (at, took, attempt.failure.clone(), class)
     };
     visit.attempts.iter().enumerate().map(one).collect()
+}
+
+/// As the drawing shows it, if this visit is the one that the drawing shows.
+fn shown_as(seen: &Seen, chosen: &Chosen) -> Result<Markup, Trouble> {
+    let statuses = seen.statuses()?;
+    Ok(match statuses.nodes.get(&chosen.name) {
+        Some(node) if chosen.visits.len() == 1 => ui::pill(node.status.class(), node.status.words()),
+        _ => pill(chosen.end),
+    })
 }
 
 pub fn pill(end: End) -> Markup {
@@ -204,8 +218,11 @@ fn others(chosen: &Chosen, base: &str) -> Markup {
     }
 }
 
+/// The event that holds a text, and the text.
+type Data = (u64, String);
+
 /// What the newest attempt of a task was asked, and what it answered.
-fn task_of(seen: &Seen, chosen: &Chosen, events: &[HistoryEvent]) -> Option<(String, Option<String>)> {
+fn task_of(seen: &Seen, chosen: &Chosen, events: &[HistoryEvent]) -> Option<(Data, Option<Data>)> {
     if chosen.kind != "Task" {
         return None;
     }
@@ -214,31 +231,39 @@ fn task_of(seen: &Seen, chosen: &Chosen, events: &[HistoryEvent]) -> Option<(Str
     for event in events.iter().filter(own) {
         match &event.kind {
             EventKind::TaskScheduled { input, .. } | EventKind::TaskScheduledInRole { input, .. } => {
-                asked = Some(input.text().to_owned());
+                asked = Some((event.id, input.text().to_owned()));
             }
-            EventKind::TaskSucceeded { output, .. } => answered = Some(output.text().to_owned()),
+            EventKind::TaskSucceeded { output, .. } => answered = Some((event.id, output.text().to_owned())),
             _ => {}
         }
     }
     asked.map(|asked| (asked, answered))
 }
 
-/// Top-level members that differ between input and output.
+/// Characters of a changed value that are shown beside its name.
+const CHANGE_CHARS: usize = 400;
+
+/// Top-level members that differ between input and output, with their new values.
 fn changes(input: &str, output: &str) -> Markup {
+    if input == output {
+        return html! { h3 { "What changed" } p.quiet { "Nothing: the output is the input." } };
+    }
     let both = (serde_json::from_str::<Value>(input), serde_json::from_str::<Value>(output));
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) = both else { return html! {} };
-    let added: Vec<&String> = after.keys().filter(|name| !before.contains_key(*name)).collect();
-    let removed: Vec<&String> = before.keys().filter(|name| !after.contains_key(*name)).collect();
-    let changed: Vec<&String> = after
-        .iter()
-        .filter(|(name, value)| before.get(*name).is_some_and(|old| old != *value))
-        .map(|(n, _)| n)
-        .collect();
+    let added = after.iter().filter(|(name, _)| !before.contains_key(*name)).map(|(n, v)| ("added", "+", n, Some(v)));
+    let is_changed = |name: &String, value: &Value| before.get(name).is_some_and(|old| old != value);
+    let changed = after.iter().filter(|(name, v)| is_changed(name, v)).map(|(n, v)| ("changed", "~", n, Some(v)));
+    let removed = before.keys().filter(|name| !after.contains_key(*name)).map(|name| ("removed", "−", name, None));
+    let all: Vec<_> = added.chain(changed).chain(removed).collect();
     html! {
-        ul.changes aria-label="What changed" {
-            @for name in added { li.added { "+ " (name) } }
-            @for name in changed { li.changed { "~ " (name) } }
-            @for name in removed { li.removed { "− " (name) } }
+        h3 { "What changed" span.count { (all.len()) } }
+        ul.changes {
+            @for (class, sign, name, value) in &all {
+                li class=(class) {
+                    span aria-hidden="true" { (sign) " " } span.unseen { (class) " " } strong { (name) }
+                    @if let Some(value) = value { " " code { (ui::shorten(&value.to_string(), CHANGE_CHARS)) } }
+                }
+            }
         }
     }
 }
@@ -252,7 +277,13 @@ fn not_entered(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
         true => html! {
             section.details aria-labelledby="state-title" data-chosen=(name) {
                 h2 #state-title { (name) " " (ui::pill("none", "Not entered")) }
-                p.quiet { "The execution has not come here." }
+                @match seen.runs.as_slice() {
+                    [] => p.quiet { "The execution has not come here." },
+                    runs => p.quiet {
+                        "The execution itself has not come here. If it belongs to a Map Run, it is in the executions of that: "
+                        @for run in runs { a href=(ui::path(&["map-runs", &run.plan.arn])) { "Map Run of " (run.state) } " " }
+                    },
+                }
             }
         },
         false => ui::empty("There is no such state", html! { p { (name) } }),

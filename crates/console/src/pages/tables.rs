@@ -365,7 +365,7 @@ pub fn item(ask: &Ask) -> Outcome {
             "The item is not there",
             html! { p { "It was deleted, as a compensation does, or never written. It is shown as soon as it is there." } },
         ),
-        Some(item) => attributes(item),
+        Some(item) => attributes(&table, item),
     };
     if ask.part().is_some() {
         return Ok(Answer::Part(part));
@@ -387,15 +387,21 @@ pub fn item(ask: &Ask) -> Outcome {
     Ok(Answer::Page(page))
 }
 
-fn attributes(item: &Map<String, Value>) -> Markup {
+fn attributes(table: &Table, item: &Map<String, Value>) -> Markup {
+    // The keys, then the others by name: DynamoDB gives them in any order, and another each time.
+    let mut names: Vec<&String> = item.keys().collect();
+    names.sort_by_key(|name| {
+        (**name != table.hash.name, table.range.as_ref().is_none_or(|range| **name != range.name), *name)
+    });
     let rows = html! {
-        @for (name, value) in item {
+        @for name in names {
+            @let value = &item[name];
             tr {
                 td { code { (name) } }
                 td.quiet { (kind(value)) }
                 td {
                     @match value.as_object().and_then(|value| value.keys().next()).map(String::as_str) {
-                        Some("M" | "L") => (ui::json(&plain(value).to_string())),
+                        Some("M" | "L") => (ui::json(&plain(value).to_string(), None)),
                         _ => (cell(Some(value)).unwrap_or_default()),
                     }
                 }
@@ -403,10 +409,11 @@ fn attributes(item: &Map<String, Value>) -> Markup {
         }
     };
     html! {
+        p.quiet { (ui::plural(item.len() as u64, "attribute", "attributes")) }
         (ui::table("Attributes", &["Name", "Type", "Value"], rows))
         details {
             summary { "As DynamoDB has it" }
-            (ui::json(&Value::Object(item.clone()).to_string()))
+            (ui::json(&Value::Object(item.clone()).to_string(), None))
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn timeline(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
             .iter()
             .skip(from)
             .take(BARS)
-            .map(|index| bar(&tale.visits[*index], *index, span, now, &base))
+            .map(|index| bar(&tale.visits[*index], *index, span, now, seen, &base))
             .collect();
         (rows, shown.len())
     });
@@ -76,7 +76,8 @@ fn is_in_map(tale: &Tale, index: usize) -> bool {
     around.into_iter().any(|index| tale.visits[index].iteration.is_some())
 }
 
-fn bar(visit: &Visit, index: usize, span: Span, now: i64, base: &str) -> Markup {
+fn bar(visit: &Visit, index: usize, span: Span, now: i64, seen: &Seen, base: &str) -> Markup {
+    let items = seen.items_of(visit).map(|(done, total, _)| (done, total));
     let left = visit.left.unwrap_or(now);
     let class = match (visit.end, &visit.compensates) {
         (End::Running, _) => "in-progress",
@@ -95,7 +96,7 @@ fn bar(visit: &Visit, index: usize, span: Span, now: i64, base: &str) -> Markup 
     let href = state::address(base, Some(&visit.name), Some(&index.to_string())) + "#state";
     html! {
         li class=(class) data-visit=(visit.name) {
-            a.name class={ "depth" (visit.depth.min(6)) } href=(href) data-choose=(visit.name) data-visit=(index) {
+            a class={ "name depth" (visit.depth.min(6)) } href=(href) data-choose=(visit.name) data-visit=(index) {
                 (visit.name)
                 @if let Some(of) = &visit.compensates { span.quiet { " compensates " (of) } }
             }
@@ -109,7 +110,7 @@ fn bar(visit: &Visit, index: usize, span: Span, now: i64, base: &str) -> Markup 
             span.took {
                 (took)
                 @if visit.attempts.len() > 1 { span.quiet { " · " (visit.attempts.len()) " attempts" } }
-                @if let Some(items) = visit.items { span.quiet { " · " (ui::number(items.done.into())) " of " (ui::plural(items.total.into(), "item", "items")) } }
+                @if let Some((done, total)) = items { span.quiet { " · " (ui::number(done)) " of " (ui::plural(total, "item", "items")) } }
             }
         }
     }

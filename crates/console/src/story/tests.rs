@@ -113,7 +113,7 @@ fn branches_are_deeper_and_interleave() {
             (9, entered("Pass", "After")),
         ],
         &[("Both", 0, "SUCCEEDED", 0), ("A", 1, "SUCCEEDED", 0), ("B", 1, "SUCCEEDED", 0), ("After", 0, "RUNNING", 0)],
-        &["It is still running."],
+        &["It is in After."],
     );
 }
 

@@ -102,7 +102,7 @@ impl Story {
             tell(Mood::Bad, format!("{} {verb} not compensated: {whose} left over.", join(&names)));
         }
         match tale.over {
-            None => tell(Mood::Plain, "It is still running.".to_owned()),
+            None => tell(Mood::Plain, where_it_is(tale)),
             Some(Over::Succeeded) => {}
             Some(Over::Failed) if self.is_compensated() => tell(Mood::Good, "Nothing is left over.".to_owned()),
             Some(Over::Failed) => {}
@@ -110,6 +110,25 @@ impl Story {
             Some(Over::Aborted) => tell(Mood::Plain, with_reason("It ended as ABORTED", failure)),
         }
         told
+    }
+}
+
+/// States named in one sentence; more are counted.
+const NAMED_MAX: usize = 3;
+
+/// The states that it is in: the innermost ones, for who is in a Map is in what runs inside.
+fn where_it_is(tale: &Tale) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let open = tale.visits.iter().filter(|visit| visit.end == End::Running);
+    for visit in open.filter(|visit| !matches!(visit.kind.as_str(), "Parallel" | "Map") || visit.map_run.is_some()) {
+        if !names.contains(&visit.name.as_str()) {
+            names.push(&visit.name);
+        }
+    }
+    match names.len() {
+        0 => "It is still running.".to_owned(),
+        1..=NAMED_MAX => format!("It is in {}.", join(&names)),
+        count => format!("It is in {} and {} more states.", names[..2].join(", "), count - 2),
     }
 }
 

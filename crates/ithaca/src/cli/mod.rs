@@ -3,6 +3,7 @@
 //! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
 //! so it works as well against one on another machine. Human output by default, `--json` for programs.
 
+mod answer;
 mod bench;
 mod client;
 mod executions;
@@ -50,6 +51,10 @@ enum Command {
     History(OneArgs),
     /// Stop an execution. Its compensations do not run.
     Stop(StopArgs),
+    /// Answer a task that waits for its token: with --output as a success, with --error as a failure.
+    Answer(AnswerArgs),
+    /// Go on with an execution that ended badly, from the state that failed.
+    Redrive(RedriveArgs),
     /// Check definitions (*.asl.json) and templates without running them.
     Validate(ValidateArgs),
     /// Draw a definition.
@@ -165,6 +170,30 @@ pub(crate) struct StopArgs {
 }
 
 #[derive(Args)]
+#[command(group(clap::ArgGroup::new("verdict").required(true).multiple(true).args(["output", "error", "cause"])))]
+pub(crate) struct AnswerArgs {
+    /// The task's token; or the name, the beginning of it, or the ARN of the execution that waits.
+    task: String,
+    /// JSON, @FILE, or - for standard input: the task has succeeded.
+    #[arg(long, conflicts_with_all = ["error", "cause"])]
+    output: Option<String>,
+    /// The task has failed with this error, which Retry and Catch compare.
+    #[arg(long)]
+    error: Option<String>,
+    #[arg(long)]
+    cause: Option<String>,
+    /// The state that waits, where several do.
+    #[arg(long)]
+    state: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct RedriveArgs {
+    /// The execution's name, the beginning of it, or its ARN.
+    execution: String,
+}
+
+#[derive(Args)]
 pub(crate) struct ValidateArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -217,6 +246,8 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Show(args) => client_runtime()?.block_on(show::run(args, context)),
         Command::History(args) => client_runtime()?.block_on(show::history(args, context)),
         Command::Stop(args) => client_runtime()?.block_on(start::stop(args, context)),
+        Command::Answer(args) => client_runtime()?.block_on(answer::run(args, context)),
+        Command::Redrive(args) => client_runtime()?.block_on(answer::redrive(args, context)),
         Command::Validate(args) => files::validate(&args, context),
         Command::Graph(args) => files::graph(&args),
         Command::Bench(args) => bench::run(&args, context),

@@ -40,7 +40,7 @@ pub async fn history(args: OneArgs, context: &Context) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn events(client: &mut Client, arn: &str) -> Result<Vec<Value>, String> {
+pub async fn events(client: &mut Client, arn: &str) -> Result<Vec<Value>, String> {
     client.all("GetExecutionHistory", json!({ "executionArn": arn }), "events", usize::MAX).await
 }
 
@@ -78,7 +78,7 @@ fn compensations(definition: &str) -> HashMap<String, String> {
 }
 
 /// An event of `GetExecutionHistory` as the story takes it.
-fn told(event: &Value) -> Event<'_> {
+pub fn told(event: &Value) -> Event<'_> {
     let seconds = event["timestamp"].as_f64().unwrap_or(0.0);
     Event {
         id: event["id"].as_u64().unwrap_or(0),
@@ -143,7 +143,7 @@ fn visit_json(visit: &Visit) -> Value {
 }
 
 /// The member that holds an event's details, whatever its type.
-fn details(event: &Value) -> &Value {
+pub fn details(event: &Value) -> &Value {
     let members = event.as_object();
     members
         .and_then(|members| members.iter().find(|(name, _)| name.ends_with("EventDetails")))
