@@ -396,7 +396,7 @@ fn variables_survive_a_snapshot() {
     );
     let mut world = World::new(&definition, "{}");
     world.feed(InputKind::Start).unwrap();
-    world.execution.settle();
+    world.execution.settle(&mut world.about.input);
     let text = serde_json::to_string(&world.execution).unwrap();
     world.execution = serde_json::from_str(&text).unwrap();
     let (timer, at) = world.execution.timers()[0];

@@ -17,7 +17,8 @@ use support::scratch::Scratch;
 use support::travel::example;
 use support::wait::wait_for;
 
-const COMMANDS: [&str; 9] = ["up", "start", "executions", "show", "history", "stop", "validate", "graph", "bench"];
+const COMMANDS: [&str; 11] =
+    ["up", "start", "executions", "show", "history", "stop", "answer", "redrive", "validate", "graph", "bench"];
 
 #[test]
 fn help() {

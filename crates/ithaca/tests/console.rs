@@ -83,6 +83,7 @@ fn who_may_read_and_what_answers_allow() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(answer.header("access-control-allow-origin"), None);
         let body = answer.text();
+        assert!(!body.contains("class=\"name\" class="), "{path}: an element has two lists of classes");
         assert!(!body.contains("<style") && !body.contains(" style=") && !body.contains(" onclick="), "{path}");
         assert!(body.len() < 100_000, "{path} has {} bytes", body.len());
         check(path, &[("sec-fetch-site", "same-origin")], 200);
@@ -185,4 +186,127 @@ fn an_execution_is_started_stopped_and_redriven() {
     assert_eq!(again.status, 409, "{}", again.text());
     let svg = page.get(&format!("{there}/graph.svg"), &[]);
     assert_eq!(svg.header("content-type"), Some("image/svg+xml"));
+}
+
+/// A task that gives its token to another execution and waits.
+fn asking(other: &str) -> Value {
+    json!({ "StartAt": "Ask", "States": { "Ask": { "Type": "Task",
+        "Resource": "arn:aws:states:::states:startExecution.waitForTaskToken",
+        "Parameters": { "StateMachineArn": other, "Input": { "token.$": "$$.Task.Token" } }, "End": true } } })
+}
+
+#[test]
+fn a_waiting_task_is_answered() {
+    let scratch = Scratch::new("console-answers");
+    let (ithaca, other) = running(&scratch);
+    let client = ithaca.client();
+    let page = Page::of(&client);
+    let arn = client.create_machine("asks", &asking(&other));
+    let begin = |name: &str| {
+        let body = json!({ "stateMachineArn": arn, "name": name });
+        let execution = text(&client.states("StartExecution", body)["executionArn"]);
+        let there = format!("/console/executions/{execution}");
+        let seen = wait_for("it waits for an answer", || {
+            let seen = page.get(&there, &[]).text();
+            seen.contains("data-waiting=\"Ask\"").then_some(seen)
+        });
+        assert!(seen.contains("data-state=\"Ask\" data-status=\"waiting\""), "{seen}");
+        let (_, rest) = seen.split_once("name=\"task\" value=\"").expect("there is a form to answer");
+        let task = rest.split('"').next().unwrap().to_owned();
+        (execution, there, task)
+    };
+    let key = page.key(&format!("/console/machines/{arn}"));
+
+    let (execution, there, task) = begin("good");
+    let fields = format!("task={task}&verdict=success&output=%7B%22yes%22%3Atrue%7D&key={key}");
+    assert_eq!(page.post(&format!("{there}/answer"), &fields, &[]).status, 303);
+    wait_for("it has the answer", || (status(&client, &execution) == "SUCCEEDED").then_some(()));
+    let again = page.post(&format!("{there}/answer"), &fields, &[]);
+    assert_eq!(again.status, 409, "{}", again.text());
+    assert!(again.text().contains("Nobody waits for this any more"), "{}", again.text());
+    let output = page.get(&format!("{there}/events/8/data.json"), &[]);
+    assert_eq!(output.text(), r#"{"yes":true}"#);
+
+    let (execution, there, task) = begin("bad");
+    let fields = format!("task={task}&verdict=success&output=%7B&key={key}");
+    assert_eq!(page.post(&format!("{there}/answer"), &fields, &[]).status, 400);
+    let fields = format!("task={task}&verdict=failure&error=Declined&cause=Not+now&key={key}");
+    assert_eq!(page.post(&format!("{there}/answer"), &fields, &[]).status, 303);
+    wait_for("it has the answer", || (status(&client, &execution) == "FAILED").then_some(()));
+    let seen = page.get(&there, &[]).text();
+    assert!(seen.contains("Ask failed: Declined: Not now."), "{seen}");
+
+    // The same from a terminal, by the name of the execution.
+    let (execution, ..) = begin("told");
+    let said = ithaca.run(&["answer", "told", "--error", "Declined"]);
+    assert_eq!(said.out.trim(), "answered", "{said:?}");
+    wait_for("it has the answer", || (status(&client, &execution) == "FAILED").then_some(()));
+    let said = ithaca.run(&["redrive", "told"]);
+    assert_eq!(said.out.trim(), format!("redriven {execution}"), "{said:?}");
+    wait_for("it waits again", || {
+        let said = ithaca.run(&["answer", "told", "--output", r#"{"yes":1}"#]);
+        (said.out.trim() == "answered").then_some(())
+    });
+    wait_for("it has the answer", || (status(&client, &execution) == "SUCCEEDED").then_some(()));
+}
+
+#[test]
+fn events_and_map_runs_have_pages() {
+    let scratch = Scratch::new("console-events");
+    let ithaca = Up::new(scratch.path()).start();
+    let client = ithaca.client();
+    let page = Page::of(&client);
+    let definition = json!({ "StartAt": "Each", "States": { "Each": { "Type": "Map", "End": true, "ToleratedFailureCount": 1,
+        "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" }, "StartAt": "Is", "States": {
+            "Is": { "Type": "Choice", "Choices": [{ "Variable": "$", "NumericEquals": 2, "Next": "Bad" }], "Default": "Good" },
+            "Bad": { "Type": "Fail", "Error": "Two" }, "Good": { "Type": "Succeed" } } } } } });
+    let arn = client.create_machine("each", &definition);
+    let execution = client.start(&arn, &json!([1, 2, 3]));
+    wait_for("it is over", || (status(&client, &execution) == "SUCCEEDED").then_some(()));
+    let there = format!("/console/executions/{execution}");
+    let check = |path: &str, expect: &[&str]| {
+        let answer = page.get(path, &[]);
+        assert_eq!(answer.status, 200, "{path}");
+        let seen = answer.text();
+        for part in expect {
+            assert!(seen.contains(part), "{part} is not on {path}: {seen}");
+        }
+        seen
+    };
+    let seen = check(&there, &["1 item of 3 failed in", "2 of 3, 1 failed", "Map Run of Each"]);
+    check(&format!("{there}/events"), &["MapStateStarted", "MapRunStarted", "ExecutionSucceeded"]);
+    check(&format!("{there}/events?state=Each"), &["MapStateEntered"]);
+    check(&format!("{there}/events/1"), &["Event 1: ExecutionStarted", "7 bytes"]);
+    assert_eq!(page.get(&format!("{there}/events/99"), &[]).status, 404);
+    assert_eq!(page.get(&format!("{there}/events/1/data.json"), &[]).text(), "[1,2,3]");
+    let (_, rest) = seen.split_once("href=\"/console/map-runs/").expect("it leads to its Map Run");
+    let run = format!("/console/map-runs/{}", rest.split(['"', '?']).next().unwrap());
+    check(&run, &["3 items", "2 succeeded", "1 failed"]);
+    let seen = check(&format!("{run}?status=FAILED"), &["Executions"]);
+    let (_, rest) = seen.split_once("href=\"/console/executions/").expect("it leads to the execution of its parent");
+    assert!(rest.contains("/console/executions/"), "it leads to the execution that failed");
+}
+
+#[test]
+fn a_stream_tells_what_changes() {
+    use std::io::{BufRead, BufReader, Write};
+    let scratch = Scratch::new("console-stream");
+    let (ithaca, arn) = running(&scratch);
+    let client = ithaca.client();
+    let execution = client.start(&arn, &json!({}));
+    let mut stream = std::net::TcpStream::connect(&client.address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let request = format!("GET /console/executions/{execution}/live HTTP/1.1\r\nhost: {}\r\n\r\n", client.address);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let mut status_of_wait = || loop {
+        let line = lines.next().expect("the stream goes on");
+        if let Some(data) = line.strip_prefix("data: {\"nodes\"") {
+            let statuses: Value = serde_json::from_str(&format!("{{\"nodes\"{data}")).unwrap();
+            return text(&statuses["nodes"]["Wait"]["status"]);
+        }
+    };
+    assert_eq!(status_of_wait(), "in-progress");
+    client.states("StopExecution", json!({ "executionArn": execution }));
+    assert_eq!(status_of_wait(), "cancelled");
 }

@@ -72,15 +72,20 @@ fn cards(counted: &Counted) -> Markup {
 /// The height of the drawing in its own units.
 const HEIGHT: f64 = 100.0;
 
+/// Class, words, and how many of a minute.
+type KindOfEnd = (&'static str, &'static str, fn(&Ends) -> u32);
+
+/// From the bottom of a bar to its top.
+const KINDS: [KindOfEnd; 4] = [
+    ("succeeded", "succeeded", |ends| ends.succeeded),
+    ("compensated", "compensated", |ends| ends.compensated),
+    ("failed", "failed", |ends| ends.failed),
+    ("cancelled", "stopped", |ends| ends.stopped),
+];
+
 /// How executions ended, a bar for each minute of the last hour.
 fn hour(console: &Console) -> Markup {
     let minutes = console.pulse.look(console);
-    let kinds: [(&str, &str, fn(&Ends) -> u32); 4] = [
-        ("succeeded", "succeeded", |ends| ends.succeeded),
-        ("compensated", "compensated", |ends| ends.compensated),
-        ("failed", "failed", |ends| ends.failed),
-        ("cancelled", "stopped", |ends| ends.stopped),
-    ];
     let most = minutes.iter().map(Ends::total).max().unwrap_or(0);
     let sum = |of: fn(&Ends) -> u32| minutes.iter().map(|ends| u64::from(of(ends))).sum::<u64>();
     let total: u64 = minutes.iter().map(|ends| u64::from(ends.total())).sum();
@@ -96,8 +101,8 @@ fn hour(console: &Console) -> Markup {
             } @else {
                 svg.chart viewBox={ "0 0 " (MINUTES * 10) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ "Executions that ended, by minute; at most " (most) " in one" } {
                     @for (at, ends) in minutes.iter().enumerate() {
-                        @let heights = kinds.map(|(_, _, of)| f64::from(of(ends)) * scale);
-                        @for (kind, (class, _, _)) in kinds.iter().enumerate() {
+                        @let heights = KINDS.map(|(_, _, of)| f64::from(of(ends)) * scale);
+                        @for (kind, (class, _, _)) in KINDS.iter().enumerate() {
                             @if heights[kind] > 0.0 {
                                 @let below: f64 = heights[..kind].iter().sum();
                                 g class=(class) {
@@ -111,7 +116,7 @@ fn hour(console: &Console) -> Markup {
                 }
                 p.scale.plain aria-hidden="true" { span { "60 min ago" } span { "30 min ago" } span { "now" } }
                 p.facts {
-                    @for (class, words, of) in kinds { span data-ended=(class) { span class={ "dot " (class) } {} (ui::number(sum(of))) " " (words) } }
+                    @for (class, words, of) in KINDS { span data-ended=(class) { span class={ "dot " (class) } {} (ui::number(sum(of))) " " (words) } }
                     span { "at most " (ui::number(most.into())) " a minute" }
                 }
             }

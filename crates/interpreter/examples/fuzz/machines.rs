@@ -222,7 +222,7 @@ impl<'d> Run<'d> {
 
     /// What a restart does.
     fn through_a_snapshot(&mut self) -> Result<(), String> {
-        self.execution.settle();
+        self.execution.settle(&mut self.about.input);
         let text = serde_json::to_string(&self.execution).map_err(|error| error.to_string())?;
         let again: Execution =
             serde_json::from_str(&text).map_err(|error| format!("a snapshot is unreadable: {error}"))?;
