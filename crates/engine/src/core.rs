@@ -915,6 +915,7 @@ impl Core {
     /// Closes the open batch: the writes to commit, and the acts to perform once that is done.
     pub fn seal(&mut self) -> (Batch, Vec<Act>) {
         let mut writes = std::mem::take(&mut self.writes);
+        let beside = writes.len();
         writes.reserve(self.dirty.len() + 8);
         self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
@@ -935,6 +936,7 @@ impl Core {
                 }
             }
         }
+        self.sweep.note_written(writes.len() - beside);
         self.warm.cool(&mut self.active);
         let acts = self.still_wanted();
         self.dirty_bytes = 0;

@@ -99,6 +99,10 @@ pub fn definition(machine: u32, revision: u32) -> Vec<u8> {
     [machine.to_be_bytes(), revision.to_be_bytes()].concat()
 }
 
+pub fn definition_machine(key: &[u8]) -> Option<u32> {
+    key.get(..4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
 /// What follows the name in a state machine's ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qualifier<'a> {

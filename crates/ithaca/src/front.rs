@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::backup::{Backups, Order};
 use crate::log::{self, Level};
 use crate::metrics::{self, Counters, Dialect, Door};
 use crate::phase::{Gate, Phase};
@@ -87,6 +89,7 @@ pub struct Front {
     pub console: Console,
     pub phase: watch::Receiver<Phase>,
     pub counters: Arc<Counters>,
+    pub backups: Arc<Backups>,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
 }
@@ -339,16 +342,17 @@ impl Front {
         if is_lambda(request.uri().path()) {
             return (Door::Lambda, whole(self.lambda.handle(request).await));
         }
-        (Door::Other, self.own(&request).await)
+        (Door::Other, self.own(&request, peer).await)
     }
 
     /// The server's own pages.
-    async fn own(&self, request: &Request) -> Answer {
+    async fn own(&self, request: &Request, peer: SocketAddr) -> Answer {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => whole(self.health()),
             (&Method::GET, "/readyz") => whole(self.readiness()),
             (&Method::GET, "/metrics") => whole(self.metrics(request).await),
             (&Method::GET, "/ithaca/changes") => self.changes(),
+            (&Method::POST, "/ithaca/backup") => self.backup(request, peer),
             (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
             _ => whole(unknown(request)),
         }
@@ -380,6 +384,31 @@ impl Front {
         let dialect = Dialect::asked(accept);
         let is_ready = self.why_not_ready().is_none();
         respond(StatusCode::OK, dialect.content_type(), metrics::scrape(self, is_ready, dialect).await)
+    }
+
+    /// Copies the data folder; the answer tells how far it is, a JSON object a line. Who goes away ends it.
+    fn backup(&self, request: &Request, peer: SocketAddr) -> Answer {
+        let refuse = |status, text: String| whole(respond(status, PLAIN, text));
+        if !Backups::may_ask(peer.ip()) {
+            let text = "A backup goes to a folder of this machine, so it is asked for on this machine.\n";
+            return refuse(StatusCode::FORBIDDEN, text.to_owned());
+        }
+        let order: Order = match serde_json::from_slice(request.body()) {
+            Ok(order) => order,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("This is no order for a backup: {error}\n")),
+        };
+        let (sender, receiver) = mpsc::channel(256);
+        let backups = self.backups.clone();
+        tokio::task::spawn_blocking(move || {
+            backups.run(&order, &mut |line| match sender.blocking_send(Bytes::from(format!("{line}\n"))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            });
+        });
+        http::Response::builder()
+            .header(header::CONTENT_TYPE, "application/x-ndjson")
+            .body(Stream(receiver).boxed())
+            .expect("fixed headers make a valid answer")
     }
 
     /// Every start and end of an execution from now on, as server-sent events: one JSON object each.

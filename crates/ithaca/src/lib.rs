@@ -14,6 +14,7 @@
 //! ```
 
 mod apis;
+mod backup;
 pub mod cli;
 mod console;
 mod deploy;
