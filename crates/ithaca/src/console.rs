@@ -74,6 +74,7 @@ fn settings(options: &Options, address: SocketAddr) -> Vec<(&'static str, String
         ("Accounts", if options.account_is_fixed { "one for everybody" } else { "by access key" }.to_owned()),
         ("DynamoDB", options.dynamodb_endpoint.clone().unwrap_or_else(|| "embedded".to_owned())),
         ("Objects", options.objects.to_string()),
+        ("Histories kept for", format!("{} days", options.history.as_secs() / 86_400)),
         ("First API port", options.api_port.to_string()),
         ("Status events go to", format!("{} targets", options.events.len())),
     ]

@@ -193,7 +193,7 @@ fn a_day_of_travel_is_told() {
     assert_eq!(at("ithaca_store_commit_duration_seconds_count"), at("ithaca_store_batches_total"));
     assert_eq!(at(r#"ithaca_http_requests_total{door="apigateway",code="2xx"}"#), 6.0);
     assert!(at("process_resident_memory_bytes") > 1e6 && at("process_cpu_seconds_total") > 0.0);
-    assert!(at(r#"ithaca_build_info{version="0.1.0"}"#) == 1.0);
+    assert_eq!(at(&format!(r#"ithaca_build_info{{version="{}"}}"#, env!("CARGO_PKG_VERSION"))), 1.0);
     check_dashboard(&samples);
 
     let open =
