@@ -213,6 +213,16 @@ theme.addEventListener("click", () => {
   } catch { /* Chosen for this page only. */ }
 });
 
+// What waited for a menu to close, or for somebody to finish writing, comes now.
+function catchUp() {
+  for (const part of all("[data-part][data-again]")) {
+    delete part.dataset.again;
+    refresh(part);
+  }
+}
+document.addEventListener("toggle", catchUp, true);
+document.addEventListener("focusout", () => setTimeout(catchUp, 50));
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") all("details.menu[open]").forEach((menu) => (menu.open = false));
 });
