@@ -51,12 +51,17 @@ async function refresh(part) {
 
 // Puts new content in place without taking away what a person is at: the focus, an open menu, a scrolled list.
 function replace(part, text) {
-  if (part.dataset.shown === text) return;
+  // Moments are kept current here, so they are no change.
+  const timeless = text.replace(/(<time[^>]*>)[^<]*/g, "$1");
+  if (part.dataset.shown === timeless) return;
+  // What somebody has written into a form is not taken away.
+  const written = (field) => field.type !== "hidden" && field.value !== field.defaultValue;
+  if (all("input, textarea", part).some(written)) return;
   if (part.querySelector("details.menu[open]") || part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) {
     part.dataset.again = "1";
     return;
   }
-  part.dataset.shown = text;
+  part.dataset.shown = timeless;
   const open = all("details[open] > summary", part).map((summary) => summary.textContent);
   const scrolled = all("[tabindex='0']", part).map((element) => [element.scrollTop, element.scrollLeft]);
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -212,6 +217,16 @@ theme.addEventListener("click", () => {
     localStorage.setItem("ithaca-theme", root.dataset.theme);
   } catch { /* Chosen for this page only. */ }
 });
+
+// What waited for a menu to close, or for somebody to finish writing, comes now.
+function catchUp() {
+  for (const part of all("[data-part][data-again]")) {
+    delete part.dataset.again;
+    refresh(part);
+  }
+}
+document.addEventListener("toggle", catchUp, true);
+document.addEventListener("focusout", () => setTimeout(catchUp, 50));
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") all("details.menu[open]").forEach((menu) => (menu.open = false));

@@ -102,7 +102,7 @@ impl Trouble {
             return whole(self.status, "text/html; charset=utf-8", self.markup().into_string());
         }
         let page = Page::new(Section::None, self.title.clone(), self.markup());
-        layout::response(self.status, &page)
+        layout::response(&page.status(self.status))
     }
 }
 
@@ -123,7 +123,7 @@ impl Answer {
 
     pub(crate) fn response(self) -> Response<Body> {
         match self {
-            Answer::Page(page) => layout::response(StatusCode::OK, &page),
+            Answer::Page(page) => layout::response(&page),
             Answer::Part(markup) => whole(StatusCode::OK, "text/html; charset=utf-8", markup.into_string()),
             Answer::File { content_type, name, body } => {
                 let mut response = whole(StatusCode::OK, content_type, body);

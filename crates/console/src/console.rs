@@ -6,13 +6,13 @@ use bytes::Bytes;
 use engine::{Handle, Reader};
 use http::{Method, StatusCode, header};
 
-use crate::answer::{Answer, Body, Trouble};
+use crate::answer::{Body, Trouble};
 use crate::around::Around;
 use crate::ask::Ask;
 use crate::execution::Executions;
 use crate::guard::{self, Key};
 use crate::pulse::Pulse;
-use crate::{assets, layout, route};
+use crate::{assets, route};
 
 /// Every path of the console begins with it; `/` is the console's too, for browsers.
 pub const PREFIX: &str = "/console";
@@ -107,8 +107,7 @@ impl Console {
             route::Found::Nothing => Err(Trouble::no_page(parts.uri.path())),
         };
         match outcome {
-            Ok(Answer::Page(page)) => layout::response(StatusCode::OK, &page),
-            Ok(other) => other.response(),
+            Ok(answer) => answer.response(),
             Err(trouble) => trouble.response(),
         }
     }

@@ -15,12 +15,21 @@ pub struct Page {
     scripts: Vec<&'static str>,
     /// The stream that says when the live parts have changed.
     stream: Option<String>,
+    status: StatusCode,
     body: Markup,
 }
 
 impl Page {
     pub fn new(section: Section, title: impl Into<String>, body: Markup) -> Page {
-        Page { section, title: title.into(), crumbs: Vec::new(), scripts: Vec::new(), stream: None, body }
+        Page {
+            section,
+            title: title.into(),
+            crumbs: Vec::new(),
+            scripts: Vec::new(),
+            stream: None,
+            status: StatusCode::OK,
+            body,
+        }
     }
 
     pub fn crumb(mut self, address: impl Into<String>, words: impl Into<String>) -> Page {
@@ -34,6 +43,12 @@ impl Page {
         self
     }
 
+    /// Something else than OK: a form that was sent and is shown again with what is wrong.
+    pub fn status(mut self, status: StatusCode) -> Page {
+        self.status = status;
+        self
+    }
+
     /// Live parts (see [`crate::ui::live`]) are asked for anew when this stream says so.
     pub fn stream(mut self, address: impl Into<String>) -> Page {
         self.stream = Some(address.into());
@@ -41,8 +56,8 @@ impl Page {
     }
 }
 
-pub fn response(status: StatusCode, page: &Page) -> Response<Body> {
-    whole(status, "text/html; charset=utf-8", document(page).into_string())
+pub fn response(page: &Page) -> Response<Body> {
+    whole(page.status, "text/html; charset=utf-8", document(page).into_string())
 }
 
 fn document(page: &Page) -> Markup {

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::console::Console;
 use crate::execution::tell_once;
-use crate::story::Story;
+use crate::story::{Aftermath, Story};
 
 pub const MINUTES: usize = 60;
 const MINUTE_MS: i64 = 60_000;
@@ -165,7 +165,12 @@ impl Pulse {
 }
 
 fn is_compensated(reader: &Reader, arn: &str) -> bool {
-    tell_once(reader, arn).ok().flatten().is_some_and(|tale| Story::of(&tale).is_compensated())
+    aftermath(reader, arn) == Some(Aftermath::Compensated)
+}
+
+/// What a bad end has left. Not told of what cannot be read, or is very long: its own page tells.
+pub fn aftermath(reader: &Reader, arn: &str) -> Option<Aftermath> {
+    Story::of(&tell_once(reader, arn).ok().flatten()?).aftermath()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::ask::Ask;
 use crate::guard::KEY_FIELD;
+use crate::story::Aftermath;
 
 /// What stays as it is in a part of a path: an ARN stays readable.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b':').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -128,6 +129,15 @@ pub fn status(status: ExecutionStatus) -> Markup {
     html! { span class={ "pill " (class) } data-execution-status=(status.name()) { (words) } }
 }
 
+/// What a bad end has left.
+pub fn aftermath(aftermath: Option<Aftermath>) -> Markup {
+    match aftermath {
+        Some(Aftermath::Compensated) => html! { " " (pill("compensated", "Compensated")) },
+        Some(Aftermath::LeftOver) => html! { " " (pill("caught", "Left over")) },
+        None => html! {},
+    }
+}
+
 /// Nothing to list: says so, and what to do next.
 pub fn empty(title: &str, next: Markup) -> Markup {
     html! { div.empty { p.strong { (title) } div { (next) } } }
@@ -159,6 +169,11 @@ pub fn section(id: &str, title: &str, count: Option<String>, body: Markup) -> Ma
 pub fn live(name: &str, address: &str, body: &Markup) -> Markup {
     let between = if address.contains('?') { '&' } else { '?' };
     html! { div data-part=(name) data-source={ (address) (between) "part=" (name) } { (body) } }
+}
+
+/// A live part that is also read out when it changes, to those who cannot see it.
+pub fn announced(name: &str, address: &str, body: &Markup) -> Markup {
+    html! { div aria-live="polite" { (live(name, address, body)) } }
 }
 
 /// A form that acts. `inside` is what stands before its button.

@@ -197,7 +197,9 @@ fn waiting_tasks_are_answered() {
         let shown = page(&client, "/console/waiting");
         (shown.matches("data-waiting=\"Ship\"").count() == 2).then_some(())
     });
-    shows(&page(&client, "/console/waiting"), &["data-activity=\"ship\"", "<td class=\"number\">2</td>"]);
+    let wanted = page(&client, "/console/waiting");
+    shows(&wanted, &["data-activity=\"ship\"", "<td class=\"number\">2</td>", "Wants a worker"]);
+    assert!(!wanted.contains("name=\"verdict\""), "what no worker has taken cannot be answered");
     for _ in 0..2 {
         let taken = client.states("GetActivityTask", json!({ "activityArn": activity }));
         assert!(taken["taskToken"].is_string());

@@ -23,6 +23,9 @@ const KEPT_MAX: usize = 64;
 /// Events read at once while a history is told. Also the distance of the places from which a page of events is read.
 const EVENTS_PER_READ: usize = 200;
 
+/// Events of an execution that is told only to know how it ended.
+const TOLD_ONCE_MAX: usize = 500;
+
 /// Nested executions that are listed for one.
 const CHILDREN_MAX: usize = 100;
 
@@ -154,7 +157,7 @@ pub fn runs(reader: &Reader, id: ExecutionId, told: &Mutex<Told>) -> Result<Vec<
     if has_any { reader.map_runs(id) } else { Ok(Vec::new()) }
 }
 
-/// Tells an execution that nobody looks at: nothing of it is kept.
+/// Tells an execution that nobody looks at: nothing of it is kept. None if nothing compensates in it, or if it is long.
 pub fn tell_once(reader: &Reader, arn: &str) -> Result<Option<Tale>, engine::Error> {
     let Some(id) = reader.find(arn)? else { return Ok(None) };
     let revision = reader.revision(&reader.row(id)?)?;
@@ -163,9 +166,10 @@ pub fn tell_once(reader: &Reader, arn: &str) -> Result<Option<Tale>, engine::Err
     if compensations.is_empty() {
         return Ok(None);
     }
-    let mut told = Told { tale: Tale::new(compensations), next: None, children: Vec::new(), places: Vec::new() };
-    told.read_on(reader, id)?;
-    Ok(Some(told.tale))
+    let page = reader.history(id, None, Order::Ascending, TOLD_ONCE_MAX)?;
+    let mut tale = Tale::new(compensations);
+    page.events.iter().for_each(|event| tale.tell(&Event::from(event)));
+    Ok(page.next.is_none().then_some(tale))
 }
 
 impl Told {

@@ -45,7 +45,7 @@ pub fn page(ask: &Ask) -> Outcome {
     let body = html! {
         (ui::live("head", &address, &head(ask, &seen)))
         (tabs(&seen, "execution"))
-        (ui::live("story", &address, &story(&seen)))
+        (ui::announced("story", &address, &story(&seen)))
         (ui::live("waiting", &address, &waiting::part(ask, &seen)?))
         div.split.wide {
             (drawing_of(&seen, &address)?)
@@ -177,7 +177,7 @@ fn head(ask: &Ask, seen: &Seen) -> Markup {
     let refusal = not_redrivable(row, seen.about.last_event, engine::now());
     html! {
         header.title {
-            h1 { (row.name) " " (ui::status(row.status)) @if seen.story().is_compensated() { " " (ui::pill("compensated", "Compensated")) } }
+            h1 { (row.name) " " (ui::status(row.status)) @if row.status != ExecutionStatus::Running { (ui::aftermath(seen.story().aftermath())) } }
             p.facts {
                 span { "started " (ui::moment(row.started_at)) }
                 @match row.stopped_at {

@@ -1,7 +1,11 @@
 //! One state machine: its drawing, its executions, a form to start one, its definition, versions and aliases.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use asl::definition::{BlockId, Kind};
+
+use engine::core::ChildEnd;
 use engine::{ExecutionId, ExecutionStatus, Filter, Machine, Row, StartError, Summary};
 use interpreter::Payload;
 use maud::{Markup, html};
@@ -11,6 +15,8 @@ use crate::answer::{Answer, Outcome, Trouble};
 use crate::ask::Ask;
 use crate::graph::{self, Overlay};
 use crate::layout::Page;
+use crate::pulse;
+use crate::story::Aftermath;
 use crate::ui;
 
 /// Executions on one page of the list.
@@ -21,6 +27,11 @@ pub fn page(ask: &Ask) -> Outcome {
     if ask.part() == Some("executions") {
         return Ok(Answer::Part(executions(ask, &machine)?));
     }
+    Ok(Answer::Page(whole(ask, &machine, again(ask)?.as_deref(), None)?))
+}
+
+/// The page with this input in its form, and what is wrong with it.
+fn whole(ask: &Ask, machine: &Machine, input: Option<&str>, trouble: Option<&Trouble>) -> Result<Page, Trouble> {
     let address = ui::path(&["machines", &machine.arn]);
     let body = html! {
         header.title {
@@ -36,20 +47,23 @@ pub fn page(ask: &Ask) -> Outcome {
                 @if machine.revision.is_express {
                     (ui::section("executions", "Executions", None, express()))
                 } @else {
-                    (ui::live("executions", &list_address(ask, &address), &executions(ask, &machine)?))
+                    (ui::live("executions", &list_address(ask, &address), &executions(ask, machine)?))
                 }
-                (ui::section("start", "Start an execution", None, start_form(ask, &machine, &address, again(ask)?)))
+                (ui::section("start", "Start an execution", None, start_form(ask, machine, &address, input, trouble)))
             }
-            (drawing_of(&machine, &address))
+            (drawing_of(machine, &address))
         }
-        (ui::section("definition", "Definition", None, definition(&machine)))
-        (ui::section("versions", "Versions and aliases", Some(ui::plural(machine.versions.len() as u64, "version", "versions") + ", " + &ui::plural(machine.aliases.len() as u64, "alias", "aliases")), versions(&machine)))
+        (ui::section("definition", "Definition", Some(ui::plural(machine.revision.text.lines().count() as u64, "line", "lines")), definition(machine, &address)))
+        (ui::section("versions", "Versions and aliases", Some(ui::plural(machine.versions.len() as u64, "version", "versions") + ", " + &ui::plural(machine.aliases.len() as u64, "alias", "aliases")), versions(machine)))
     };
     let page = Page::new(Section::Machines, &*machine.name, body)
         .crumb("/console/machines", "State machines")
         .stream("/console/live")
         .script("graph.js");
-    Ok(Answer::Page(page))
+    Ok(match trouble {
+        Some(trouble) => page.status(trouble.status),
+        None => page,
+    })
 }
 
 fn find(ask: &Ask) -> Result<Arc<Machine>, Trouble> {
@@ -70,7 +84,8 @@ pub fn drawing(ask: &Ask) -> Outcome {
 fn drawing_of(machine: &Machine, address: &str) -> Markup {
     let inner = match machine.revision.definition() {
         Ok(definition) => {
-            let link = |_: &str| "#definition".to_owned();
+            let lines = lines_of_states(definition);
+            let link = |name: &str| lines.get(name).map_or("#definition".to_owned(), |line| format!("#L{line}"));
             ui::svg(graph::draw(definition, &Overlay::default()).svg_in_page(&link))
         }
         Err(error) => html! { p { (error.to_string()) } },
@@ -136,7 +151,7 @@ fn executions(ask: &Ask, machine: &Machine) -> Result<Markup, Trouble> {
     let count = Some(ui::plural(rows.len() as u64, "execution", "executions") + " shown");
     let body = html! {
         (filter)
-        @if rows.is_empty() { (none(wanted, status)) } @else { (table(&rows)) }
+        @if rows.is_empty() { (none(wanted, status)) } @else { (table(ask, &rows)) }
         (pager(ask, &address, next))
     };
     Ok(ui::section("executions", "Executions", count, body))
@@ -164,19 +179,30 @@ fn none(wanted: &str, status: Option<ExecutionStatus>) -> Markup {
     }
 }
 
-fn table(rows: &[Summary]) -> Markup {
+/// Told from the history, so only of what ended badly.
+pub fn aftermath(ask: &Ask, summary: &Summary) -> Option<Aftermath> {
+    let is_bad = !matches!(summary.row.status, ExecutionStatus::Running | ExecutionStatus::Succeeded);
+    is_bad.then(|| pulse::aftermath(&ask.console.reader, &summary.execution_arn)).flatten()
+}
+
+fn table(ask: &Ask, rows: &[Summary]) -> Markup {
+    let has_any = rows.iter().any(|summary| summary.row.version.is_some() || summary.row.alias.is_some());
     let body = html! {
         @for summary in rows {
             tr data-execution=(summary.row.name) {
                 td { a href=(ui::path(&["executions", &summary.execution_arn])) { (summary.row.name) } }
-                td { (ui::status(summary.row.status)) }
+                td {
+                    (ui::status(summary.row.status))
+                    (ui::aftermath(aftermath(ask, summary)))
+                }
                 td { (ui::moment(summary.row.started_at)) }
                 td.number { (took(&summary.row)) }
-                td { (through(&summary.row)) }
+                @if has_any { td { (through(&summary.row)) } }
             }
         }
     };
-    ui::table("Executions", &["Name", "Status", "Started", "Duration", "Started through"], body)
+    let head = ["Name", "Status", "Started", "Duration", "Started through"];
+    ui::table("Executions", &head[..if has_any { 5 } else { 4 }], body)
 }
 
 pub fn took(row: &Row) -> Markup {
@@ -219,25 +245,30 @@ fn express() -> Markup {
 }
 
 /// The input of an execution that is to be started again.
-fn again(ask: &Ask) -> Result<Option<Payload>, Trouble> {
+fn again(ask: &Ask) -> Result<Option<String>, Trouble> {
     let Some(arn) = ask.query("again") else { return Ok(None) };
     match ask.console.reader.find(arn)? {
-        Some(id) => Ok(Some(ask.console.reader.input(id)?)),
+        Some(id) => Ok(Some(ui::indented(ask.console.reader.input(id)?.text()))),
         None => Ok(None),
     }
 }
 
-fn start_form(ask: &Ask, machine: &Machine, address: &str, again: Option<Payload>) -> Markup {
-    let input = again.map_or("{}".to_owned(), |input| ui::indented(input.text()));
+fn start_form(ask: &Ask, machine: &Machine, address: &str, input: Option<&str>, trouble: Option<&Trouble>) -> Markup {
     let inside = html! {
+        @if let Some(trouble) = trouble {
+            div.failure role="alert" {
+                strong { (trouble.title) }
+                p { (trouble.text) @if let Some((address, words)) = &trouble.next { " " a href=(address) { (words) } } }
+            }
+        }
         label for="input" { "Input (JSON)" }
-        textarea #input name="input" rows="8" spellcheck="false" data-json data-remember=(machine.arn) { (input) }
-        @if ask.query("again").is_some() { p.quiet { "This is the input of " (ui::name_of(ask.query("again").unwrap_or_default())) "." } }
+        textarea #input name="input" rows="8" spellcheck="false" data-json data-remember=(machine.arn) { (input.unwrap_or("{}")) }
+        @if let Some(of) = ask.query("again") { p.quiet { "This is the input of " (ui::name_of(of)) "." } }
         p.hint data-json-message="input" aria-live="polite" {}
         div.row {
             div {
                 label for="name" { "Name " span.quiet { "(may be left out)" } }
-                input #name name="name" autocomplete="off" maxlength="80" placeholder="made up by Ithaca";
+                input #name name="name" value=(ask.field("name").unwrap_or_default()) autocomplete="off" maxlength="80" placeholder="made up by Ithaca";
             }
             button.primary type="submit" { "Start" }
         }
@@ -246,46 +277,81 @@ fn start_form(ask: &Ask, machine: &Machine, address: &str, again: Option<Payload
             (ui::command(&format!("ithaca start {} --input '{{}}'", ui::quoted(&machine.name))))
         }
     };
-    ui::form(ask, &format!("{address}/start"), inside)
+    ui::form(ask, &format!("{address}/start#start"), inside)
 }
 
+/// The form, sent. What cannot be started is shown again, with what is wrong.
 pub fn start(ask: &Ask) -> Outcome {
     let machine = find(ask)?;
-    let back = ui::path(&["machines", &machine.arn]) + "#start";
-    let refused = |title: &str, text: String| Trouble::refused(title, text).next(&back, "Back to the form");
+    match try_start(ask, &machine) {
+        Ok(Begun::There(address)) => Ok(Answer::SeeOther(address)),
+        Ok(Begun::Over(end)) => Ok(Answer::Page(express_end(&machine, &end))),
+        Err(trouble) => Ok(Answer::Page(whole(ask, &machine, ask.field("input"), Some(&trouble))?)),
+    }
+}
+
+enum Begun {
+    /// At this address.
+    There(String),
+    /// An Express execution: it is in no list, so what came of it is told at once.
+    Over(Box<ChildEnd>),
+}
+
+fn try_start(ask: &Ask, machine: &Machine) -> Result<Begun, Trouble> {
     let input = Payload::parse(ask.field("input").unwrap_or("{}"))
-        .map_err(|error| Trouble::bad("The input is not JSON", error.to_string()).next(&back, "Back to the form"))?;
+        .map_err(|error| Trouble::bad("The input is not JSON", error.to_string()))?;
     if input.size() > interpreter::limits::PAYLOAD_BYTES_MAX {
-        let most = ui::bytes(interpreter::limits::PAYLOAD_BYTES_MAX);
-        return Err(refused(
-            "The input is too large",
-            format!("It has {}, and at most {most} are taken.", ui::bytes(input.size())),
-        ));
+        let (size, most) = (ui::bytes(input.size()), ui::bytes(interpreter::limits::PAYLOAD_BYTES_MAX));
+        return Err(Trouble::bad("The input is too large", format!("It has {size}, and at most {most} are taken.")));
     }
     let name = ask.field("name");
     if let Some(name) = name.filter(|name| !is_name(name)) {
         let text = format!(
             "'{name}' is not taken: a name has at most 80 characters, and no spaces, brackets, wildcards or other special characters."
         );
-        return Err(Trouble::bad("That cannot be the name of an execution", text).next(&back, "Back to the form"));
+        return Err(Trouble::bad("That cannot be the name of an execution", text));
     }
+    let refused = |error: StartError| match error {
+        StartError::AlreadyExists { execution_arn } => {
+            Trouble::refused("The name is taken", "An execution of this name has another input, or has ended.")
+                .next(ui::path(&["executions", &execution_arn]), "See that execution")
+        }
+        error => Trouble::refused("It was not started", error.to_string()),
+    };
     let runtime = tokio::runtime::Handle::current();
     if machine.revision.is_express {
-        let end = runtime.block_on(ask.console.handle.start_sync(&machine.arn, name, input, None));
-        return match end {
-            Ok(_) => Ok(Answer::SeeOther(back)),
-            Err(error) => Err(refused("It was not started", error.to_string())),
-        };
+        let end = runtime.block_on(ask.console.handle.start_sync(&machine.arn, name, input, None)).map_err(refused)?;
+        return Ok(Begun::Over(Box::new(end)));
     }
-    match runtime.block_on(ask.console.handle.start(&machine.arn, name, input, None)) {
-        Ok(started) => Ok(Answer::SeeOther(ui::path(&["executions", &started.execution_arn]))),
-        Err(StartError::AlreadyExists { execution_arn }) => {
-            let text = "An execution of this name has another input, or has ended.".to_owned();
-            Err(Trouble::refused("The name is taken", text)
-                .next(ui::path(&["executions", &execution_arn]), "See that execution"))
+    let started = runtime.block_on(ask.console.handle.start(&machine.arn, name, input, None)).map_err(refused)?;
+    Ok(Begun::There(ui::path(&["executions", &started.execution_arn])))
+}
+
+fn express_end(machine: &Machine, end: &ChildEnd) -> Page {
+    let address = ui::path(&["machines", &machine.arn]);
+    let body = html! {
+        header.title {
+            h1 { (end.name) " " (ui::status(end.status)) }
+            p.facts {
+                span { "took " (ui::duration(end.stopped_at.0 - end.started_at.0)) }
+                span { "An Express execution is not kept: this is all there is of it." }
+            }
+            div.actions { a.button href={ (address) "#start" } { "Start another" } }
         }
-        Err(error) => Err(refused("It was not started", error.to_string())),
-    }
+        @if let Some(failure) = &end.failure {
+            div.failure {
+                strong { (failure.error.as_deref().unwrap_or("It failed without an error")) }
+                p { (failure.cause.as_deref().unwrap_or_default()) }
+            }
+        }
+        @if let Some(output) = &end.output {
+            (ui::section("output", "Output", Some(ui::bytes(output.size())), ui::json(output.text(), None)))
+        }
+        (ui::section("given", "Input", Some(ui::bytes(end.input.size())), ui::json(end.input.text(), None)))
+    };
+    Page::new(Section::Machines, &*end.name, body)
+        .crumb("/console/machines", "State machines")
+        .crumb(address, &*machine.name)
 }
 
 /// As AWS has it.
@@ -294,7 +360,10 @@ fn is_name(name: &str) -> bool {
     (1..=80).contains(&name.chars().count()) && !name.contains(is_bad)
 }
 
-fn definition(machine: &Machine) -> Markup {
+/// Lines of a definition that are shown; the whole is a file.
+const LINES_MAX: usize = 2000;
+
+fn definition(machine: &Machine, address: &str) -> Markup {
     let text = &machine.revision.text;
     let diagnostics = match asl::parse(text) {
         Ok(parsed) => parsed.warnings,
@@ -302,24 +371,60 @@ fn definition(machine: &Machine) -> Markup {
     };
     html! {
         @if diagnostics.is_empty() {
-            p.quiet { (ui::plural(machine.revision.definition().map_or(0, |it| it.states.len()) as u64, "state", "states")) ", nothing to complain about." }
+            p.quiet { (ui::plural(machine.revision.definition().map_or(0, |it| it.states.len()) as u64, "state", "states")) ", nothing to complain about. " a href={ (address) "/definition.json" } { "As a file" } }
         } @else {
-            ul.diagnostics { @for diagnostic in &diagnostics { li { (diagnostic.to_string()) } } }
+            p { (ui::plural(diagnostics.len() as u64, "remark", "remarks")) ". " a href={ (address) "/definition.json" } { "As a file" } }
+            ul.diagnostics { @for diagnostic in &diagnostics { li { a href={ "#L" (diagnostic.line) } { "line " (diagnostic.line) } " " (diagnostic.message) @if let Some(help) = &diagnostic.help { span.quiet { " " (help) } } } } }
         }
-        details {
-            summary { "Show " (ui::plural(text.lines().count() as u64, "line", "lines")) }
-            (numbered(text))
-        }
+        (numbered(text))
+        @if text.lines().count() > LINES_MAX { p.quiet { "The first " (ui::number(LINES_MAX as u64)) " lines are shown." } }
     }
+}
+
+pub fn definition_file(ask: &Ask) -> Outcome {
+    Ok(Answer::file("application/json", find(ask)?.revision.text.to_string()))
 }
 
 /// A text with the numbers of its lines, each to be linked to.
 pub fn numbered(text: &str) -> Markup {
     html! {
         pre.lines tabindex="0" {
-            code { @for (line, number) in text.lines().zip(1..) { span.line #{ "L" (number) } data-line=(number) { (line) "\n" } } }
+            code { @for (line, number) in text.lines().take(LINES_MAX).zip(1..) { span.line #{ "L" (number) } data-line=(number) { (line) "\n" } } }
         }
     }
+}
+
+/// The line on which each state begins, by name.
+fn lines_of_states(definition: &asl::Definition) -> HashMap<String, u32> {
+    // A Map's processor may be called by its older name: the pointer that leads nowhere gives a place further up.
+    let mut pointers: Vec<(String, String)> = Vec::new();
+    let mut prefixes: Vec<(BlockId, String)> = vec![(asl::Definition::ROOT, String::new())];
+    while let Some((block, prefix)) = prefixes.pop() {
+        for id in &definition.block(block).states {
+            let state = definition.state(*id);
+            let pointer = format!("{prefix}/States/{}", state.name.replace('~', "~0").replace('/', "~1"));
+            match &state.kind {
+                Kind::Parallel(parallel) => {
+                    let branches = parallel.branches.iter().enumerate();
+                    prefixes.extend(branches.map(|(at, block)| (*block, format!("{pointer}/Branches/{at}"))));
+                }
+                Kind::Map(map) => {
+                    let names = ["ItemProcessor", "Iterator"];
+                    prefixes.extend(names.map(|name| (map.processor, format!("{pointer}/{name}"))));
+                }
+                _ => {}
+            }
+            pointers.push((state.name.to_string(), pointer));
+        }
+    }
+    let wanted: Vec<&str> = pointers.iter().map(|(_, pointer)| pointer.as_str()).collect();
+    let places = asl::places(&definition.text, &wanted);
+    let mut lines = HashMap::new();
+    for ((name, _), place) in pointers.iter().zip(places) {
+        let line = lines.entry(name.clone()).or_insert(0);
+        *line = place.map_or(*line, |(found, _)| found.max(*line));
+    }
+    lines
 }
 
 fn versions(machine: &Machine) -> Markup {
@@ -355,6 +460,19 @@ fn versions(machine: &Machine) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines() {
+        let text = r#"{"StartAt":"A","States":{
+            "A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B/1","States":{
+                "B/1":{"Type":"Map","End":true,
+                    "Iterator":{"StartAt":"C","States":{
+                        "C":{"Type":"Succeed"}}}}}}]}}}"#;
+        let definition = asl::parse(text).map(|parsed| parsed.definition).expect("it is a good definition");
+        let mut found: Vec<_> = lines_of_states(&definition).into_iter().collect();
+        found.sort();
+        assert_eq!(found, [("A".to_owned(), 2), ("B/1".to_owned(), 3), ("C".to_owned(), 5)]);
+    }
 
     #[test]
     fn names() {

@@ -71,6 +71,7 @@ pub const ROUTES: &[Route] = &[
     get("/console/machines", machines::page),
     get("/console/machines/{}", machine::page),
     get("/console/machines/{}/graph.svg", machine::drawing),
+    get("/console/machines/{}/definition.json", machine::definition_file),
     post("/console/machines/{}/start", machine::start),
     get("/console/executions/{}", execution::page),
     get("/console/executions/{}/graph.svg", execution::drawing),

@@ -21,15 +21,16 @@ const LONG_MS: i64 = 10_000;
 pub fn page(ask: &Ask) -> Outcome {
     let body = html! {
         h1 { "Overview" }
-        (ui::live("overview", "/console", &overview(&ask.console)?))
+        (ui::live("overview", "/console", &overview(ask)?))
     };
     if ask.part().is_some() {
-        return Ok(Answer::Part(overview(&ask.console)?));
+        return Ok(Answer::Part(overview(ask)?));
     }
     Ok(Answer::Page(Page::new(Section::Overview, "Overview", body).stream("/console/live")))
 }
 
-fn overview(console: &Console) -> Result<Markup, Trouble> {
+fn overview(ask: &Ask) -> Result<Markup, Trouble> {
+    let console = &ask.console;
     let counted = count_all(console)?;
     if counted.machines.is_empty() {
         return Ok(ui::empty(
@@ -51,7 +52,7 @@ fn overview(console: &Console) -> Result<Markup, Trouble> {
             (ui::section("longest", "Waiting longest", Some(format!("{} of {}", longest.len(), counted.words(ExecutionStatus::Running))), waiting(&longest)))
             (ui::section("machines", "State machines", Some(ui::number(counted.machines.len() as u64)), super::machines::short_table(&counted)))
         }
-        (ui::section("newest", "Newest executions", Some(format!("the last {}", newest.len())), list(&newest)))
+        (ui::section("newest", "Newest executions", Some(format!("the last {}", newest.len())), list(ask, &newest)))
     })
 }
 
@@ -167,7 +168,7 @@ fn waiting(longest: &[Summary]) -> Markup {
 }
 
 /// Executions of any machine.
-fn list(executions: &[Summary]) -> Markup {
+fn list(ask: &Ask, executions: &[Summary]) -> Markup {
     if executions.is_empty() {
         return ui::empty(
             "Nothing was started yet",
@@ -178,7 +179,7 @@ fn list(executions: &[Summary]) -> Markup {
         @for summary in executions {
             tr {
                 td { a href=(ui::path(&["executions", &summary.execution_arn])) { (summary.row.name) } }
-                td { (ui::status(summary.row.status)) }
+                td { (ui::status(summary.row.status)) (ui::aftermath(super::machine::aftermath(ask, summary))) }
                 td { a href=(ui::path(&["machines", &summary.row.machine_arn])) { (ui::name_of(&summary.row.machine_arn)) } }
                 td { (ui::moment(summary.row.started_at)) }
                 td.number { (super::machine::took(&summary.row)) }

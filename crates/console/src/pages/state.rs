@@ -289,3 +289,41 @@ fn not_entered(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
         false => ui::empty("There is no such state", html! { p { (name) } }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed() {
+        let check = |input: &str, output: &str, expect: &[&str]| {
+            let shown = changes(input, output).into_string();
+            for part in expect {
+                assert!(shown.contains(part), "{part} is not in {shown}");
+            }
+            assert_eq!(shown.matches("<li").count(), expect.iter().filter(|part| part.starts_with("<li")).count());
+        };
+        check(
+            r#"{"a":1,"b":2,"c":3}"#,
+            r#"{"a":1,"b":4,"d":[5]}"#,
+            &[
+                "<li class=\"added\"",
+                "<li class=\"changed\"",
+                "<li class=\"removed\"",
+                "<code>[5]</code>",
+                "<code>4</code>",
+            ],
+        );
+        check("{}", "{}", &["Nothing: the output is the input."]);
+        check("1", r#"{"a":1}"#, &[]);
+        check("{}", r#"{"<b>":"<i>"}"#, &["<li class=\"added\"", "&lt;b&gt;", "&lt;i&gt;"]);
+    }
+
+    #[test]
+    fn addresses() {
+        let check = |state, visit, expect: &str| assert_eq!(address("/x", state, visit), expect);
+        check(None, None, "/x");
+        check(Some("We have made your booking!"), None, "/x?state=We%20have%20made%20your%20booking%21");
+        check(Some("A&B"), Some("3"), "/x?state=A%26B&visit=3");
+    }
+}

@@ -18,8 +18,9 @@ const BARS: usize = 100;
 const SCALE: f64 = 1000.0;
 
 pub fn address(ask: &Ask, execution: &str) -> String {
-    let from = ask.query("from").map(|from| format!("?from={}", ui::part(from)));
-    from.map_or_else(|| execution.to_owned(), |from| format!("{execution}{from}"))
+    let given = ["from", "map", "iteration"].iter();
+    let query: Vec<String> = given.filter_map(|name| Some(format!("{name}={}", ui::part(ask.query(name)?)))).collect();
+    if query.is_empty() { execution.to_owned() } else { format!("{execution}?{}", query.join("&")) }
 }
 
 /// From when to when, in milliseconds since 1970.
@@ -43,14 +44,20 @@ pub fn timeline(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
     let end = row.stopped_at.map_or(now, |at| at.0).max(row.started_at.0 + 1);
     let span = Span { start: row.started_at.0, end };
     let from = ask.query_number("from").unwrap_or(0) as usize;
+    let chosen = chosen(ask);
     let (rows, total) = seen.with(|tale| {
-        // Visits inside a Map are told by its counts.
-        let shown: Vec<usize> = (0..tale.visits.len()).filter(|index| !is_in_map(tale, *index)).collect();
+        // Visits inside a Map are told by its counts, but for the iteration that is chosen.
+        let is_shown = |index: &usize| match iterations_around(tale, *index).as_slice() {
+            [] => true,
+            [only] => Some(*only) == chosen,
+            _ => false,
+        };
+        let shown: Vec<usize> = (0..tale.visits.len()).filter(is_shown).collect();
         let rows: Vec<Markup> = shown
             .iter()
             .skip(from)
             .take(BARS)
-            .map(|index| bar(&tale.visits[*index], *index, span, now, seen, &base))
+            .map(|index| bar(&tale.visits[*index], *index, span, now, seen, chosen, &base))
             .collect();
         (rows, shown.len())
     });
@@ -71,12 +78,50 @@ pub fn timeline(ask: &Ask, seen: &Seen) -> Result<Markup, Trouble> {
     ))
 }
 
-fn is_in_map(tale: &Tale, index: usize) -> bool {
-    let around = std::iter::successors(Some(index), |index| tale.visits[*index].inside);
-    around.into_iter().any(|index| tale.visits[index].iteration.is_some())
+/// The visit of a Map, and one of its iterations.
+type Iteration = (usize, u32);
+
+fn chosen(ask: &Ask) -> Option<Iteration> {
+    let (map, iteration) = (ask.query_number("map")?, ask.query_number("iteration")?);
+    Some((usize::try_from(map).ok()?, u32::try_from(iteration).ok()?))
 }
 
-fn bar(visit: &Visit, index: usize, span: Span, now: i64, seen: &Seen, base: &str) -> Markup {
+/// The iterations that a visit is in, from the inside out.
+fn iterations_around(tale: &Tale, index: usize) -> Vec<Iteration> {
+    let around = std::iter::successors(Some(index), |index| tale.visits[*index].inside);
+    around.filter_map(|index| Some((tale.visits[index].inside?, tale.visits[index].iteration?))).collect()
+}
+
+/// One iteration of a Map to be listed: any, or one of those that failed.
+fn pick(visit: &Visit, index: usize, chosen: Option<Iteration>, base: &str) -> Markup {
+    let first = visit.failed_items.first().copied().unwrap_or(0);
+    let shown = chosen.filter(|(map, _)| *map == index).map_or(first, |(_, iteration)| iteration);
+    let Some(items) = visit.items.filter(|items| items.begun > 0) else { return html! {} };
+    let id = format!("iteration-{index}");
+    html! {
+        li.pick {
+            form.inline method="get" action={ (base) "#timeline" } {
+                input type="hidden" name="map" value=(index);
+                label for=(id) { "Iteration of " (visit.name) }
+                input #(id) type="number" name="iteration" min="0" max=(items.total.saturating_sub(1)) value=(shown);
+                button.quiet type="submit" { "Show" }
+            }
+            @if !visit.failed_items.is_empty() {
+                span.quiet { "failed: " @for item in &visit.failed_items { a href={ (base) "?map=" (index) "&iteration=" (item) "#timeline" } { (item) } " " } }
+            }
+        }
+    }
+}
+
+fn bar(
+    visit: &Visit,
+    index: usize,
+    span: Span,
+    now: i64,
+    seen: &Seen,
+    chosen: Option<Iteration>,
+    base: &str,
+) -> Markup {
     let items = seen.items_of(visit).map(|(done, total, _)| (done, total));
     let left = visit.left.unwrap_or(now);
     let class = match (visit.end, &visit.compensates) {
@@ -94,6 +139,11 @@ fn bar(visit: &Visit, index: usize, span: Span, now: i64, seen: &Seen, base: &st
         "so far ".to_owned() + &ui::duration(left - visit.entered)
     };
     let href = state::address(base, Some(&visit.name), Some(&index.to_string())) + "#state";
+    let pick = if visit.map_run.is_none() && visit.iteration.is_none() {
+        pick(visit, index, chosen, base)
+    } else {
+        html! {}
+    };
     html! {
         li class=(class) data-visit=(visit.name) {
             a class={ "name depth" (visit.depth.min(6)) } href=(href) data-choose=(visit.name) data-visit=(index) {
@@ -113,6 +163,7 @@ fn bar(visit: &Visit, index: usize, span: Span, now: i64, seen: &Seen, base: &st
                 @if let Some((done, total)) = items { span.quiet { " · " (ui::number(done)) " of " (ui::plural(total, "item", "items")) } }
             }
         }
+        (pick)
     }
 }
 

@@ -54,14 +54,15 @@ pub fn one(ask: &Ask, execution: &str, task: &OpenTask, state: &str, more: Marku
     let number = format!("{number}-{}", ui::file_name(ui::name_of(execution)));
     html! {
         article.waiting data-waiting=(state) {
-            h3 { (state) " " (ui::pill("waiting", "Waiting for callback")) }
+            h3 { (state) " " (ui::pill("waiting", if task.is_started { "Waiting for callback" } else { "Wants a worker" })) }
             p.facts {
                 (more)
                 @if let Some(at) = task.heartbeat_at { span { "a heartbeat is due " (until(at)) } }
                 @if let Some(at) = task.timeout_at { span { "times out " (until(at)) } }
                 @if task.heartbeat_at.is_none() && task.timeout_at.is_none() { span { "waits for as long as it takes" } }
             }
-            @match &task.token {
+            // A task that was not handed over cannot be answered, though its token is known.
+            @match task.token.as_ref().filter(|_| task.is_started) {
                 None => p { "No worker has taken it yet. A worker that polls its activity gets it." },
                 Some(token) => {
                     div.columns {

@@ -17,7 +17,7 @@ mod words;
 
 use std::collections::HashMap;
 
-pub use words::{Mood, Sentence, Story, error_text, join};
+pub use words::{Aftermath, Mood, Sentence, Story, error_text, join};
 
 /// What the story needs of a history event.
 #[derive(Clone, Debug)]
@@ -121,6 +121,8 @@ pub struct Visit {
     /// A failure that is no attempt's.
     pub trouble: Option<String>,
     pub items: Option<Items>,
+    /// The first iterations that failed, so that they can be found among thousands.
+    pub failed_items: Vec<u32>,
     pub map_run: Option<String>,
     /// Ids of its events: what came in, and what went out if it did.
     pub entered_event: u64,
@@ -135,6 +137,9 @@ pub struct Attempt {
     pub ended: Option<i64>,
     pub failure: Option<String>,
 }
+
+/// Iterations that failed and are named.
+const FAILED_ITEMS_MAX: usize = 20;
 
 /// The iterations of a Map: counted, however many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,11 +267,15 @@ impl Tale {
             }
             What::IterationEnded { name, end } => {
                 let map = self.map_around(from, name);
-                if let Some(items) = self.visit_mut(map).and_then(|map| map.items.as_mut()) {
+                if let Some(map) = self.visit_mut(map) {
+                    let items = map.items.get_or_insert_default();
                     match end {
                         End::Done => items.done += 1,
                         End::Aborted => items.aborted += 1,
                         _ => items.failed += 1,
+                    }
+                    if *end == End::Failed && map.failed_items.len() < FAILED_ITEMS_MAX {
+                        map.failed_items.extend(from.iteration);
                     }
                 }
                 from
@@ -321,6 +330,7 @@ impl Tale {
             attempts: Vec::new(),
             trouble: None,
             items: None,
+            failed_items: Vec::new(),
             map_run: None,
             entered_event: event.id,
             left_event: None,

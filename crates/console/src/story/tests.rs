@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{End, Event, Over, Story, Tale, What};
+use super::{Aftermath, End, Event, Over, Story, Tale, What};
 
 fn entered(kind: &'static str, name: &'static str) -> What<'static> {
     What::Entered { kind, name }
@@ -145,6 +145,32 @@ fn an_error_is_told_where_it_came_from_and_where_it_was_caught() {
 }
 
 #[test]
+fn what_a_bad_end_leaves() {
+    let book = [(0, What::Other), (0, entered("Task", "Book")), (2, What::Scheduled)];
+    let check = |rest: &[(u64, What<'static>)], expect: Option<Aftermath>| {
+        let events: Vec<_> = book.iter().chain(rest).cloned().collect();
+        assert_eq!(Story::of(&tale(&events)).aftermath(), expect);
+    };
+    // Nothing is known to have been done.
+    check(&[(3, failed("Full")), (4, What::Over(Over::Failed))], None);
+    let booked = [(3, What::Succeeded), (4, exited("Task", "Book"))];
+    check(&booked, None);
+    let with = |rest: &[(u64, What<'static>)]| booked.iter().chain(rest).cloned().collect::<Vec<_>>();
+    check(&with(&[(5, What::Over(Over::Succeeded))]), None);
+    check(&with(&[(5, What::Over(Over::TimedOut))]), Some(Aftermath::LeftOver));
+    let cancelled = [
+        (5, entered("Task", "Cancel")),
+        (6, What::Scheduled),
+        (7, What::Succeeded),
+        (8, exited("Task", "Cancel")),
+        (9, What::Over(Over::Failed)),
+    ];
+    check(&with(&cancelled), Some(Aftermath::Compensated));
+    let stuck = [(5, entered("Task", "Cancel")), (6, What::Scheduled), (7, failed("E")), (8, What::Over(Over::Failed))];
+    check(&with(&stuck), Some(Aftermath::LeftOver));
+}
+
+#[test]
 fn iterations_are_counted() {
     let began = |index| What::IterationBegan { name: "Each", index };
     let ended = |end| What::IterationEnded { name: "Each", end };
@@ -158,9 +184,13 @@ fn iterations_are_counted() {
         (5, exited("Pass", "In")),
         (7, ended(End::Done)),
         (6, entered("Task", "In")),
+        (9, What::Scheduled),
+        (10, failed("E")),
+        (11, ended(End::Failed)),
     ]);
     let items = tale.visits[0].items.expect("a Map counts");
-    assert_eq!((items.total, items.begun, items.done, items.running()), (3, 2, 1, 1));
+    assert_eq!((items.total, items.begun, items.done, items.failed, items.running()), (3, 2, 1, 1, 0));
+    assert_eq!(tale.visits[0].failed_items, [1]);
     let inner: Vec<_> = tale.visits[1..].iter().map(|visit| (visit.inside, visit.iteration, visit.depth)).collect();
     assert_eq!(inner, [(Some(0), Some(0), 1), (Some(0), Some(1), 1)]);
 }

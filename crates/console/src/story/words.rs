@@ -18,6 +18,14 @@ pub struct Sentence {
     pub text: String,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// All that was done was reversed.
+    Compensated,
+    /// An effect is there that nobody will reverse by itself.
+    LeftOver,
+}
+
 /// What matters of an execution: visits are named by their index in the tale.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Story {
@@ -69,7 +77,16 @@ impl Story {
 
     /// Did compensations do what they are for?
     pub fn is_compensated(&self) -> bool {
-        !self.compensated.is_empty() && self.stuck.is_empty() && self.left_over.is_empty()
+        self.aftermath() == Some(Aftermath::Compensated)
+    }
+
+    /// What a bad end means for what was done before; none if nothing was, or nothing is known to reverse it.
+    pub fn aftermath(&self) -> Option<Aftermath> {
+        match () {
+            () if !self.stuck.is_empty() || !self.left_over.is_empty() => Some(Aftermath::LeftOver),
+            () if !self.compensated.is_empty() => Some(Aftermath::Compensated),
+            () => None,
+        }
     }
 
     /// `failure` is what the execution itself ended with, as text.
