@@ -344,12 +344,13 @@ impl Shard {
     }
 
     fn act(&self, acts: Vec<Act>) {
+        let mut tasks = Vec::new();
         for act in acts {
             match act {
                 Act::Reply(reply) => reply(),
                 Act::Run { id, execution_arn, trace_header, task } => {
                     let completion = Completion::new(self.sender.clone(), id, &task);
-                    self.runner.run(Task::of(id, execution_arn, trace_header, task), completion);
+                    tasks.push((Task::of(id, execution_arn, trace_header, task), completion));
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
                 Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),
@@ -372,6 +373,9 @@ impl Shard {
                 Act::Changed(change) => drop(self.changes.send(change)),
                 Act::Log(logged) => self.log.log(logged),
             }
+        }
+        if !tasks.is_empty() {
+            self.runner.run_all(tasks);
         }
     }
 

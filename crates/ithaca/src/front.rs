@@ -418,7 +418,7 @@ impl Front {
         tokio::spawn(async move {
             loop {
                 let text = match changes.recv().await {
-                    Ok(change) => format!("data: {}\n\n", change_json(&change)),
+                    Ok(change) => change_event(&change),
                     Err(RecvError::Lagged(missed)) => format!(": {missed} changes were missed\n\n"),
                     Err(RecvError::Closed) => return,
                 };
@@ -436,14 +436,16 @@ impl Front {
     }
 }
 
-fn change_json(change: &StatusChange) -> serde_json::Value {
-    serde_json::json!({
+fn change_event(change: &StatusChange) -> String {
+    let json = serde_json::json!({
         "executionArn": &*change.execution_arn,
         "stateMachineArn": &*change.machine_arn,
         "status": change.status.name(),
         "startDate": change.started_at.0,
         "stopDate": change.stopped_at.map(|at| at.0),
-    })
+    });
+    // Not `Display`, which goes through the formatter piece by piece.
+    ["data: ", &serde_json::to_string(&json).expect("a JSON value always serialises"), "\n\n"].concat()
 }
 
 /// A body of frames that come over a channel.
