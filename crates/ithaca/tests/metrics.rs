@@ -350,7 +350,10 @@ fn a_collector_that_is_away_loses_traces_and_nothing_else() {
     wait_for("three traces are counted as lost", || {
         (scrape(&client)["ithaca_traces_dropped_total"] == 3.0).then_some(())
     });
-    let said = ithaca.complaints();
+    let said = wait_for("it is said", || {
+        let said = ithaca.complaints();
+        said.contains("otel: traces were dropped").then_some(said)
+    });
     assert_eq!(said.matches("otel: traces were dropped").count(), 1, "it is said once: {said}");
     let odd = command(&["up", "--otlp-endpoint", "https://localhost"]).output().unwrap();
     assert!(
