@@ -5,6 +5,7 @@
 
 pub mod aws_message;
 pub mod choice;
+pub mod compact;
 pub mod definition;
 pub mod diagnostic;
 pub mod graph;

@@ -82,6 +82,16 @@ impl Path {
         }
     }
 
+    /// The names of which it consists, if it starts at the input and nothing else is in it.
+    pub(crate) fn names(&self) -> Option<Vec<Box<str>>> {
+        let is_plain = self.root == Root::Input && self.tail.is_none();
+        let name = |step: &Step| match step {
+            Step::Name(name) => Some(name.clone()),
+            _ => None,
+        };
+        is_plain.then(|| self.steps.iter().map(name).collect()).flatten()
+    }
+
     /// Applied to `root`, wherever the path starts. Without a match a definite path is a
     /// `States.Runtime` with the text that AWS gives for `InputPath` and its like.
     pub fn get<'v>(&self, root: &'v Value) -> Result<Cow<'v, Value>, EvalError> {

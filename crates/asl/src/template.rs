@@ -3,9 +3,12 @@
 //!
 //! Parsed once into a tree in which everything without expressions is one literal, so that evaluating such a part
 //! is a clone. Members named `.$` are found at every depth, inside arrays too.
+//!
+//! A template that only places parts of its data, named by members, is also kept as pieces of text: [`Template::splice`].
 
 use serde_json::{Map, Value};
 
+use crate::compact;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::intrinsic::Call;
 use crate::path::{MissKind, Path, Work};
@@ -14,15 +17,41 @@ use crate::scope::{EvalError, Scope};
 /// A parsed payload template.
 #[derive(Clone, Debug)]
 pub struct Template {
-    root: Node,
+    root: Box<Node>,
+    /// What it is made of as text, if that is simple.
+    pieces: Option<Box<[Piece]>>,
 }
+
+/// What stands in a spliced text one after the other.
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    /// A part of the data, by the names that lead to it.
+    Data(Vec<Box<str>>),
+}
+
+/// What is spliced costs less than a byte's worth of [`Work`] for each of its bytes: below this nothing can take too much.
+const SPLICED_BYTES_MAX: usize = 1_000_000;
 
 impl Template {
     /// `pointer` is the JSON pointer of `value` in the definition. None when there was an error.
     pub fn parse(value: &Value, pointer: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Template> {
         let errors_before = errors(diagnostics);
         let root = Node::parse(value, pointer, diagnostics);
-        (errors(diagnostics) == errors_before).then_some(Template { root })
+        (errors(diagnostics) == errors_before).then(|| Template { pieces: Piece::all(&root), root: Box::new(root) })
+    }
+
+    /// What [`Template::evaluate`] gives, as text, made of the text of the data without reading it, which must be
+    /// [compact](crate::compact). `None` where that is not simple, or an error: evaluating tells then.
+    pub fn splice(&self, compact: &str) -> Option<String> {
+        let pieces = self.pieces.as_ref()?.iter();
+        let texts = pieces.map(|piece| match piece {
+            Piece::Text(text) => Some(&**text),
+            Piece::Data(names) => compact::find(compact, names),
+        });
+        let texts: Vec<&str> = texts.collect::<Option<_>>()?;
+        let is_much = texts.iter().map(|text| text.len()).sum::<usize>() > SPLICED_BYTES_MAX;
+        (!is_much).then(|| texts.concat())
     }
 
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, EvalError> {
@@ -31,6 +60,51 @@ impl Template {
 
     pub(crate) fn paths<'t>(&'t self, each: &mut impl FnMut(&'t Path)) {
         self.root.paths(each);
+    }
+}
+
+impl Piece {
+    fn all(root: &Node) -> Option<Box<[Piece]>> {
+        let mut pieces = vec![Piece::Text(String::new())];
+        Piece::of(root, &mut pieces)?;
+        Some(pieces.into())
+    }
+
+    fn of(node: &Node, pieces: &mut Vec<Piece>) -> Option<()> {
+        match node {
+            Node::Literal(value) => Piece::text(&value.to_string(), pieces),
+            Node::Array(nodes) => {
+                Piece::text("[", pieces);
+                for (index, node) in nodes.iter().enumerate() {
+                    Piece::text(if index > 0 { "," } else { "" }, pieces);
+                    Piece::of(node, pieces)?;
+                }
+                Piece::text("]", pieces);
+            }
+            Node::Object(nodes) => {
+                Piece::text("{", pieces);
+                for (index, (name, node)) in nodes.iter().enumerate() {
+                    // `name` beside `name.$`: a map has one of them.
+                    if nodes[..index].iter().any(|(before, _)| before == name) {
+                        return None;
+                    }
+                    let comma = if index > 0 { "," } else { "" };
+                    Piece::text(&format!("{comma}{}:", Value::from(&**name)), pieces);
+                    Piece::of(node, pieces)?;
+                }
+                Piece::text("}", pieces);
+            }
+            Node::Expression { expression: Expression::Path(path), .. } => pieces.push(Piece::Data(path.names()?)),
+            Node::Expression { expression: Expression::Call(_), .. } => return None,
+        }
+        Some(())
+    }
+
+    fn text(more: &str, pieces: &mut Vec<Piece>) {
+        match pieces.last_mut() {
+            Some(Piece::Text(text)) => text.push_str(more),
+            _ => pieces.push(Piece::Text(more.to_owned())),
+        }
     }
 }
 
@@ -237,7 +311,37 @@ mod tests {
         let mut diagnostics = Vec::new();
         let template = Template::parse(template, "/States/S/Parameters", &mut diagnostics).expect("a valid template");
         let context = Context::new(|| json!({"Execution": {"Id": "run-1"}}));
-        template.evaluate(&Scope { input, context: &context, variables: &NoVariables, entropy: &Entropy::new(1) })
+        let scope = Scope { input, context: &context, variables: &NoVariables, entropy: &Entropy::new(1) };
+        let made = template.evaluate(&scope);
+        if let Some(spliced) = template.splice(&input.to_string()) {
+            assert_eq!(made.as_ref().map(Value::to_string).as_ref(), Ok(&spliced), "spliced as it is evaluated");
+        }
+        made
+    }
+
+    #[test]
+    fn what_is_spliced() {
+        let check = |template: Value, expect: Option<&str>| {
+            let parsed = Template::parse(&template, "/T", &mut Vec::new()).expect("a valid template");
+            let input = r#"{"a":{"b":"x"},"n":null,"list":[1]}"#;
+            assert!(crate::compact::is_compact(input));
+            assert_eq!(parsed.splice(input).as_deref(), expect, "{template}");
+            evaluate(&template, &serde_json::from_str(input).unwrap()).ok();
+        };
+        check(
+            json!({"FunctionName": "f", "Payload.$": "$"}),
+            Some(r#"{"FunctionName":"f","Payload":{"a":{"b":"x"},"n":null,"list":[1]}}"#),
+        );
+        check(json!({"x": [{"y.$": "$.a.b"}, 1, {}], "n.$": "$.n"}), Some(r#"{"x":[{"y":"x"},1,{}],"n":null}"#));
+        check(json!({"x\n\"": 1, "y.$": "$['a']"}), Some(r#"{"x\n\"":1,"y":{"b":"x"}}"#));
+        check(json!({"x": 1}), Some(r#"{"x":1}"#));
+        check(json!({"x": 1, "x.$": "$.a"}), None);
+        for path in
+            ["$.nope", "$.a.b.c", "$.list[0]", "$.list[9]", "$..b", "$$", "$$.State", "$.a['b','c']", "$.list.length()"]
+        {
+            check(json!({"x.$": path}), None);
+        }
+        check(json!({"x.$": "States.UUID()"}), None);
     }
 
     #[test]

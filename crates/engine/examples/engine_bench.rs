@@ -2,11 +2,12 @@
 //!
 //! `cargo run --release -p engine --example engine_bench [SECONDS [IN_FLIGHT...]]`
 //! `cargo run --release -p engine --example engine_bench count EXECUTIONS [IN_FLIGHT]`
+//! `cargo run --release -p engine --example engine_bench sweep [SECONDS [IN_FLIGHT...]]`
 //!
 //! First `step` alone, then executions of a machine like the travel saga's (five tasks and a Succeed) with 1, 64
 //! and 512 in flight, or only as many as asked for. Steps are history events. With `count` so many executions and not
 //! one more: what a tool that counts instructions tells of two counts differs by what the executions cost, however
-//! busy the machine is.
+//! busy the machine is. With `sweep` the same load twice over a store full of what has ended: kept, and then swept.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -39,6 +40,10 @@ fn main() {
         let executions = numbers.next().unwrap_or(1000) as usize;
         return whole_engine(numbers.next().unwrap_or(64) as usize, Until::Started(executions));
     }
+    let whole_engine = match std::env::args().nth(1).is_some_and(|word| word == "sweep") {
+        true => swept_engine,
+        false => whole_engine,
+    };
     let until = Until::Over(Duration::from_secs(numbers.next().unwrap_or(5)));
     let in_flight: Vec<usize> = numbers.map(|number| number as usize).collect();
     if in_flight.is_empty() {
@@ -90,8 +95,35 @@ fn whole_engine(in_flight: usize, until: Until) {
     let scratch = Scratch::new();
     let folder = Folder::lock(scratch.path()).expect("a new folder can be locked");
     let store = Arc::new(Sqlite::open(&folder, Options::default()).expect("a new store opens"));
+    let engine = open(&store, &Config::default());
+    measure(&engine, &store, in_flight, until);
+    engine.shut_down(Duration::ZERO);
+}
+
+/// The same load over a store full of what has ended: while all of it is kept, and while all of it is to go.
+fn swept_engine(in_flight: usize, until: Until) {
+    /// Until the first pass of the sweep begins.
+    const FIRST_PASS: Duration = Duration::from_secs(60);
+    let scratch = Scratch::new();
+    let folder = Folder::lock(scratch.path()).expect("a new folder can be locked");
+    let store = Arc::new(Sqlite::open(&folder, Options::default()).expect("a new store opens"));
+    let engine = open(&store, &Config::default());
+    println!("to fill the store, and then with everything kept:");
+    let mut done = measure(&engine, &store, in_flight, until);
+    done += measure(&engine, &store, in_flight, until);
+    engine.shut_down(Duration::ZERO);
+    let engine = open(&store, &Config { retention: Duration::ZERO, ..Config::default() });
+    std::thread::sleep(FIRST_PASS);
+    println!("with the sweep at work:");
+    done += measure(&engine, &store, in_flight, until);
+    let rows = store.scan(store::Space::Executions, &[]..&store::prefix_end(&[]), store::Order::Ascending, usize::MAX);
+    println!("{} of {done} executions are left", rows.expect("the store can be read").len());
+    engine.shut_down(Duration::ZERO);
+}
+
+fn open(store: &Arc<Sqlite>, config: &Config) -> Engine {
     let runner = Arc::new(Echo(answer().text().to_owned()));
-    let engine = Engine::open(store.clone(), runner, &Config::default()).expect("an engine opens");
+    let engine = Engine::open(store.clone(), runner, config).expect("an engine opens");
     let new = NewMachine {
         arn: ARN.into(),
         name: "travel".into(),
@@ -101,12 +133,16 @@ fn whole_engine(in_flight: usize, until: Until) {
         settings: Default::default(),
     };
     let created = engine.handle().machines().create(new, engine::now()).expect("the machine is written");
-    assert!(matches!(created, Created::New(_)));
+    assert!(matches!(created, Created::New(_) | Created::Same(_)));
+    engine
+}
+
+/// Tells what the load came to; how many executions that were.
+fn measure(engine: &Engine, store: &Sqlite, in_flight: usize, until: Until) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
     let (before, cpu_before) = (store.figures(), cpu_ms());
-    let (done, mut latencies, taken) = runtime.block_on(load(&engine, in_flight, until));
+    let (done, mut latencies, taken) = runtime.block_on(load(engine, in_flight, until));
     let (after, cpu_after) = (store.figures(), cpu_ms());
-    engine.shut_down(std::time::Duration::ZERO);
     latencies.sort_unstable();
     let rate = done as f64 / taken.as_secs_f64();
     let commits = after.commits - before.commits;
@@ -116,10 +152,11 @@ fn whole_engine(in_flight: usize, until: Until) {
         latencies[latencies.len() / 2],
         latencies[latencies.len() * 99 / 100],
         commits as f64 / taken.as_secs_f64(),
-        (after.file_bytes - before.file_bytes) / done,
+        after.file_bytes.saturating_sub(before.file_bytes) / done,
         (after.value_bytes - before.value_bytes) / done,
         (cpu_after - cpu_before) * 1000.0 / done as f64,
     );
+    done
 }
 
 /// Milliseconds of CPU that this process has used, all threads together. Not a number where there is no `/proc`.

@@ -19,7 +19,7 @@ use interpreter::{
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
 use crate::error::{Error, StartError, StopError};
-use crate::keys::{self, ExecutionId};
+use crate::keys::{self, ExecutionId, IdMap, IdSet};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
@@ -167,17 +167,17 @@ pub struct Core {
     limits: Limits,
     store: Arc<dyn Store>,
     machines: Arc<Machines>,
-    active: HashMap<ExecutionId, Active>,
+    active: IdMap<ExecutionId, Active>,
     /// Executions that have no durable end yet, by machine and name: what makes a start idempotent.
     names: HashMap<(u32, Arc<str>), ExecutionId>,
     /// Open nested executions, by the task that has started them.
-    nested: HashMap<(ExecutionId, TaskId), ExecutionId>,
+    nested: IdMap<(ExecutionId, TaskId), ExecutionId>,
     /// Machines whose executions end at their next transition.
     deleting: HashSet<u32>,
     timers: Timers,
     waiting_tasks: VecDeque<(ExecutionId, RunTask)>,
     /// Attempts handed over in this term that have not been answered.
-    running_tasks: HashSet<(ExecutionId, TaskId)>,
+    running_tasks: IdSet<(ExecutionId, TaskId)>,
     /// Executions whose step was cut short when the batch was full: they go on in the next.
     unfinished: VecDeque<ExecutionId>,
     /// What executions get as soon as a batch has room for it.
@@ -196,8 +196,8 @@ pub struct Core {
     /// Rows beside those of the executions, for the open batch.
     writes: Vec<Write>,
     /// Tasks of activities that wait for a worker.
-    offered: HashMap<(ExecutionId, TaskId), Arc<str>>,
-    map_runs: HashMap<RunKey, MapRun>,
+    offered: IdMap<(ExecutionId, TaskId), Arc<str>>,
+    map_runs: IdMap<RunKey, MapRun>,
     /// Runs whose rows are to be written.
     changed_runs: BTreeSet<RunKey>,
     /// Runs that have to begin, or to go on with reading, before they start anything.
@@ -282,13 +282,13 @@ impl Core {
             limits,
             store,
             machines,
-            active: HashMap::new(),
+            active: IdMap::default(),
             names: HashMap::new(),
-            nested: HashMap::new(),
+            nested: IdMap::default(),
             deleting: HashSet::new(),
             timers: Timers::default(),
             waiting_tasks: VecDeque::new(),
-            running_tasks: HashSet::new(),
+            running_tasks: IdSet::default(),
             unfinished: VecDeque::new(),
             owed: VecDeque::new(),
             owed_in: 0,
@@ -300,8 +300,8 @@ impl Core {
             inputs: 0,
             acts: Vec::new(),
             writes: Vec::new(),
-            offered: HashMap::new(),
-            map_runs: HashMap::new(),
+            offered: IdMap::default(),
+            map_runs: IdMap::default(),
             changed_runs: BTreeSet::new(),
             beginning: VecDeque::new(),
             pumping: BTreeSet::new(),
@@ -872,6 +872,7 @@ impl Core {
     /// Closes the open batch: the writes to commit, and the acts to perform once that is done.
     pub fn seal(&mut self) -> (Batch, Vec<Act>) {
         let mut writes = std::mem::take(&mut self.writes);
+        let beside = writes.len();
         writes.reserve(self.dirty.len() + 8);
         self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
@@ -891,6 +892,7 @@ impl Core {
                 }
             }
         }
+        self.sweep.note_written(writes.len() - beside);
         self.warm.cool(&mut self.active);
         let acts = self.still_wanted();
         self.dirty_bytes = 0;

@@ -3,9 +3,16 @@
 //! Numbers are big-endian, so that the store's byte order is their order. An execution's id grows with its
 //! start time, so the newest executions share pages, and "newest first" is a backward scan.
 
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::record::ExecutionStatus;
+
+/// By ids that the engine has made: no caller can choose them so that they meet.
+pub(crate) type IdMap<K, V> = HashMap<K, V, FixedState>;
+pub(crate) type IdSet<K> = HashSet<K, FixedState>;
 
 /// 42 bits of milliseconds since 1970, 6 bits of shard, 16 bits of counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +104,10 @@ pub fn listing_id(key: &[u8]) -> Option<ExecutionId> {
 /// A machine's definition as of one revision.
 pub fn definition(machine: u32, revision: u32) -> Vec<u8> {
     [machine.to_be_bytes(), revision.to_be_bytes()].concat()
+}
+
+pub fn definition_machine(key: &[u8]) -> Option<u32> {
+    key.get(..4)?.try_into().ok().map(u32::from_be_bytes)
 }
 
 /// What follows the name in a state machine's ARN.

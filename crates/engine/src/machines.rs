@@ -169,19 +169,40 @@ impl Machines {
         let rows = machines.store.scan(Space::Machines, &[]..&prefix_end(&[]), Order::Ascending, usize::MAX)?;
         let mut loaded = BTreeMap::new();
         let mut last = 0;
+        let mut swept = Vec::new();
         for (key, value) in rows {
             let arn: Arc<str> = String::from_utf8_lossy(&key).into();
             let mut stored = stored::machine(&arn, &value)?;
             last = last.max(stored.number);
+            if stored.is_deleting && machines.is_swept(&stored)? {
+                swept.push((stored.number, key));
+                continue;
+            }
             let mut revision = machines.revision(stored.number, stored.revision)?;
             if !stored.settings.is_empty() {
                 revision = machines.keep(revision.with_settings(std::mem::take(&mut stored.settings)));
             }
             loaded.insert(arn.clone(), Arc::new(stored.loaded(arn, revision)));
         }
+        machines.forget(swept.into_iter().filter(|(number, _)| *number != last).map(|(_, key)| key))?;
         *machines.by_arn.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         *machines.writing.lock().unwrap_or_else(PoisonError::into_inner) = last;
         Ok(machines)
+    }
+
+    /// Has retention taken the revisions of a deleted machine away, and so all that there was of it?
+    fn is_swept(&self, stored: &stored::StoredMachine) -> Result<bool, Error> {
+        Ok(self.store.get(Space::Definitions, &keys::definition(stored.number, stored.revision))?.is_none())
+    }
+
+    /// Deletes the rows of machines of which nothing else is left. The newest of all stays, for its number. Only while
+    /// nothing runs: a machine of the same name would have its row in the same place.
+    fn forget(&self, keys: impl Iterator<Item = Vec<u8>>) -> Result<(), Error> {
+        let writes: Vec<Write> = keys.map(|key| Write::Delete { space: Space::Machines, key }).collect();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        Ok(commit_and_wait(&*self.store, Batch { shard: REGISTRY, epoch: self.epoch, writes })?)
     }
 
     /// The machine of this ARN. One that is being deleted is there until its last execution has ended.

@@ -328,13 +328,14 @@ impl Shard {
     }
 
     fn act(&self, acts: Vec<Act>) {
+        let mut tasks = Vec::new();
         for act in acts {
             match act {
                 Act::Reply(reply) => reply(),
                 Act::Run { id, execution_arn, trace_header, task } => {
                     let completion =
                         Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
-                    self.runner.run(Task::of(id, execution_arn, trace_header, task), completion);
+                    tasks.push((Task::of(id, execution_arn, trace_header, task), completion));
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
                 Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),
@@ -357,6 +358,9 @@ impl Shard {
                 Act::Changed(change) => drop(self.changes.send(change)),
                 Act::Log(logged) => self.log.log(logged),
             }
+        }
+        if !tasks.is_empty() {
+            self.runner.run_all(tasks);
         }
     }
 

@@ -7,14 +7,15 @@
 //! ```
 //!
 //! Assign and Output stand side by side: both see the variables as they were when the state was entered.
-//! A payload that a field leaves as it is stays the same allocation: `$` copies nothing.
+//! A payload that a field leaves as it is stays the same allocation: `$` copies nothing. Where a field only places a payload
+//! in another, their texts are joined and nobody reads them.
 
 use std::sync::Arc;
 
 use asl::definition::{Filter, Io, Kind, Next, PathIo, Query, ResultPath};
 use asl::scope::{Context, EvalError};
 use asl::template::Template;
-use asl::{Scope, jsonata};
+use asl::{Scope, compact, jsonata};
 use serde_json::{Map, Value};
 
 use crate::context;
@@ -260,19 +261,25 @@ impl Stepper<'_> {
 
     /// Without a template the payload as it is.
     fn template(&self, id: FrameId, template: Option<&Template>, payload: &Payload) -> Result<Payload, Failure> {
-        match template {
-            None => Ok(payload.clone()),
-            Some(template) => self.evaluate(id, payload, |scope| template.evaluate(scope).map(Payload::from_value)),
+        let Some(template) = template else { return Ok(payload.clone()) };
+        match payload.spliced(|text| template.splice(text)) {
+            Some(made) => Ok(made),
+            None => self.evaluate(id, payload, |scope| template.evaluate(scope).map(Payload::from_value)),
         }
     }
 
     /// ResultPath puts the result into the state's input as it came, before InputPath.
     pub fn insert(&mut self, id: FrameId, result_path: &ResultPath, result: Payload) -> Result<Payload, Failure> {
         let input = &mut self.frame_mut(id).input;
-        match result_path {
-            ResultPath::Discard => Ok(input.clone()),
-            ResultPath::At(path) if path.is_root() => Ok(result),
-            ResultPath::At(path) => path
+        let path = match result_path {
+            ResultPath::Discard => return Ok(input.clone()),
+            ResultPath::At(path) if path.is_root() => return Ok(result),
+            ResultPath::At(path) => path,
+        };
+        let name = path.member().filter(|_| result.is_compact());
+        match name.and_then(|name| input.spliced(|text| compact::with_member(text, name, result.text()))) {
+            Some(combined) => Ok(combined),
+            None => path
                 .set(input.take_value(), result.value().clone())
                 .map(Payload::from_value)
                 .map_err(|error| Failure::new(error.error, self.runtime_cause(id, &error.cause))),

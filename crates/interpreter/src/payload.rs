@@ -4,14 +4,20 @@
 //! the other form is made once, on demand. A clone shares both. The output of a state *is* the input of the
 //! next, so most payloads of a transition are the same allocation, and a record stores them once: while a
 //! [`Table`] is in use (see [`Table::encode`]), serialising a payload writes its index in that table.
+//!
+//! Where the text is compact ([`asl::compact`]) a payload is made of others without anybody reading them:
+//! [`Payload::spliced`].
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use asl::compact;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+use crate::limits::PAYLOAD_DEPTH_MAX;
 
 #[derive(Clone)]
 pub struct Payload(Arc<Inner>);
@@ -20,7 +26,8 @@ pub struct Payload(Arc<Inner>);
 struct Inner {
     text: OnceLock<Box<str>>,
     value: OnceLock<Value>,
-    /// Of the text, counted when they are first asked for: a payload goes through many states.
+    /// Of the text, found out when it is first asked for: a payload goes through many states.
+    is_compact: OnceLock<bool>,
     brackets: OnceLock<u32>,
     depth: OnceLock<u32>,
 }
@@ -28,10 +35,14 @@ struct Inner {
 impl Payload {
     /// From text that is known to be JSON, or none.
     pub fn parse(text: &str) -> Result<Payload, serde_json::Error> {
+        if compact::is_compact(text) {
+            return Ok(Payload::from_compact_text(text));
+        }
         let value: Value = serde_json::from_str(text)?;
         Ok(Payload::of(Inner {
             text: OnceLock::from(Box::from(text)),
             value: OnceLock::from(value),
+            is_compact: OnceLock::from(false),
             ..Inner::default()
         }))
     }
@@ -42,8 +53,15 @@ impl Payload {
         Payload::of(Inner { text: OnceLock::from(text.into()), ..Inner::default() })
     }
 
+    /// From text that [`asl::compact`] has found to be so, or has made of such.
+    pub fn from_compact_text(text: impl Into<Box<str>>) -> Payload {
+        let (text, is_compact) = (OnceLock::from(text.into()), OnceLock::from(true));
+        Payload::of(Inner { text, is_compact, ..Inner::default() })
+    }
+
     pub fn from_value(value: Value) -> Payload {
-        Payload::of(Inner { value: OnceLock::from(value), ..Inner::default() })
+        let (value, is_compact) = (OnceLock::from(value), OnceLock::from(true));
+        Payload::of(Inner { value, is_compact, ..Inner::default() })
     }
 
     fn of(inner: Inner) -> Payload {
@@ -61,6 +79,19 @@ impl Payload {
         }
         text.push(']');
         Payload::from_checked_text(text)
+    }
+
+    /// Is the text what we would write? Then it may be taken apart by [`asl::compact`].
+    pub fn is_compact(&self) -> bool {
+        *self.0.is_compact.get_or_init(|| compact::is_compact(self.text()))
+    }
+
+    /// What `splice` makes of the text, which is compact and gives compact text. None where that is not possible: then the
+    /// way by the value tells what comes of it.
+    pub fn spliced(&self, splice: impl FnOnce(&str) -> Option<String>) -> Option<Payload> {
+        let text = if self.is_compact() { splice(self.text()) } else { None };
+        // INVARIANT: a text that is nested deeper than can be read does not come from here.
+        text.map(Payload::from_compact_text).filter(|made| !made.is_deeper_than(PAYLOAD_DEPTH_MAX))
     }
 
     pub fn text(&self) -> &str {
@@ -262,6 +293,25 @@ mod tests {
         check(r#"{"a":[1,{"b":2}],"c":[]}"#, 3);
         check(r#""[[[""#, 0);
         check(r#"["\"[[[", "\\"]"#, 1);
+    }
+
+    #[test]
+    fn what_is_spliced() {
+        let check = |payload: Payload, expect: Option<&str>| {
+            let made = payload.spliced(|text| Some(format!("[{text}]")));
+            assert_eq!(made.as_ref().map(Payload::text), expect);
+            if let Some(made) = made {
+                assert_eq!(made.value(), &serde_json::json!([payload.value()]));
+            }
+        };
+        check(Payload::parse("{\"a\":1}").unwrap(), Some("[{\"a\":1}]"));
+        check(Payload::parse("{\"a\": 1}").unwrap(), None);
+        check(Payload::from_checked_text("[1, 2]"), None);
+        check(Payload::from_checked_text("[1,2]"), Some("[[1,2]]"));
+        check(Payload::from_value(serde_json::json!({ "a": 1e300 })), Some("[{\"a\":1e+300}]"));
+        let nested = |levels| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        assert!(Payload::from_value(nested(PAYLOAD_DEPTH_MAX - 1)).spliced(|text| Some(format!("[{text}]"))).is_some());
+        check(Payload::from_value(nested(PAYLOAD_DEPTH_MAX)), None);
     }
 
     #[test]

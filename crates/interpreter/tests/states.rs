@@ -54,6 +54,45 @@ fn pass() {
 }
 
 #[test]
+fn texts_are_joined_as_values_are_written() {
+    // What is asked for and what comes out. A space before a text sends it on the way by values; it stays where the text is
+    // passed on as it is.
+    let made = |fields: &str, input: &str, answer: &str| -> Vec<String> {
+        let world = run(&task(&format!("{fields}\"End\":true"), ""), input, &[("A", &[&format!("ok {answer}")])]);
+        let text = |kind: &EventKind| match kind {
+            EventKind::TaskScheduled { input: made, .. } | EventKind::StateExited { output: made, .. } => {
+                Some(made.text().trim().to_owned())
+            }
+            _ => None,
+        };
+        world.history.iter().filter_map(|event| text(&event.kind)).chain([world.end()]).collect()
+    };
+    let check = |fields: &str, input: &str, answer: &str, output: &str| {
+        let joined = made(fields, input, answer);
+        assert_eq!(joined, made(fields, &format!(" {input}"), &format!(" {answer}")), "{fields} of {input}");
+        assert_eq!(joined.last().map(String::as_str), Some(output), "{fields} of {input}");
+    };
+    let invoke = r#""Parameters":{"FunctionName":"f","Payload.$":"$"},"ResultSelector":{"Payload.$":"$.Payload"},"#;
+    let answer = r#"{"ExecutedVersion":"$LATEST","Payload":{"ok":[1.5,"x\n"]},"StatusCode":200}"#;
+    let at = |path: &str| format!(r#"{invoke}"ResultPath":"{path}","#);
+    check(&at("$.b"), r#"{"a":{}}"#, answer, r#"succeeded {"a":{},"b":{"Payload":{"ok":[1.5,"x\n"]}}}"#);
+    check(&at("$.a"), r#"{"a":1,"b":[]}"#, answer, r#"succeeded {"a":{"Payload":{"ok":[1.5,"x\n"]}},"b":[]}"#);
+    check(&at("$.a.b"), r#"{"a":{}}"#, answer, r#"succeeded {"a":{"b":{"Payload":{"ok":[1.5,"x\n"]}}}}"#);
+    check(&at("$"), "{}", answer, r#"succeeded {"Payload":{"ok":[1.5,"x\n"]}}"#);
+    check(&at("$['é']"), "{}", answer, r#"succeeded {"é":{"Payload":{"ok":[1.5,"x\n"]}}}"#);
+    let conflict = r#"failed States.ReferencePathConflict An error occurred while executing the state 'A' (entered at the event id #2). Unable to apply step "a" to input [1]"#;
+    check(&at("$.a"), "[1]", answer, conflict);
+    check(
+        r#""ResultPath":"$.r","#,
+        r#"{"a":1}"#,
+        r#"{"n":1e2,"m":10.0}"#,
+        r#"succeeded {"a":1,"r":{"n":100.0,"m":10.0}}"#,
+    );
+    check(r#""ResultPath":"$.r","#, r#"{"a":-0,"a":2}"#, r#""A""#, r#"succeeded {"a":2,"r":"A"}"#);
+    check(r#""ResultPath":"$.r","OutputPath":"$.r","#, "{}", "[null]", "succeeded [null]");
+}
+
+#[test]
 fn an_expression_that_fails_ends_the_execution() {
     let check = |fields: &str, end: &str| {
         check_end(&alone(&format!(r#""Type":"Pass",{fields},"End":true"#)), r#"{"a":1}"#, &[], end);

@@ -11,6 +11,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::backup::{Backups, Order};
 use crate::request_id;
 use crate::server::Functions;
 
@@ -77,6 +79,7 @@ pub struct Front {
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
     pub console: Console,
+    pub backups: Arc<Backups>,
     pub host_names: HostNames,
     /// Becomes a text when the engine cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
@@ -267,6 +270,7 @@ impl Front {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => whole(self.health()),
             (&Method::GET, "/ithaca/changes") => self.changes(),
+            (&Method::POST, "/ithaca/backup") => self.backup(&request, peer),
             (&Method::GET, "/") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", WELCOME)),
             _ => whole(unknown(&request)),
         }
@@ -280,6 +284,31 @@ impl Front {
         respond(status, "text/plain; charset=utf-8", text)
     }
 
+    /// Copies the data folder; the answer tells how far it is, a JSON object a line. Who goes away ends it.
+    fn backup(&self, request: &Request, peer: SocketAddr) -> Answer {
+        let refuse = |status, text: String| whole(respond(status, "text/plain; charset=utf-8", text));
+        if !Backups::may_ask(peer.ip()) {
+            let text = "A backup goes to a folder of this machine, so it is asked for on this machine.\n";
+            return refuse(StatusCode::FORBIDDEN, text.to_owned());
+        }
+        let order: Order = match serde_json::from_slice(request.body()) {
+            Ok(order) => order,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("This is no order for a backup: {error}\n")),
+        };
+        let (sender, receiver) = mpsc::channel(256);
+        let backups = self.backups.clone();
+        tokio::task::spawn_blocking(move || {
+            backups.run(&order, &mut |line| match sender.blocking_send(Bytes::from(format!("{line}\n"))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            });
+        });
+        http::Response::builder()
+            .header(header::CONTENT_TYPE, "application/x-ndjson")
+            .body(Stream(receiver).boxed())
+            .expect("fixed headers make a valid answer")
+    }
+
     /// Every start and end of an execution from now on, as server-sent events: one JSON object each.
     fn changes(&self) -> Answer {
         let mut changes = self.handle.watch();
@@ -287,7 +316,7 @@ impl Front {
         tokio::spawn(async move {
             loop {
                 let text = match changes.recv().await {
-                    Ok(change) => format!("data: {}\n\n", change_json(&change)),
+                    Ok(change) => change_event(&change),
                     Err(RecvError::Lagged(missed)) => format!(": {missed} changes were missed\n\n"),
                     Err(RecvError::Closed) => return,
                 };
@@ -305,14 +334,16 @@ impl Front {
     }
 }
 
-fn change_json(change: &StatusChange) -> serde_json::Value {
-    serde_json::json!({
+fn change_event(change: &StatusChange) -> String {
+    let json = serde_json::json!({
         "executionArn": &*change.execution_arn,
         "stateMachineArn": &*change.machine_arn,
         "status": change.status.name(),
         "startDate": change.started_at.0,
         "stopDate": change.stopped_at.map(|at| at.0),
-    })
+    });
+    // Not `Display`, which goes through the formatter piece by piece.
+    ["data: ", &serde_json::to_string(&json).expect("a JSON value always serialises"), "\n\n"].concat()
 }
 
 /// A body of frames that come over a channel.

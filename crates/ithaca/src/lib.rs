@@ -9,6 +9,7 @@
 //! ```
 
 mod apis;
+mod backup;
 pub mod cli;
 mod deploy;
 mod events;

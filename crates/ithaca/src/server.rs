@@ -21,6 +21,7 @@ use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
 
+use crate::backup::Backups;
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
 use crate::logs::LogGroups;
@@ -46,6 +47,8 @@ pub struct Options {
     /// Another DynamoDB to use instead of the embedded one.
     pub dynamodb_endpoint: Option<String>,
     pub objects: Objects,
+    /// How long histories are kept, and names taken, after the end of their executions.
+    pub history: Duration,
     pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
@@ -138,8 +141,11 @@ impl Server {
 
         let host = Host::open(lambda_config(&options, address, &folder)?).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
-        let store: Arc<dyn Store> =
-            Arc::new(Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?);
+        let store = Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?;
+        let store = Arc::new(store);
+        let has_tables = options.dynamodb_endpoint.is_none();
+        let backups = Backups::new(options.data.clone(), store.clone(), has_tables, elsewhere_kept(&options));
+        let store: Arc<dyn Store> = store;
         let objects = object_store(&options).map_err(StartError::Objects)?;
         let (elsewhere, runtime) = (options.elsewhere.clone(), tokio::runtime::Handle::current());
         let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
@@ -150,7 +156,7 @@ impl Server {
         let log_groups = Arc::new(LogGroups(logs.clone()));
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
-        let config = engine::Config { log: recorder.clone(), ..engine::Config::default() };
+        let config = engine::Config { log: recorder.clone(), retention: options.history, ..engine::Config::default() };
         let mut targets = Vec::new();
         for target in &options.events {
             target.check().map_err(StartError::Events)?;
@@ -174,6 +180,7 @@ impl Server {
             reader: engine.reader(),
             objects,
             console: Console::new(engine.reader(), engine.handle(), endpoint_url(address)),
+            backups: Arc::new(backups),
             host_names: front::HostNames::of(options.host),
             fatal: engine.fatal(),
         });
@@ -281,6 +288,17 @@ fn dynamo_backend(options: &Options) -> Backend {
         Some(url) => Backend::Forward(url.clone()),
         None => Backend::Embedded(options.data.join("dynamodb.db")),
     }
+}
+
+/// What a copy of the data folder has not, for people.
+fn elsewhere_kept(options: &Options) -> Vec<String> {
+    let tables = options.dynamodb_endpoint.as_ref().map(|url| format!("the tables, which are at {url}"));
+    let objects = match &options.objects {
+        Objects::Own => None,
+        Objects::Folder(folder) => Some(format!("the objects, which are in {}", folder.display())),
+        Objects::Endpoint(endpoint) => Some(format!("the objects, which are at {}", endpoint.url)),
+    };
+    tables.into_iter().chain(objects).collect()
 }
 
 fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Error> {

@@ -35,7 +35,7 @@ pub use figures::{Figures, Histogram};
 pub use folder::Folder;
 pub use memory::Memory;
 pub use space::{Layout, Space};
-pub use sqlite::{FORMAT, Options, Sqlite};
+pub use sqlite::{Copied, FORMAT, Options, Snapshot, Sqlite};
 
 /// What becomes of a batch: called exactly once, with `Ok` only after the batch is durable.
 pub type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;

@@ -40,6 +40,14 @@ impl ReferencePath {
         self.path.steps.is_empty()
     }
 
+    /// The member of the data that it is, if it is one: `$.name`.
+    pub fn member(&self) -> Option<&str> {
+        match &self.path.steps[..] {
+            [Step::Name(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     pub fn get<'v>(&self, root: &'v Value) -> Option<&'v Value> {
         self.path.steps.iter().try_fold(root, |node, step| step.child(node))
     }

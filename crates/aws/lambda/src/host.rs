@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::code::{self, Code};
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::error::{Error, InvokeError, OpenError, Throttle, conflict, not_found}
 use crate::function::{Function, FunctionInfo};
 use crate::guard::{self, Watch};
 use crate::hosted::Hosted;
-use crate::job::{InvokeOptions, Invoked};
+use crate::job::{InvokeOptions, Invoked, ReplyTo};
 use crate::log::{LogLine, Writer};
 use crate::outcome::Outcome;
 use crate::spawn::Spawner;
@@ -166,12 +166,24 @@ impl Host {
         payload: Bytes,
         options: InvokeOptions,
     ) -> Result<Invoked, InvokeError> {
-        let limit = self.0.config.limits.request_bytes_max;
-        if payload.len() > limit {
-            let text = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
-            return Err(InvokeError::PayloadTooLarge(text));
-        }
+        self.0.check_size(&payload)?;
         self.0.invoke(name_or_arn, checked(payload)?, checked_options(options)?).await
+    }
+
+    /// Invokes a function; `told` is called once, when it has ended or cannot begin, in a loop of the host: it must not
+    /// wait. `payload` is known to be JSON. To be called within the runtime of the host.
+    pub fn invoke_then(
+        &self,
+        name_or_arn: &str,
+        payload: Bytes,
+        options: InvokeOptions,
+        told: impl FnOnce(Result<Invoked, InvokeError>) + Send + 'static,
+    ) {
+        let options = self.0.check_size(&payload).and_then(|()| checked_options(options));
+        match options.and_then(|options| Ok((self.0.find(name_or_arn, None).map_err(unknown)?, options))) {
+            Ok((hosted, options)) => hosted.submit(&self.0, payload, options, ReplyTo::told(told)),
+            Err(error) => told(Err(error)),
+        }
     }
 
     /// Invokes a function and returns at once, with the request id. As on AWS, a function that fails is tried twice
@@ -386,8 +398,18 @@ impl Inner {
         options: InvokeOptions,
     ) -> Result<Invoked, InvokeError> {
         let hosted = self.find(name, None).map_err(unknown)?;
-        let answer = hosted.submit(self, payload, options)?;
+        let (reply, answer) = oneshot::channel();
+        hosted.submit(self, payload, options, ReplyTo::Waiter(reply));
         answer.await.unwrap_or(Err(InvokeError::ShutDown))
+    }
+
+    fn check_size(&self, payload: &Bytes) -> Result<(), InvokeError> {
+        let limit = self.config.limits.request_bytes_max;
+        if payload.len() <= limit {
+            return Ok(());
+        }
+        let text = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
+        Err(InvokeError::PayloadTooLarge(text))
     }
 
     fn function(&self, name: &str) -> Option<Arc<Hosted>> {

@@ -7,13 +7,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use tokio::sync::oneshot;
 
 use crate::code::Installed;
 use crate::error::{InvokeError, Throttle};
 use crate::function::FunctionInfo;
 use crate::host::Inner;
-use crate::job::{InFlight, InvokeOptions, Job, Reply};
+use crate::job::{InFlight, InvokeOptions, Job, ReplyTo};
 use crate::log::{Log, Source};
 use crate::pool::{Offer, Pool, PoolLimits, ProcessId};
 use crate::process::{self, Process};
@@ -77,8 +76,7 @@ impl Hosted {
     pub fn close(&self, why: &InvokeError) {
         let (_, jobs) = self.pool().close();
         for job in jobs {
-            // Nobody listens if the caller has gone.
-            let _ = job.reply.send(Err(why.clone()));
+            job.reply.send(Err(why.clone()));
         }
         self.processes().iter().for_each(|process| process.retire());
     }
@@ -87,47 +85,39 @@ impl Hosted {
         self.pool().members()
     }
 
-    /// The answer comes over the channel; it is closed without one if the host goes.
-    pub fn submit(
-        self: &Arc<Hosted>,
-        host: &Arc<Inner>,
-        payload: Bytes,
-        mut options: InvokeOptions,
-    ) -> Result<oneshot::Receiver<Reply>, InvokeError> {
+    /// `reply` is told in any case, also of a refusal.
+    pub fn submit(self: &Arc<Hosted>, host: &Arc<Inner>, payload: Bytes, mut options: InvokeOptions, reply: ReplyTo) {
         let limit = self.info().function.reserved_concurrency.map(|limit| limit as usize);
         let request_id = options.request_id.take().unwrap_or_else(ids::uuid);
-        let (reply, answer) = oneshot::channel();
         let queued_at = Instant::now();
         let offer = {
             let mut pool = self.pool();
-            let in_flight = InFlight::begin(&self.in_flight, limit);
-            let _in_flight = in_flight.ok_or(InvokeError::TooManyRequests(Throttle::Reserved))?;
-            pool.offer(Box::new(Job { request_id, payload, options, queued_at, reply, _in_flight }))
+            match InFlight::begin(&self.in_flight, limit) {
+                None => Err(reply),
+                Some(_in_flight) => {
+                    Ok(pool.offer(Box::new(Job { request_id, payload, options, queued_at, reply, _in_flight })))
+                }
+            }
         };
-        match self.settle(host, offer) {
-            None => Ok(answer),
-            Some((_, error)) => Err(error),
+        match offer {
+            Err(reply) => reply.send(Err(InvokeError::TooManyRequests(Throttle::Reserved))),
+            Ok(offer) => self.settle(host, offer),
         }
     }
 
     /// A job that a process was given and could not take goes back to the front.
     pub fn give_back(self: &Arc<Hosted>, host: &Arc<Inner>, job: Box<Job>) {
         let offer = self.pool().give_back(job);
-        if let Some((job, error)) = self.settle(host, offer) {
-            let _ = job.reply.send(Err(error));
-        }
+        self.settle(host, offer);
     }
 
-    fn settle(self: &Arc<Hosted>, host: &Arc<Inner>, offer: Offer<Box<Job>>) -> Option<(Box<Job>, InvokeError)> {
+    fn settle(self: &Arc<Hosted>, host: &Arc<Inner>, offer: Offer<Box<Job>>) {
         match offer {
-            Offer::Handed | Offer::Queued { watch: false } => None,
-            Offer::Queued { watch: true } => {
-                tokio::spawn(watch(self.clone(), host.clone()));
-                None
-            }
-            Offer::Full(job) => Some((job, InvokeError::TooManyRequests(Throttle::QueueFull))),
-            Offer::Closed(job) if host.is_closing() => Some((job, InvokeError::ShutDown)),
-            Offer::Closed(job) => Some((job, InvokeError::NotFound(self.info().arn.clone()))),
+            Offer::Handed | Offer::Queued { watch: false } => {}
+            Offer::Queued { watch: true } => drop(tokio::spawn(watch(self.clone(), host.clone()))),
+            Offer::Full(job) => job.reply.send(Err(InvokeError::TooManyRequests(Throttle::QueueFull))),
+            Offer::Closed(job) if host.is_closing() => job.reply.send(Err(InvokeError::ShutDown)),
+            Offer::Closed(job) => job.reply.send(Err(InvokeError::NotFound(self.info().arn.clone()))),
         }
     }
 

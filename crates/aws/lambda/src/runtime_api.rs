@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -30,6 +30,14 @@ use crate::{ids, time};
 type Answer = Response<Full<Bytes>>;
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
+
+const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
+const DEADLINE_MS: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How much of an answer that is too large is read and thrown away, so that the runtime gets to read ours.
 const DRAIN_BYTES_MAX: usize = 64 << 20;
@@ -82,7 +90,7 @@ fn serve(
 fn is_foreign(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.split(':').next().unwrap_or_default();
-    let is_page = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
+    let is_page = headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE);
     is_page || !(name.is_empty() || name == "localhost" || name.parse::<std::net::IpAddr>().is_ok())
 }
 
@@ -128,7 +136,7 @@ async fn begin(process: &Arc<Process>, job: Box<Job>) -> Answer {
             let mut answer = Response::new(Full::new(payload));
             *answer.headers_mut() = headers;
             let deadline = HeaderValue::from(time::epoch_ms(deadline));
-            answer.headers_mut().insert("lambda-runtime-deadline-ms", deadline);
+            answer.headers_mut().insert(DEADLINE_MS, deadline);
             answer
         }
         Err(job) => {
@@ -141,7 +149,7 @@ async fn begin(process: &Arc<Process>, job: Box<Job>) -> Answer {
 fn invocation_headers(process: &Process, job: &Job) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("lambda-runtime-invoked-function-arn", process.hosted.arn.clone());
+    headers.insert(FUNCTION_ARN, process.hosted.arn.clone());
     let made_up;
     let trace = match &job.options.trace_id {
         Some(trace) => trace,
@@ -151,9 +159,9 @@ fn invocation_headers(process: &Process, job: &Job) -> HeaderMap {
         }
     };
     let texts = [
-        ("lambda-runtime-aws-request-id", Some(job.request_id.as_str())),
-        ("lambda-runtime-trace-id", Some(trace)),
-        ("lambda-runtime-client-context", job.options.client_context.as_deref()),
+        (REQUEST_ID, Some(job.request_id.as_str())),
+        (TRACE_ID, Some(trace)),
+        (CLIENT_CONTEXT, job.options.client_context.as_deref()),
     ];
     for (name, text) in texts {
         // What cannot be a header was refused when the invocation was accepted.
@@ -206,7 +214,7 @@ async fn init_error(process: &Process, headers: &HeaderMap, body: Incoming) -> A
 
 async fn read_error(process: &Process, headers: &HeaderMap, body: Incoming) -> Result<Outcome, Answer> {
     let limit = process.host.config.limits.response_bytes_max;
-    let header = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    let header = headers.get(ERROR_TYPE).and_then(|value| value.to_str().ok());
     match read(body, limit).await {
         Ok(Some(body)) => Ok(Outcome::posted(body, header)),
         Ok(None) => Ok(Outcome::response_too_large(limit)),

@@ -3,10 +3,10 @@
 //! A waiting execution should cost its bytes and no more, but the state of a busy one is looked into at every step. So the
 //! parsed forms of what went on lately are kept, up to a bound, and dropped from what has waited since.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Active, snapshot_bytes};
-use crate::keys::ExecutionId;
+use crate::keys::{ExecutionId, IdMap};
 
 /// Text of executions whose parsed forms are kept. Parsed it takes about four times as much.
 const TEXT_BYTES_MAX: usize = 8 << 20;
@@ -35,7 +35,7 @@ impl Warm {
         self.queue.push_back(Entry { id, seq: active.seq, bytes });
     }
 
-    pub fn cool(&mut self, active: &mut HashMap<ExecutionId, Active>) {
+    pub fn cool(&mut self, active: &mut IdMap<ExecutionId, Active>) {
         while self.bytes > TEXT_BYTES_MAX {
             let Some(entry) = self.queue.pop_front() else { return };
             self.bytes -= entry.bytes;

@@ -28,7 +28,7 @@ pub struct StoredMachine {
     name: String,
     created_at: Timestamp,
     updated_at: Timestamp,
-    is_deleting: bool,
+    pub is_deleting: bool,
     tags: BTreeMap<String, String>,
     pub revision: u32,
     /// Of the machine's current revision; only in the first format.

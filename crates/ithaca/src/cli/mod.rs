@@ -1,9 +1,10 @@
 //! The command line: what it takes, and one file for each command.
 //!
 //! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
-//! so it works as well against one on another machine. Human output by default, `--json` for programs.
+//! so it works as well against one on another machine; `backup`, which needs a folder of that machine, only there. Human output by default, `--json` for programs.
 
 mod answer;
+mod backup;
 mod bench;
 mod client;
 mod executions;
@@ -20,6 +21,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The hidden subcommand of the guard process; see `aws_lambda::guard`.
 pub const GUARD: &str = "guard-functions";
+
+/// A hundred years: who wants to keep everything has more than enough, and no calculation overflows.
+const HISTORY_DAYS_MAX: i64 = 36_500;
 
 /// Every saga gets home: a durable engine for AWS Step Functions workflows, in one binary.
 #[derive(Parser)]
@@ -53,6 +57,8 @@ enum Command {
     Answer(AnswerArgs),
     /// Go on with an execution that ended badly, from the state that failed.
     Redrive(RedriveArgs),
+    /// Copy the data folder of a running Ithaca, as it is at one moment, to a folder to be made.
+    Backup(BackupArgs),
     /// Check definitions (*.asl.json) and templates without running them.
     Validate(ValidateArgs),
     /// Draw a definition.
@@ -105,6 +111,9 @@ pub(crate) struct UpArgs {
     /// The account of everything: twelve digits [default: 000000000000, or an access key of twelve digits]
     #[arg(long)]
     account: Option<String>,
+    /// Days for which the history of an execution is kept after its end, and its name is taken.
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=HISTORY_DAYS_MAX))]
+    history_days: u32,
     /// Append every start and end of an execution to a file, or post it to an http:// URL, as EventBridge's
     /// "Step Functions Execution Status Change"; may be given several times.
     #[arg(long, value_name = "FILE|URL")]
@@ -182,6 +191,15 @@ pub(crate) struct RedriveArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// The folder to make. It is a data folder: `ithaca up --data` of a copy of it goes on from the moment of the backup.
+    folder: PathBuf,
+    /// Leave out what is free in the databases: smaller, and it takes longer.
+    #[arg(long)]
+    compact: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct ValidateArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -236,6 +254,7 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Stop(args) => client_runtime()?.block_on(start::stop(args, context)),
         Command::Answer(args) => client_runtime()?.block_on(answer::run(args, context)),
         Command::Redrive(args) => client_runtime()?.block_on(answer::redrive(args, context)),
+        Command::Backup(args) => client_runtime()?.block_on(backup::run(args, context)),
         Command::Validate(args) => files::validate(&args, context),
         Command::Graph(args) => files::graph(&args),
         Command::Bench(args) => bench::run(&args, context),

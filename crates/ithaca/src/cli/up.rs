@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aws_cloudformation::{Plan, Source};
 use aws_protocol::Home;
@@ -40,6 +41,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         home,
         account_is_fixed: account.is_some(),
         dynamodb_endpoint: args.dynamodb_endpoint,
+        history: Duration::from_secs(u64::from(args.history_days) * 24 * 3600),
         objects: objects(args.objects, args.s3_endpoint, &elsewhere),
         elsewhere,
         events: args.events.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?,

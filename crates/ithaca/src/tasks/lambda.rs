@@ -1,19 +1,61 @@
 //! Lambda: a function's own ARN as `Resource` gives its answer bare; `arn:aws:states:::lambda:invoke` is a call of
 //! Lambda's Invoke and gives its answer with Lambda's metadata around it.
 
-use aws_lambda::{Host, InvokeError, InvokeOptions, Outcome};
+use asl::compact;
+use asl::definition::{Pattern, Resource};
+use aws_lambda::{Host, InvokeError, InvokeOptions, Invoked, Outcome};
 use bytes::Bytes;
-use engine::Task;
+use engine::{Completion, Task};
 use interpreter::limits::PAYLOAD_BYTES_MAX;
 use interpreter::{Failure, Payload};
 use serde_json::{Value, json};
 
-use super::{bad_parameters, required, unknown_outcome};
+use super::{Answer, bad_parameters, required, tell, unknown_outcome};
 
-/// A function by its ARN.
-pub async fn function(host: &Host, arn: &str, task: &Task) -> Result<Payload, Failure> {
-    let payload = Bytes::copy_from_slice(task.input.text().as_bytes());
-    invoke(host, arn, payload, options(task)).await.map(|(_, answer)| answer)
+/// Begins an invocation that nobody has to wait for: of a function by its ARN, or by a `lambda:invoke` with a name and an
+/// event and no more. Gives any other task back.
+pub fn begin(host: &Host, task: Task, completion: Completion) -> Option<(Task, Completion)> {
+    let pattern = task.resource.pattern();
+    let (name, event, is_call) = match &task.resource {
+        Resource::Function { arn } => (&**arn, task.input.text(), false),
+        resource if is_invocation(resource) => match plain_request(&task.input) {
+            Some((name, event)) => (name, event, true),
+            None => return Some((task, completion)),
+        },
+        _ => return Some((task, completion)),
+    };
+    let payload = Bytes::copy_from_slice(event.as_bytes());
+    host.invoke_then(name, payload, options(&task), move |invoked| {
+        let answer = answer(invoked).map(|(request_id, answer)| match is_call {
+            true => with_metadata(200, &request_id, Some(&answer)),
+            false => answer,
+        });
+        tell(completion, pattern, answer.map(Answer::of));
+    });
+    None
+}
+
+fn is_invocation(resource: &Resource) -> bool {
+    resource.call() == Some(("lambda", "invoke"))
+        && matches!(resource.pattern(), Pattern::RequestResponse | Pattern::Callback)
+}
+
+/// Name and event of a request that has nothing else. The event is known to be JSON; the request is not read.
+fn plain_request(parameters: &Payload) -> Option<(&str, &str)> {
+    if !parameters.is_compact() {
+        return None;
+    }
+    let (mut name, mut event) = (None, None);
+    for (member, value) in compact::members(parameters.text()) {
+        match member {
+            r#""FunctionName""# => {
+                name = value.strip_prefix('"')?.strip_suffix('"').filter(|name| !name.contains('\\'))
+            }
+            r#""Payload""# => event = Some(value),
+            _ => return None,
+        }
+    }
+    name.zip(event)
 }
 
 /// `lambda:invoke`: the members of Lambda's Invoke request as Parameters.
@@ -23,7 +65,7 @@ pub async fn invoke_action(host: &Host, task: &Task) -> Result<Payload, Failure>
     match parameters["InvocationType"].as_str() {
         None | Some("RequestResponse") => {
             let (request_id, answer) = invoke(host, &name, payload, options).await?;
-            Ok(with_metadata(200, &request_id, Some(answer.text())))
+            Ok(with_metadata(200, &request_id, Some(&answer)))
         }
         Some("Event") => {
             let request_id = host.invoke_event(&name, payload).await.map_err(|error| not_invoked(&error))?;
@@ -96,7 +138,12 @@ fn options(task: &Task) -> InvokeOptions {
 }
 
 async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions) -> Result<(String, Payload), Failure> {
-    let invoked = host.invoke(name, payload, options).await.map_err(|error| not_invoked(&error))?;
+    answer(host.invoke(name, payload, options).await)
+}
+
+/// The id of the invocation, and what the function has answered.
+fn answer(invoked: Result<Invoked, InvokeError>) -> Result<(String, Payload), Failure> {
+    let invoked = invoked.map_err(|error| not_invoked(&error))?;
     match invoked.outcome {
         Outcome::Succeeded(answer) => {
             let answer = as_json(&answer).ok_or_else(|| not_json(&answer))?;
@@ -142,21 +189,39 @@ fn not_invoked(error: &InvokeError) -> Failure {
 }
 
 /// Lambda's answer as the AWS SDK for Java shows it, which is what Step Functions passes on.
-fn with_metadata(status: u16, request_id: &str, payload: Option<&str>) -> Payload {
+fn with_metadata(status: u16, request_id: &str, payload: Option<&Payload>) -> Payload {
     let executed = if payload.is_some() { r#""ExecutedVersion":"$LATEST","# } else { "" };
-    let length = payload.map_or(0, str::len);
-    let payload = payload.map_or_else(String::new, |text| format!(r#""Payload":{text},"#));
-    let (headers_all, headers) = (
-        format!(
-            r#"{{"X-Amz-Executed-Version":["$LATEST"],"x-amzn-RequestId":["{request_id}"],"Content-Length":["{length}"],"Content-Type":["application/json"]}}"#
-        ),
-        format!(
-            r#"{{"Content-Length":"{length}","Content-Type":"application/json","X-Amz-Executed-Version":"$LATEST","x-amzn-RequestId":"{request_id}"}}"#
-        ),
-    );
-    Payload::from_checked_text(format!(
-        r#"{{{executed}{payload}"SdkHttpMetadata":{{"AllHttpHeaders":{headers_all},"HttpHeaders":{headers},"HttpStatusCode":{status}}},"SdkResponseMetadata":{{"RequestId":"{request_id}"}},"StatusCode":{status}}}"#
-    ))
+    let length = payload.map_or(0, Payload::size).to_string();
+    let code = status.to_string();
+    let (before, text, after) = payload.map_or(("", "", ""), |payload| (r#""Payload":"#, payload.text(), ","));
+    let answer = [
+        "{",
+        executed,
+        before,
+        text,
+        after,
+        r#""SdkHttpMetadata":{"AllHttpHeaders":{"X-Amz-Executed-Version":["$LATEST"],"x-amzn-RequestId":[""#,
+        request_id,
+        r#""],"Content-Length":[""#,
+        &length,
+        r#""],"Content-Type":["application/json"]},"HttpHeaders":{"Content-Length":""#,
+        &length,
+        r#"","Content-Type":"application/json","X-Amz-Executed-Version":"$LATEST","x-amzn-RequestId":""#,
+        request_id,
+        r#""},"HttpStatusCode":"#,
+        &code,
+        r#"},"SdkResponseMetadata":{"RequestId":""#,
+        request_id,
+        r#""},"StatusCode":"#,
+        &code,
+        "}",
+    ]
+    .concat();
+    // Around a compact answer it is compact itself. One that is too large is not looked at.
+    match payload.is_none_or(|payload| payload.size() <= PAYLOAD_BYTES_MAX && payload.is_compact()) {
+        true => Payload::from_compact_text(answer),
+        false => Payload::from_checked_text(answer),
+    }
 }
 
 #[cfg(test)]
@@ -179,13 +244,33 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_are_not_read() {
+        let check = |parameters: Value, expect: Option<(&str, &str)>| {
+            assert_eq!(plain_request(&Payload::from_value(parameters.clone())), expect, "{parameters}");
+        };
+        check(json!({"FunctionName": "f:1", "Payload": {"a": [1]}}), Some(("f:1", r#"{"a":[1]}"#)));
+        check(json!({"Payload": null, "FunctionName": "f"}), Some(("f", "null")));
+        check(json!({"FunctionName": "f"}), None);
+        check(json!({"FunctionName": 7, "Payload": 1}), None);
+        check(json!({"FunctionName": "a\"b", "Payload": 1}), None);
+        check(json!({"FunctionName": "f", "Payload": 1, "InvocationType": "RequestResponse"}), None);
+        check(json!({"FunctionName": "f", "Payload": 1, "Qualifier": "1"}), None);
+        check(json!([]), None);
+        assert_eq!(plain_request(&Payload::from_checked_text(r#"{"FunctionName":"f","Payload": 1}"#)), None);
+    }
+
+    #[test]
     fn metadata_is_json_with_the_payload_inside() {
-        let with = with_metadata(200, "id", Some(r#"{"ok":true}"#));
+        let with = with_metadata(200, "id", Some(&Payload::parse(r#"{"ok":true}"#).unwrap()));
+        assert!(with.is_compact() && compact::is_compact(with.text()), "{with:?}");
+        let spaced = with_metadata(200, "id", Some(&Payload::parse(r#"{"ok": true}"#).unwrap()));
+        assert!(!spaced.is_compact() && spaced.value()["Payload"]["ok"] == true, "{spaced:?}");
         let value: Value = serde_json::from_str(with.text()).unwrap();
         assert_eq!(value["Payload"]["ok"], true);
         assert_eq!(value["StatusCode"], 200);
         assert_eq!(value["SdkHttpMetadata"]["HttpHeaders"]["Content-Length"], "11");
         let without: Value = serde_json::from_str(with_metadata(202, "id", None).text()).unwrap();
+        assert!(compact::is_compact(with_metadata(202, "id", None).text()));
         assert_eq!((without.get("Payload"), &without["StatusCode"]), (None, &Value::from(202)));
     }
 }

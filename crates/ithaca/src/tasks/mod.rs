@@ -84,12 +84,18 @@ impl Tasks {
 
 impl TaskRunner for Tasks {
     fn run(&self, task: Task, completion: Completion) {
+        self.run_all(vec![(task, completion)]);
+    }
+
+    /// One hand-over from the shard's thread to the runtime, however many they are.
+    fn run_all(&self, tasks: Vec<(Task, Completion)>) {
         let shared = self.shared.clone();
         self.runtime.spawn(async move {
-            match perform(&shared, &task, completion.parent()).await {
-                Ok(answer) if task.resource.pattern() == Pattern::RequestResponse => completion.succeed(answer.output),
-                Ok(answer) => completion.submit(answer.output, answer.child),
-                Err(failure) => completion.fail(failure),
+            for (at, (task, completion)) in tasks.into_iter().enumerate() {
+                begin(&shared, task, completion);
+                if at % BEGUN_IN_A_ROW == BEGUN_IN_A_ROW - 1 {
+                    tokio::task::yield_now().await;
+                }
             }
         });
     }
@@ -102,6 +108,27 @@ impl TaskRunner for Tasks {
     fn write_results(&self, order: WriteResults, written: Written) {
         let shared = self.shared.clone();
         self.runtime.spawn(async move { map::write(&shared, order, written).await });
+    }
+}
+
+/// So many tasks are begun before others who share the thread get their turn.
+const BEGUN_IN_A_ROW: usize = 32;
+
+/// Invocations of functions, which are most, end where their answer comes in; all else has somebody who waits for it.
+fn begin(shared: &Arc<Shared>, task: Task, completion: Completion) {
+    let Some((task, completion)) = lambda::begin(&shared.host, task, completion) else { return };
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        let answer = perform(&shared, &task, completion.parent()).await;
+        tell(completion, task.resource.pattern(), answer);
+    });
+}
+
+fn tell(completion: Completion, pattern: Pattern, answer: Result<Answer, Failure>) {
+    match answer {
+        Ok(answer) if pattern == Pattern::RequestResponse => completion.succeed(answer.output),
+        Ok(answer) => completion.submit(answer.output, answer.child),
+        Err(failure) => completion.fail(failure),
     }
 }
 
@@ -149,10 +176,7 @@ pub fn is_served(resource: &Resource) -> bool {
 
 /// One attempt.
 async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
-    if let Resource::Function { arn } = &task.resource {
-        return lambda::function(&shared.host, arn, task).await.map(Answer::of);
-    }
-    // Activities are given to their workers by the engine.
+    // Functions by their ARN have begun before, and activities are given to their workers by the engine.
     let call = Call::of(&task.resource).ok_or_else(|| not_served(task.resource.arn()))?;
     let parameters = task.input.value();
     let output = match call {

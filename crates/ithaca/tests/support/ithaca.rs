@@ -25,12 +25,14 @@ pub struct Up {
     /// Further options, as they are written.
     pub options: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// Another binary, such as an older one.
+    pub program: Option<PathBuf>,
 }
 
 impl Up {
     pub fn new(data: impl Into<PathBuf>) -> Up {
         let (parameters, options, environment) = (Vec::new(), Vec::new(), Vec::new());
-        Up { template: None, data: data.into(), port: 0, parameters, options, environment }
+        Up { template: None, data: data.into(), port: 0, parameters, options, environment, program: None }
     }
 
     pub fn template(mut self, path: impl Into<PathBuf>) -> Up {
@@ -65,7 +67,8 @@ impl Up {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = command(&["up", "--json", "--api-port", "0", "--port", &self.port.to_string()]);
+        let program = self.program.as_deref().unwrap_or(Path::new(PROGRAM));
+        let mut command = command_of(program, &["up", "--json", "--api-port", "0", "--port", &self.port.to_string()]);
         command.arg("--data").arg(&self.data).args(&self.template);
         command.args(&self.options);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -229,7 +232,11 @@ impl Drop for Killed {
 
 /// A command line of the binary, with nothing of the caller's environment that would change what it does.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    command_of(Path::new(PROGRAM), arguments)
+}
+
+fn command_of(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env_remove("ITHACA_ENDPOINT").env("NO_COLOR", "1");
     command.env("CARGO_TARGET_DIR", super::examples::target());
     for (name, _) in std::env::vars_os() {

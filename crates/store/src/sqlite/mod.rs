@@ -17,10 +17,12 @@
 //! the store refuses all further commits until it is opened, and thereby read, again.
 
 mod failure;
+mod gate;
 mod open;
 mod queue;
 mod readers;
 mod schema;
+mod snapshot;
 mod statements;
 mod writer;
 
@@ -28,7 +30,7 @@ use std::{
     fs,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::AtomicUsize, mpsc},
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -37,13 +39,16 @@ use rusqlite::{Connection, OptionalExtension};
 
 use self::{
     failure::classify,
+    gate::Gate,
     queue::{Job, Queue, Reply},
     readers::Readers,
+    snapshot::Counted,
     statements::{SQL, read_row},
 };
 use crate::{Batch, Done, Epoch, Error, Figures, Folder, Order, Row, ShardId, Space, Store, figures::Counters};
 
 pub use schema::FORMAT;
+pub use snapshot::{Copied, Snapshot};
 
 /// The name of the file in the data folder. SQLite adds `-wal` and `-shm` beside it.
 const FILE_NAME: &str = "ithaca.db";
@@ -58,12 +63,15 @@ pub struct Options {
     /// A file up to this size is checked when it is opened after a crash. A larger one would delay the start
     /// too much; see [`Sqlite::check`].
     pub check_bytes_max: u64,
+    /// A new file gives the space of what was deleted back to the file system, a portion at a time: see the writer.
+    /// Without it, as in files of 0.1, the space is only used again.
+    pub returns_space: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         // The check reads 0.3 to 1 GB a second from a warm cache, so it adds a quarter of a second at most.
-        Options { readers_max: 4, file_bytes_max: None, check_bytes_max: 64 << 20 }
+        Options { readers_max: 4, file_bytes_max: None, check_bytes_max: 64 << 20, returns_space: true }
     }
 }
 
@@ -81,6 +89,10 @@ struct Shared {
     queue: Queue,
     counters: Counters,
     file: PathBuf,
+    /// Before every transaction.
+    gate: Gate,
+    /// Snapshots that are being copied: long reads, for which the writer is not to wait.
+    snapshots: Arc<AtomicUsize>,
 }
 
 impl Sqlite {
@@ -90,7 +102,13 @@ impl Sqlite {
     pub fn open(folder: &Folder, options: Options) -> Result<Sqlite, Error> {
         let file = folder.path().join(FILE_NAME);
         let connection = open::writer(&file, &options)?;
-        let shared = Arc::new(Shared { queue: Queue::default(), counters: Counters::default(), file: file.clone() });
+        let shared = Arc::new(Shared {
+            queue: Queue::default(),
+            counters: Counters::default(),
+            file: file.clone(),
+            gate: Gate::default(),
+            snapshots: Arc::default(),
+        });
         let (held, for_writer) = (folder.share()?, shared.clone());
         let writer = thread::Builder::new()
             .name("store-writer".into())
@@ -112,6 +130,15 @@ impl Sqlite {
     /// meanwhile, but the write-ahead log cannot be reused, as with any long read.
     pub fn check(&self) -> Result<(), Error> {
         self.readers.with(|connection| open::quick_check(connection, self.file()))?
+    }
+
+    /// A snapshot of the file at a moment at which no commit is under way and none becomes durable before `meanwhile`
+    /// has returned: what that looks at belongs to the snapshot. It has to be short, since every commit waits for it.
+    pub fn snapshot<T>(&self, meanwhile: impl FnOnce() -> T) -> Result<(Snapshot, T), Error> {
+        let snapshot = Snapshot::open(self.file())?.counted(Counted::new(&self.shared.snapshots));
+        let _held = self.shared.gate.hold();
+        snapshot.begin()?;
+        Ok((snapshot, meanwhile()))
     }
 
     fn on_writer_thread(&self) -> bool {

@@ -78,8 +78,11 @@ pub fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
 
 fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     plan_once(connection)?;
-    // Has an effect on an empty file only.
+    // Both have an effect on an empty file only.
     connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
+    if options.returns_space {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // On macOS an ordinary fsync stops at the drive's cache. Elsewhere this has no effect.

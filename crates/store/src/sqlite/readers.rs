@@ -106,7 +106,8 @@ impl Drop for Lent<'_> {
     }
 }
 
-fn open(file: &Path) -> rusqlite::Result<Connection> {
+/// A connection that can neither write nor checkpoint.
+pub fn open(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   loop  take everything that waits ─► one transaction ─► fsync ─► answer everyone
-//!         the log is long, or nobody has come for a while ─► checkpoint
+//!         the log is long, or nobody has come for a while ─► checkpoint ─► much is free ─► give some of it back
 //! ```
 //!
 //! A fenced batch is refused alone: its epoch is looked at, in the transaction, before any of its
 //! writes is applied. Every other failure is of the disk, so it ends the whole transaction and the
 //! writer's career with it: all that waits, and all that comes, is refused until the store is opened again.
 
-use std::{cell::Cell, ffi::c_int, thread, time::Duration};
+use std::{cell::Cell, ffi::c_int, sync::atomic::Ordering, thread, time::Duration};
 
 use rusqlite::{Connection, hooks::Wal};
 
@@ -33,6 +33,15 @@ const LOG_FRAMES_MAX: u32 = 4096;
 /// If readers kept the log from being reused up to here, the writer waits for those that read now. None can
 /// starve it: later ones find everything in the database file.
 const LOG_FRAMES_STOP: u32 = 4 * LOG_FRAMES_MAX;
+
+/// What is free in the file stays there for what comes next, up to this share of the file and at least so much: giving
+/// space back and asking for it again would be two moves for nothing.
+const FREE_SHARE_KEPT: i64 = 8;
+const FREE_BYTES_KEPT: i64 = 4 << 20;
+
+/// Given back at once, in a transaction of its own behind a checkpoint: a few milliseconds, for which a commit that
+/// comes just then waits.
+const RETURNED_BYTES: i64 = 1 << 20;
 
 thread_local! {
     /// Length of the log, as SQLite tells it at each commit of this thread's connection.
@@ -79,16 +88,33 @@ fn serve(connection: &Connection, shared: &Shared) -> Result<(), Failure> {
     connection.wal_hook(Some(note_log_length));
     let mut writing = Writing::prepare(connection)?;
     let mut log = Log::default();
+    let surplus = Surplus::of(connection)?;
     loop {
         match shared.queue.next(log.is_dirty.then_some(IDLE_AFTER)) {
-            Next::Group(jobs) => commit(&mut writing, jobs, shared)?,
-            Next::Idle => checkpoint(connection, shared, &mut log)?,
+            Next::Group(jobs) => {
+                let _passing = shared.gate.pass();
+                commit(&mut writing, jobs, shared)?;
+                log.note_commit(LOG_FRAMES.get());
+            }
+            Next::Idle => copy_back(connection, shared, &mut log, &surplus)?,
             Next::Close => return Ok(()),
         }
         if log.is_due(LOG_FRAMES.get()) {
-            checkpoint(connection, shared, &mut log)?;
+            copy_back(connection, shared, &mut log, &surplus)?;
         }
     }
+}
+
+/// The log goes into the file, and then some of what is free in the file goes back to the file system.
+fn copy_back(connection: &Connection, shared: &Shared, log: &mut Log, surplus: &Surplus) -> rusqlite::Result<()> {
+    checkpoint(connection, shared, log)?;
+    // Under a long read the log could not be written from its start again.
+    if shared.snapshots.load(Ordering::SeqCst) == 0 && surplus.give_back(connection)? {
+        // However long the log is now, it is not in the file.
+        log.copied = 0;
+        log.is_due(LOG_FRAMES.get());
+    }
+    Ok(())
 }
 
 fn note_log_length(_: &Wal, frames: c_int) -> rusqlite::Result<()> {
@@ -168,6 +194,13 @@ struct Log {
 }
 
 impl Log {
+    /// A commit makes the log longer, unless it was written from the start again: then it may be as long as before.
+    fn note_commit(&mut self, frames: u32) {
+        if frames <= self.frames {
+            self.copied = 0;
+        }
+    }
+
     /// Takes note of the log's length and says whether so much was added that it should be copied now.
     fn is_due(&mut self, frames: u32) -> bool {
         if frames < self.frames {
@@ -182,16 +215,50 @@ impl Log {
 
 /// Copies the log into the database file, so that the next commit may write it from the start again.
 fn checkpoint(connection: &Connection, shared: &Shared, log: &mut Log) -> rusqlite::Result<()> {
-    let sql = match log.frames {
-        0..LOG_FRAMES_STOP => "PRAGMA wal_checkpoint(PASSIVE)",
-        LOG_FRAMES_STOP.. => "PRAGMA wal_checkpoint(RESTART)",
-    };
+    // A copy of the file reads for as long as it takes: the log grows meanwhile, and nobody waits.
+    let waits = log.frames >= LOG_FRAMES_STOP && shared.snapshots.load(Ordering::SeqCst) == 0;
+    let sql = if waits { "PRAGMA wal_checkpoint(RESTART)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
     // The row tells how far it came; what readers held up is copied next time.
     connection.query_row(sql, [], |_| Ok(()))?;
     log.copied = log.frames;
     log.is_dirty = false;
     shared.counters.checkpointed();
     Ok(())
+}
+
+/// What is free in the file beyond what it may need again, in pages.
+struct Surplus {
+    /// None: the file keeps what it has, since it was made so.
+    portion: Option<i64>,
+    kept_min: i64,
+}
+
+impl Surplus {
+    fn of(connection: &Connection) -> rusqlite::Result<Surplus> {
+        const INCREMENTAL: i64 = 2;
+        let page = pragma(connection, "page_size")?.max(1);
+        let returns = pragma(connection, "auto_vacuum")? == INCREMENTAL;
+        Ok(Surplus { portion: returns.then_some(RETURNED_BYTES / page), kept_min: FREE_BYTES_KEPT / page })
+    }
+
+    /// The next checkpoint makes the file shorter by what is given back, if it is anything.
+    fn give_back(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let Some(portion) = self.portion else { return Ok(false) };
+        let kept = (pragma(connection, "page_count")? / FREE_SHARE_KEPT).max(self.kept_min);
+        let surplus = pragma(connection, "freelist_count")? - kept;
+        if surplus <= 0 {
+            return Ok(false);
+        }
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", surplus.min(portion)))?;
+        // It gives a row for each page.
+        let mut pages = statement.query([])?;
+        while pages.next()?.is_some() {}
+        Ok(true)
+    }
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 /// Refuses everyone, then keeps the connection until the readers are closed: the writer closes last.

@@ -190,8 +190,7 @@ fn bury(process: &Process, ended: Ended) {
             conclude_badly(process, running, [line], outcome, "timeout");
         }
         State::Stopping(Why::ShutDown(Some(running))) => {
-            // Nobody listens if the caller has gone.
-            let _ = running.job.reply.send(Err(InvokeError::ShutDown));
+            running.job.reply.send(Err(InvokeError::ShutDown));
         }
         State::Starting => fail_front(process, &exit_words(), exited),
         State::Stopping(Why::InitFailed(outcome)) => {
@@ -231,7 +230,7 @@ fn never_lived(process: &Process, unstarted: Unstarted) {
             process.hosted.note(format!("A process could not be started: {reason}"));
             let job = process.hosted.pool().take_front();
             if let Some(job) = job {
-                let _ = job.reply.send(Err(InvokeError::CannotStart(reason)));
+                job.reply.send(Err(InvokeError::CannotStart(reason)));
             }
         }
     }

@@ -251,8 +251,7 @@ impl Process {
         let Job { request_id, reply, _in_flight, .. } = *job;
         // First the place, then the answer: whoever invokes again at once must not be throttled by its own past.
         drop(_in_flight);
-        // Nobody listens if the caller has gone.
-        let _ = reply.send(Ok(Invoked { request_id, outcome, log_tail: tail }));
+        reply.send(Ok(Invoked { request_id, outcome, log_tail: tail }));
     }
 
     fn report(&self, request_id: &str, took: Duration, status: Option<&str>) -> String {
