@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod handle;
 mod keys;
+mod lane;
 pub mod limits;
 mod log;
 mod machines;
@@ -39,6 +40,7 @@ pub use engine::{Config, Engine};
 pub use error::{ChangeError, Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
+pub use lane::{Lane, Told};
 pub use log::{LogSink, Logged, NoLog};
 pub use machines::{
     Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,

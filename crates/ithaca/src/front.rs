@@ -153,7 +153,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // A broken connection is the client's affair.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            let _ = connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
 }
@@ -169,13 +169,16 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
-    let (parts, body) = request.into_parts();
-    let is_console = matches!(port, Port::Main) && Console::is_for(&parts);
-    if matches!(port, Port::Main) && !is_console && is_from_a_page(&parts.headers) {
+    let is_console = matches!(port, Port::Main) && Console::is_for(&request);
+    if matches!(port, Port::Main) && !is_console && is_from_a_page(request.headers()) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
         return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
     }
+    if matches!(port, Port::Main) && request.uri().path() == crate::lane::PATH {
+        return crate::lane::open(front, request);
+    }
+    let (parts, body) = request.into_parts();
     let bytes_max = if is_console { CONSOLE_BODY_BYTES_MAX } else { body_bytes_max(port, &parts) };
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));

@@ -15,6 +15,7 @@ mod deploy;
 mod events;
 mod findings;
 mod front;
+mod lane;
 mod logs;
 mod request_id;
 mod server;
