@@ -184,6 +184,9 @@ impl Drive<'_, '_, '_> {
             Act::ReadItems(run, order) => self.answers.push_back(Answer::Items(run, self.objects.read(&order))),
             Act::WriteResults(run, order) => self.answers.push_back(Answer::Written(run, self.objects.written(&order))),
             // Nested executions are told of by the recording, and are not there.
+            Act::HandOver { .. } | Act::Answered(..) => {
+                unreachable!("no worker waits at this core, and none has a lane")
+            }
             Act::Withdraw { .. } | Act::StopChild { .. } => {}
             Act::Changed(change) => {
                 self.changes.extend(self.account.status_change_event(&change)?);

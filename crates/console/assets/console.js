@@ -31,37 +31,50 @@ function tick() {
 }
 setInterval(tick, 1000);
 
-// Live parts: asked for anew when the stream says so, one request at a time for each.
+// Live parts: asked for anew when the stream says so, one request at a time for each, and not faster than people see.
+const PACE_MS = 300;
+const parts = new WeakMap();
+
+const about = (part) => parts.get(part) ?? parts.set(part, { busy: false, again: false, held: false, shown: "" }).get(part);
+
 async function refresh(part) {
-  if (part.dataset.busy) {
-    part.dataset.again = "1";
+  const state = about(part);
+  if (state.busy) {
+    state.again = true;
     return;
   }
-  part.dataset.busy = "1";
+  state.busy = true;
   try {
-    const answer = await fetch(part.dataset.source, { headers: { accept: "text/html" } });
-    if (answer.ok || answer.status === 404) replace(part, await answer.text());
+    const source = part.dataset.source;
+    const answer = await fetch(source, { headers: { accept: "text/html" } });
+    // Another state may have been chosen meanwhile.
+    if ((answer.ok || answer.status === 404) && source === part.dataset.source) replace(part, await answer.text());
   } catch { /* The stream tells when Ithaca is back. */ }
-  delete part.dataset.busy;
-  if (part.dataset.again) {
-    delete part.dataset.again;
-    setTimeout(() => refresh(part), 200);
-  }
+  setTimeout(() => {
+    state.busy = false;
+    if (state.again) {
+      state.again = false;
+      refresh(part);
+    }
+  }, PACE_MS);
+}
+
+// Is somebody at work in it: a menu open, a field that is written in?
+function isInUse(part) {
+  const isWritten = (field) => field.value !== field.defaultValue || field === document.activeElement;
+  return part.querySelector("details.menu[open]") !== null
+    || all("input:not([type=hidden]), textarea", part).some(isWritten);
 }
 
 // Puts new content in place without taking away what a person is at: the focus, an open menu, a scrolled list.
 function replace(part, text) {
+  const state = about(part);
   // Moments are kept current here, so they are no change.
   const timeless = text.replace(/(<time[^>]*>)[^<]*/g, "$1");
-  if (part.dataset.shown === timeless) return;
-  // What somebody has written into a form is not taken away.
-  const written = (field) => field.type !== "hidden" && field.value !== field.defaultValue;
-  if (all("input, textarea", part).some(written)) return;
-  if (part.querySelector("details.menu[open]") || part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) {
-    part.dataset.again = "1";
-    return;
-  }
-  part.dataset.shown = timeless;
+  if (state.shown === timeless) return;
+  state.held = isInUse(part);
+  if (state.held) return;
+  state.shown = timeless;
   const open = all("details[open] > summary", part).map((summary) => summary.textContent);
   const scrolled = all("[tabindex='0']", part).map((element) => [element.scrollTop, element.scrollLeft]);
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -126,6 +139,7 @@ document.addEventListener("click", (event) => {
   history.replaceState(null, "", chosen.pathname + chosen.search);
   chosen.searchParams.set("part", "state");
   part.dataset.source = chosen.pathname + chosen.search;
+  about(part).busy = false;
   refresh(part);
 });
 
@@ -220,9 +234,8 @@ theme.addEventListener("click", () => {
 
 // What waited for a menu to close, or for somebody to finish writing, comes now.
 function catchUp() {
-  for (const part of all("[data-part][data-again]")) {
-    delete part.dataset.again;
-    refresh(part);
+  for (const part of all("[data-part]")) {
+    if (about(part).held && !isInUse(part)) refresh(part);
   }
 }
 document.addEventListener("toggle", catchUp, true);

@@ -36,7 +36,8 @@ export function paint(svg, { nodes, ways }) {
   }
 }
 
-const MOST = 6;
+const LEAST = 0.15;
+const MOST = 4;
 
 class Graph {
   constructor(figure) {
@@ -46,76 +47,94 @@ class Graph {
     if (!this.svg) return;
     const { width, height } = this.svg.viewBox.baseVal;
     this.whole = { width, height };
-    this.view = null;
+    // While nobody has moved it, it follows the execution.
+    this.follows = true;
     for (const button of figure.querySelectorAll("[hidden]")) button.hidden = false;
-    figure.querySelector("[data-zoom=in]").onclick = () => this.zoom(1.4);
-    figure.querySelector("[data-zoom=out]").onclick = () => this.zoom(1 / 1.4);
+    figure.querySelector("[data-zoom=in]").onclick = () => this.zoom(1.3);
+    figure.querySelector("[data-zoom=out]").onclick = () => this.zoom(1 / 1.3);
     figure.querySelector("[data-zoom=fit]").onclick = () => this.fit();
     figure.querySelector("[data-png]").onclick = () => this.png();
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => this.grab(event));
-    document.addEventListener("ithaca:status", (event) => paint(this.svg, event.detail));
+    document.addEventListener("ithaca:status", (event) => {
+      paint(this.svg, event.detail);
+      this.follow();
+    });
     document.addEventListener("ithaca:replaced", () => this.choose());
     this.choose();
+    this.follow();
   }
 
-  // Which part is seen: the whole until somebody zooms.
-  show(view) {
-    const { width, height } = this.whole;
-    const w = Math.min(width * 1.2, Math.max(width / MOST, view.w));
-    const h = (w / width) * height;
-    this.view = {
-      w, h,
-      x: Math.min(width - w * 0.2, Math.max(-w * 0.8, view.x)),
-      y: Math.min(height - h * 0.2, Math.max(-h * 0.8, view.y)),
-    };
-    this.svg.setAttribute("viewBox", `${this.view.x} ${this.view.y} ${this.view.w} ${this.view.h}`);
+  get scale() {
+    return this.svg.getBoundingClientRect().width / this.whole.width;
+  }
+
+  // Larger or smaller, with the place under `at` (in the window) staying where it is.
+  resize(scale, at) {
+    const view = this.canvas.getBoundingClientRect();
+    const point = at ?? { x: view.left + view.width / 2, y: view.top + view.height / 2 };
+    const before = this.svg.getBoundingClientRect();
+    const share = { x: (point.x - before.left) / before.width, y: (point.y - before.top) / before.height };
+    this.canvas.classList.add("zoomed");
+    this.svg.setAttribute("width", this.whole.width * scale);
+    this.svg.setAttribute("height", this.whole.height * scale);
+    const after = this.svg.getBoundingClientRect();
+    this.canvas.scrollLeft += after.left + share.x * after.width - point.x;
+    this.canvas.scrollTop += after.top + share.y * after.height - point.y;
+  }
+
+  zoom(by, at) {
+    this.resize(Math.min(MOST, Math.max(LEAST, this.scale * by)), at);
   }
 
   fit() {
-    this.view = null;
-    this.svg.setAttribute("viewBox", `0 0 ${this.whole.width} ${this.whole.height}`);
+    const room = 32;
+    const { clientWidth, clientHeight } = this.canvas;
+    this.resize(Math.min(1, (clientWidth - room) / this.whole.width, (Math.max(clientHeight, 320) - room) / this.whole.height));
   }
 
-  seen() {
-    return this.view ?? { x: 0, y: 0, w: this.whole.width, h: this.whole.height };
-  }
-
-  zoom(by, at = { x: 0.5, y: 0.5 }) {
-    const { x, y, w, h } = this.seen();
-    this.show({ x: x + w * at.x * (1 - 1 / by), y: y + h * at.y * (1 - 1 / by), w: w / by, h: h / by });
-  }
-
-  // Without a modifier the wheel scrolls the page, as people expect.
+  // Without a modifier the wheel scrolls, as people expect.
   wheel(event) {
+    this.follows = false;
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
-    const box = this.svg.getBoundingClientRect();
-    const at = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
-    this.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15, at);
+    this.zoom(event.deltaY < 0 ? 1.12 : 1 / 1.12, { x: event.clientX, y: event.clientY });
   }
 
   grab(event) {
-    if (event.button !== 0) return;
-    const from = { x: event.clientX, y: event.clientY, view: this.seen() };
-    const box = this.svg.getBoundingClientRect();
+    if (event.button !== 0 || event.pointerType === "touch") return;
+    const from = { x: event.clientX, y: event.clientY, left: this.canvas.scrollLeft, top: this.canvas.scrollTop };
     let moved = false;
     const move = (now) => {
       const [dx, dy] = [now.clientX - from.x, now.clientY - from.y];
       if (!moved && Math.hypot(dx, dy) < 4) return;
       moved = true;
+      this.follows = false;
       this.canvas.classList.add("held");
-      const { x, y, w, h } = from.view;
-      this.show({ x: x - (dx / box.width) * w, y: y - (dy / box.height) * h, w, h });
+      this.canvas.scrollLeft = from.left - dx;
+      this.canvas.scrollTop = from.top - dy;
     };
     const end = () => {
       removeEventListener("pointermove", move);
       this.canvas.classList.remove("held");
+      if (!moved) return;
       // A drag is no click on what lies under its end.
-      if (moved) addEventListener("click", (click) => { click.preventDefault(); click.stopPropagation(); }, { capture: true, once: true });
+      const swallow = (click) => { click.preventDefault(); click.stopPropagation(); };
+      addEventListener("click", swallow, { capture: true, once: true });
+      setTimeout(() => removeEventListener("click", swallow, { capture: true }), 0);
     };
     addEventListener("pointermove", move);
     addEventListener("pointerup", end, { once: true });
+  }
+
+  // Brings the state that goes on, or the chosen one, into the frame of a drawing that is larger than it.
+  follow() {
+    if (!this.follows) return;
+    const state = this.svg.querySelector(".waiting:not(.container), .in-progress:not(.container)") ?? this.svg.querySelector(".chosen");
+    if (!state) return;
+    const [view, box] = [this.canvas.getBoundingClientRect(), state.getBoundingClientRect()];
+    if (box.top < view.top || box.bottom > view.bottom) this.canvas.scrollTop += box.top - view.top - view.height / 3;
+    if (box.left < view.left || box.right > view.right) this.canvas.scrollLeft += box.left - view.left - view.width / 3;
   }
 
   // Marks the state whose details are shown.

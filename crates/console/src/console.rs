@@ -56,11 +56,11 @@ impl Console {
     }
 
     /// Is this request for the console? Everything below [`PREFIX`], and `/` when a browser asks.
-    pub fn is_for(request: &http::request::Parts) -> bool {
-        let path = request.uri.path();
+    pub fn is_for<B>(request: &http::Request<B>) -> bool {
+        let path = request.uri().path();
         if path == "/" {
-            let accept = request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-            return matches!(request.method, Method::GET | Method::HEAD)
+            let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            return matches!(*request.method(), Method::GET | Method::HEAD)
                 && accept.is_some_and(|accept| accept.contains("text/html"));
         }
         path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

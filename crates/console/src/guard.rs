@@ -151,9 +151,17 @@ const HEADERS: [(&str, &str); 6] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
+/// A drawing as a file brings its own style, and may do nothing else.
+const DRAWING_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
+
 pub fn hardened(mut response: Response<Body>) -> Response<Body> {
+    let is_drawing = response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it == "image/svg+xml");
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if is_drawing {
+        let policy = HeaderValue::from_static(DRAWING_POLICY);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
 }

@@ -18,6 +18,7 @@ use interpreter::{
 };
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
+use crate::activities::{Activities, Seat};
 use crate::error::{Error, StartError, StopError};
 use crate::figures::{Figures, Moved, Tally};
 use crate::keys::{self, ExecutionId, IdMap, IdSet};
@@ -111,6 +112,15 @@ pub enum Act {
         id: ExecutionId,
         task: TaskId,
     },
+    /// A worker that has waited gets it.
+    HandOver {
+        id: ExecutionId,
+        task: TaskId,
+        seat: Seat,
+        taken: Taken,
+    },
+    /// Acknowledges what came over a lane.
+    Answered(crate::lane::LaneReply, Result<(), crate::error::TokenError>),
     /// It was given up before a worker has taken it.
     Withdraw {
         activity: Arc<str>,
@@ -237,6 +247,10 @@ pub struct Core {
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
+    /// Tasks of activities that were scheduled in this batch, to be handed to who waits or offered.
+    scheduled: VecDeque<(ExecutionId, TaskId, Arc<str>)>,
+    /// Who waits for such tasks; without it all are offered.
+    workers: Option<Arc<Activities>>,
 }
 
 /// What the engine itself has to tell an execution. There may be so much of it at once that it does not fit in one batch.
@@ -355,6 +369,8 @@ impl Core {
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
+            scheduled: VecDeque::new(),
+            workers: None,
         };
         let live = core.machines.live_numbers();
         for number in 1..=core.machines.last_number() {
@@ -509,9 +525,18 @@ impl Core {
         Ok(())
     }
 
+    /// Workers that wait for tasks of activities get them in the batch in which they are scheduled.
+    pub(crate) fn with_workers(self, workers: Arc<Activities>) -> Core {
+        Core { workers: Some(workers), ..self }
+    }
+
     /// Hands no more tasks over: those that are scheduled wait for the next start.
     pub fn drain(&mut self) {
         self.limits.running_tasks_max = 0;
+    }
+
+    fn hands_over(&self) -> bool {
+        self.limits.running_tasks_max > 0
     }
 
     /// Moves the shard's time on. It never goes back, whatever the clock does.
@@ -790,10 +815,7 @@ impl Core {
         for command in commands {
             match command {
                 Command::RunTask(task) => match &task.resource {
-                    Resource::Activity { arn } => {
-                        self.offered.insert((id, task.task), arn.clone());
-                        self.acts.push(Act::Offer { activity: arn.clone(), id, task: task.task });
-                    }
+                    Resource::Activity { arn } => self.scheduled.push_back((id, task.task, arn.clone())),
                     _ => self.waiting_tasks.push_back((id, task)),
                 },
                 Command::SetTimer(timer, at) => self.timers.set(id, timer, at),
@@ -835,6 +857,7 @@ impl Core {
 
     /// Hands over as many scheduled tasks as there are slots: their Started is in the batch that is open now.
     fn start_waiting_tasks(&mut self) {
+        self.seat_scheduled();
         while self.running_tasks.len() < self.limits.running_tasks_max && self.dirty_bytes < BATCH_BYTES_MAX {
             let Some((id, task)) = self.waiting_tasks.pop_front() else { return };
             // One that was given up while it waited for its slot is stale.
@@ -955,10 +978,14 @@ impl Core {
     fn still_wanted(&mut self) -> Vec<Act> {
         let mut acts = std::mem::take(&mut self.acts);
         acts.retain(|act| {
-            let Act::Run { id, task, .. } = act else { return true };
-            let is_open = self.active.get(id).is_some_and(|active| active.execution.task(task.task).is_some());
+            let (id, task) = match act {
+                Act::Run { id, task, .. } => (*id, task.task),
+                Act::HandOver { id, task, .. } => (*id, *task),
+                _ => return true,
+            };
+            let is_open = self.active.get(&id).is_some_and(|active| active.execution.task(task).is_some());
             if !is_open {
-                self.running_tasks.remove(&(*id, task.task));
+                self.running_tasks.remove(&(id, task));
             }
             is_open
         });

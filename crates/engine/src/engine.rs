@@ -83,7 +83,7 @@ impl Engine {
             // The last keeps its executions in memory.
             let is_volatile = number == doors.len();
             let store = if is_volatile { &volatile } else { &store };
-            let recover = recovery(number as u16, is_volatile, config, store, &machines);
+            let recover = recovery(number as u16, is_volatile, config, store, &machines, &activities);
             let core = recover(now())?;
             unreadable.extend_from_slice(core.unreadable());
             let shard_loop = Shard {
@@ -161,8 +161,9 @@ fn recovery(
     config: &Config,
     store: &Arc<dyn Store>,
     machines: &Arc<Machines>,
+    activities: &Arc<Activities>,
 ) -> Box<dyn Fn(Timestamp) -> Result<Core, Error> + Send> {
-    let (store, machines) = (store.clone(), machines.clone());
+    let (store, machines, activities) = (store.clone(), machines.clone(), activities.clone());
     let running_tasks_max = (config.running_tasks_max / usize::from(config.shards)).max(1);
     let shards = config.shards;
     let retention_ms = u64::try_from(config.retention.as_millis()).unwrap_or(u64::MAX);
@@ -171,6 +172,7 @@ fn recovery(
         let limits = Limits { running_tasks_max, open_executions_max, shards, is_volatile, retention_ms };
         // Randomness enters here and only here; from the seed on everything is a function of its inputs.
         let seed = RandomState::new().hash_one(now.0);
-        Core::recover(ShardId(shard), store.clone(), machines.clone(), limits, now, seed)
+        let core = Core::recover(ShardId(shard), store.clone(), machines.clone(), limits, now, seed)?;
+        Ok(core.with_workers(activities.clone()))
     })
 }

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use interpreter::{Failure, Payload, RunTask, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::activities::{Activities, Polled};
+use crate::activities::{Activities, Given, Polled};
 use crate::core::{ChildEnd, Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 use crate::figures::Figures;
 use crate::keys::{self, ExecutionId};
+use crate::lane::Lane;
 use crate::limits::INBOX_MAX;
 use crate::machines::{Machine, Machines};
 use crate::map_run::RunKey;
 use crate::record::Parent;
-use crate::shard::Message;
+use crate::shard::{AnswerReply, Message};
 use crate::task::{TaskRunner, run_alone};
 use crate::watch::StatusChange;
 
@@ -174,7 +175,7 @@ impl Handle {
         let token = Token::decode(token).ok_or(TokenError::Invalid)?;
         let (reply, answered) = oneshot::channel();
         let shard = self.shard_with(ExecutionId(token.execution));
-        match shard.request(Message::Answer { token, answer, reply }) {
+        match shard.request(Message::Answer { token, answer, reply: AnswerReply::Caller(reply) }) {
             Ok(()) => {}
             Err(Refused::Full) => return Err(TokenError::Throttled),
             Err(Refused::Gone) => return Err(unavailable().into()),
@@ -195,22 +196,24 @@ impl Handle {
         patience: Duration,
     ) -> Result<Option<Taken>, PollError> {
         let until = Instant::now() + patience;
+        let worker: Option<Arc<str>> = worker.map(Arc::from);
         loop {
             if self.activities.get(arn).is_none() {
                 return Err(PollError::DoesNotExist);
             }
-            let (id, task) = match self.activities.poll(arn) {
+            let (id, task) = match self.activities.poll(arn, worker.clone()) {
                 Polled::Task(offered) => offered,
                 Polled::TooMany => return Err(PollError::TooManyPollers),
-                Polled::Later(mut waiting) => match tokio::time::timeout_at(until.into(), &mut waiting.offered).await {
-                    Ok(Ok(offered)) => offered,
-                    // The activity was deleted.
-                    Ok(Err(_)) => continue,
-                    Err(_) => return Ok(None),
+                Polled::Later(mut waiting) => match waiting.given(until).await {
+                    Ok(Some(Given::Offered(offered))) => offered,
+                    Ok(Some(Given::Taken(taken))) => return Ok(Some(taken)),
+                    Ok(None) => return Ok(None),
+                    // The activity was deleted, or the task was given up before its Started was durable.
+                    Err(_) => continue,
                 },
             };
             let (reply, taken) = oneshot::channel();
-            let worker = worker.map(Arc::from);
+            let worker = worker.clone();
             self.shard_with(id).tell(Message::Take { id, task, worker, reply });
             match taken.await {
                 Ok(Some(taken)) => return Ok(Some(taken)),
@@ -219,6 +222,11 @@ impl Handle {
                 Err(_) => return Err(unavailable().into()),
             }
         }
+    }
+
+    /// A worker's own way to tasks and back, for many at a time.
+    pub fn open_lane(&self) -> Lane {
+        Lane::new(self.clone())
     }
 
     /// Goes on with an execution that ended badly; answers when it was taken up.
@@ -315,7 +323,11 @@ impl Handle {
 
     /// The shard that holds this execution. (Their number may have changed since it was started.)
     fn shard_with(&self, id: ExecutionId) -> &ShardDoor {
-        &self.shards[usize::from(id.shard()) % self.shards.len()]
+        &self.shards[self.number_of(id)]
+    }
+
+    pub(crate) fn number_of(&self, id: ExecutionId) -> usize {
+        usize::from(id.shard()) % self.shards.len()
     }
 
     fn least_busy(&self) -> &ShardDoor {
@@ -335,15 +347,22 @@ enum Refused {
 
 impl ShardDoor {
     fn request(&self, message: Message) -> Result<(), Refused> {
-        let refused = if self.queued.fetch_add(1, Ordering::Relaxed) >= INBOX_MAX {
-            Refused::Full
-        } else if self.sender.send(message).is_err() {
+        if !self.enter() {
+            return Err(Refused::Full);
+        }
+        self.sender.send(message).map_err(|_| {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
             Refused::Gone
-        } else {
-            return Ok(());
-        };
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-        Err(refused)
+        })
+    }
+
+    /// Counts a request that is going to be sent. False if too many wait.
+    pub(crate) fn enter(&self) -> bool {
+        let is_full = self.queued.fetch_add(1, Ordering::Relaxed) >= INBOX_MAX;
+        if is_full {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+        !is_full
     }
 
     pub(crate) fn tell(&self, message: Message) {
@@ -352,6 +371,6 @@ impl ShardDoor {
     }
 }
 
-fn unavailable() -> Error {
+pub(crate) fn unavailable() -> Error {
     Error::Unavailable("the shard ended its term before the request was durable".into())
 }

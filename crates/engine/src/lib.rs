@@ -24,6 +24,7 @@ mod error;
 pub mod figures;
 mod handle;
 mod keys;
+mod lane;
 pub mod limits;
 mod log;
 mod machines;
@@ -42,6 +43,7 @@ pub use error::{ChangeError, Error, MapRunError, PollError, RedriveError, StartE
 pub use figures::Figures;
 pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
+pub use lane::{Lane, Told};
 pub use log::{LogSink, Logged, NoLog};
 pub use machines::{
     Alias, AliasUpdate, Created, Machine, Machines, NewAlias, NewMachine, Revision, Route, Target, Update, Updated,

@@ -19,6 +19,7 @@ use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, Toke
 use crate::figures::{Call, Figures};
 use crate::handle::ShardDoor;
 use crate::keys::ExecutionId;
+use crate::lane::{LaneReply, Offer};
 use crate::log::LogSink;
 use crate::map_run::RunKey;
 use crate::task::{Completion, Errand, Items, Outcome, Task, TaskRunner, Written};
@@ -36,7 +37,7 @@ pub enum Message {
     Answer {
         token: Token,
         answer: TokenAnswer,
-        reply: oneshot::Sender<Result<(), TokenError>>,
+        reply: AnswerReply,
     },
     /// A worker takes an activity's task.
     Take {
@@ -45,6 +46,10 @@ pub enum Message {
         worker: Option<Arc<str>>,
         reply: oneshot::Sender<Option<Taken>>,
     },
+    /// The same for a lane.
+    TakeForLane(Offer),
+    /// Taken one after the other, as if each had come by itself: what one read has brought, for one wake.
+    Many(Vec<Message>),
     Redrive {
         id: ExecutionId,
         reply: oneshot::Sender<Result<Timestamp, RedriveError>>,
@@ -95,6 +100,21 @@ pub enum Message {
     ShutDown(Instant),
 }
 
+/// Who has answered by a token.
+pub enum AnswerReply {
+    Caller(oneshot::Sender<Result<(), TokenError>>),
+    Lane(LaneReply),
+}
+
+impl AnswerReply {
+    fn refuse(self, error: Error) {
+        match self {
+            AnswerReply::Caller(reply) => drop(reply.send(Err(error.into()))),
+            AnswerReply::Lane(reply) => reply.tell_now(Err(error.into())),
+        }
+    }
+}
+
 impl Message {
     /// Does it count against the inbox's bound?
     fn is_request(&self) -> bool {
@@ -115,6 +135,7 @@ impl Message {
                 self,
                 Message::Outcome { .. }
                     | Message::Take { .. }
+                    | Message::TakeForLane(_)
                     | Message::ChildEnded { .. }
                     | Message::StopChild { .. }
                     | Message::Items { .. }
@@ -212,6 +233,8 @@ impl Shard {
                         closes_at = Some(at);
                         self.core.drain();
                     }
+                    // Nothing is parked, or all that is came before.
+                    Message::Many(messages) => self.parked.extend(messages),
                     message if closes_at.is_some() && message.is_request() => self.refuse(message, "it is stopping"),
                     message if message.is_input() && self.is_blocked(flying.is_some()) => {
                         self.parked.push_back(message)
@@ -286,8 +309,16 @@ impl Shard {
             Message::Stop { machine, name, failure, reply } => {
                 self.core.stop(machine, &name, failure, move |answer| drop(reply.send(answer)));
             }
-            Message::Answer { token, answer, reply } => {
-                self.core.answer(token, answer, move |answer| drop(reply.send(answer)));
+            Message::Answer { token, answer, reply } => match reply {
+                AnswerReply::Caller(reply) => {
+                    self.core.answer(token, answer, move |answer| drop(reply.send(answer)));
+                }
+                AnswerReply::Lane(reply) => self.core.answer_from_lane(token, answer, reply),
+            },
+            Message::TakeForLane(offer) if offer.is_closed() => offer.give_back(),
+            Message::TakeForLane(offer) => {
+                let (id, task, seat) = offer.into_seat();
+                self.core.take_seat(id, task, seat);
             }
             // Its worker is gone, so it goes to another.
             Message::Take { id, task, reply, .. } if reply.is_closed() => {
@@ -321,7 +352,7 @@ impl Shard {
             Message::MachineDeleted(machine) => self.core.machine_deleted(machine),
             Message::Gauges(reply) => drop(reply.send(self.core.gauges())),
             Message::Figures(reply) => drop(reply.send(self.figures())),
-            Message::Committed(_) | Message::ShutDown(_) => unreachable!("handled by the loop"),
+            Message::Many(_) | Message::Committed(_) | Message::ShutDown(_) => unreachable!("handled by the loop"),
         }
     }
 
@@ -344,6 +375,8 @@ impl Shard {
     }
 
     fn act(&self, acts: Vec<Act>) {
+        // Rung when all is there, so that a lane has one thing to write and not many.
+        let mut bells = Vec::new();
         let mut tasks = Vec::new();
         for act in acts {
             match act {
@@ -353,6 +386,8 @@ impl Shard {
                     tasks.push((Task::of(id, execution_arn, trace_header, task), completion));
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),
+                Act::HandOver { id, task, seat, taken } => bells.extend(seat.hand_over(id, task, taken)),
+                Act::Answered(reply, outcome) => bells.extend(reply.tell(outcome)),
                 Act::Withdraw { activity, id, task } => self.activities.withdraw(&activity, id, task),
                 Act::TellParent { execution, task, end } => {
                     self.peer_of(execution).tell(Message::ChildEnded { execution, task, end });
@@ -374,6 +409,7 @@ impl Shard {
                 Act::Log(logged) => self.log.log(logged),
             }
         }
+        bells.iter().for_each(|lane| lane.ring());
         if !tasks.is_empty() {
             self.runner.run_all(tasks);
         }
@@ -391,6 +427,7 @@ impl Shard {
         while let Some(message) = self.parked.pop_front().or_else(|| self.inbox.recv().ok()) {
             match message {
                 Message::ShutDown(_) => return,
+                Message::Many(messages) => self.parked.extend(messages),
                 message if message.is_request() => self.refuse(message, why),
                 _ => {}
             }
@@ -403,7 +440,7 @@ impl Shard {
         match request {
             Message::Start(_, reply) => drop(reply.send(Err(error.into()))),
             Message::Stop { reply, .. } => drop(reply.send(Err(error.into()))),
-            Message::Answer { reply, .. } => drop(reply.send(Err(error.into()))),
+            Message::Answer { reply, .. } => reply.refuse(error),
             Message::Redrive { reply, .. } => drop(reply.send(Err(error.into()))),
             Message::UpdateMapRun { reply, .. } => drop(reply.send(Err(error.into()))),
             _ => unreachable!("only a request is refused"),

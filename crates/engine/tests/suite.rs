@@ -10,7 +10,7 @@ use engine::core::TokenAnswer;
 use engine::{
     ChangeError, Completion, Config, Created, Description, Engine, Error, ExecutionStatus, Filter, Handle, LogSink,
     Logged, NewAlias, RedriveError, Route, StartError, Started, StatusChange, StopError, Task, TaskRunner, TokenError,
-    Update,
+    Told, Update,
 };
 use interpreter::{EventKind, Failure};
 use store::testing::{Fault, Faulty, Scratch};
@@ -591,6 +591,62 @@ fn a_failed_commit_ends_the_term() {
     check(Fault::Fail, "SUCCEEDED 2", 1);
     // It was durable, task and all, but nobody was told, and so the task was never handed over.
     check(Fault::LoseReply, "FAILED Lambda.SdkClientException", 0);
+}
+
+#[test]
+fn a_lane_and_a_commit_that_fails() {
+    const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:a";
+    block_on(async {
+        let faulty = Arc::new(Faulty::new(Arc::new(Memory::new())));
+        let store: Arc<dyn Store> = faulty.clone();
+        let mut world = open(&store, &Config::default());
+        world.handle.activities().create(ACTIVITY, "a", BTreeMap::new(), None, engine::now()).unwrap();
+        let first = format!(r#""A":{{"Type":"Task","Resource":"{ACTIVITY}","Next":"B"}}"#);
+        world.create("m", &format!(r#"{first},"B":{{"Type":"Task","Resource":"{ACTIVITY}","End":true}}"#));
+        let lane = world.handle.open_lane();
+        lane.subscribe(ACTIVITY, None, 1, &[""; 0]).unwrap();
+        let task = |told: Vec<Told>| match &told[..] {
+            [Told::Task { token, input, .. }] => (Box::<str>::from(&**token), input.text().to_owned()),
+            other => panic!("one task was expected: {other:?}"),
+        };
+        let success = |token: &str| [(Box::<str>::from(token), TokenAnswer::Succeeded(payload("2")))];
+
+        // The place that was claimed in the batch that failed is free again, or the next task would not come.
+        faulty.on_next(Fault::Fail);
+        let failed = world.start("m", "x", "1").await;
+        assert!(matches!(failed, Err(StartError::Engine(Error::Unavailable(_)))), "{failed:?}");
+        let before = faulty.commits();
+        world.start("m", "x", "1").await.unwrap();
+        let (token, input) = task(lane.hear().await);
+        assert_eq!((input.as_str(), faulty.commits() - before), ("1", 1), "scheduled and started are one commit");
+
+        faulty.on_next(Fault::Fail);
+        lane.answer(success(&token));
+        match &lane.hear().await[..] {
+            [Told::Answered { token: of, outcome: Err(TokenError::Engine(Error::Unavailable(_))) }] => {
+                assert_eq!(*of, token)
+            }
+            other => panic!("{other:?}"),
+        }
+        // Its place was given free with the answer, and so the next task may be here before that one is answered again.
+        let before = faulty.commits();
+        lane.answer(success(&token));
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            told.extend(lane.hear().await);
+        }
+        assert!(told.iter().any(|it| matches!(it, Told::Answered { outcome: Ok(()), .. })), "{told:?}");
+        assert_eq!(faulty.commits() - before, 1, "so are the outcome and the next task");
+        told.retain(|it| matches!(it, Told::Task { .. }));
+        let (token, input) = task(told);
+        assert_eq!(input, "2");
+        lane.answer(success(&token));
+        assert_eq!(world.end("m", "x").await, "SUCCEEDED 2");
+        assert_eq!(world.handle.gauges().await, Default::default());
+        drop(lane);
+        assert_eq!(world.handle.activities().waiting(), (0, 0));
+        world.engine.shut_down(Duration::ZERO);
+    });
 }
 
 #[test]

@@ -168,7 +168,7 @@ pub async fn serve(listener: TcpListener, gate: Arc<Gate>, port: Port) {
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // A broken connection is the client's affair.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            let _ = connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
 }
@@ -184,18 +184,21 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
         return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
-    let (parts, body) = request.into_parts();
-    let is_console = matches!(port, Port::Main) && Console::is_for(&parts);
-    if matches!(port, Port::Main) && !is_console && is_from_a_page(&parts.headers) {
+    let is_console = matches!(port, Port::Main) && Console::is_for(&request);
+    if matches!(port, Port::Main) && !is_console && is_from_a_page(request.headers()) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
         return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
     let front = match gate.front() {
         Some(front) => front,
-        None if is_probe(&parts) => return whole(probed(parts.uri.path(), gate.phase())),
+        None if is_probe(&request) => return whole(probed(request.uri().path(), gate.phase())),
         None => gate.opened().await,
     };
+    if matches!(port, Port::Main) && request.uri().path() == crate::lane::PATH {
+        return crate::lane::open(front, request);
+    }
+    let (parts, body) = request.into_parts();
     let bytes_max = if is_console { CONSOLE_BODY_BYTES_MAX } else { body_bytes_max(port, &parts) };
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));
@@ -255,8 +258,8 @@ impl Told {
     }
 }
 
-fn is_probe(request: &http::request::Parts) -> bool {
-    request.method == Method::GET && matches!(request.uri.path(), "/healthz" | "/readyz")
+fn is_probe<B>(request: &http::Request<B>) -> bool {
+    request.method() == Method::GET && matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
 /// While nothing is there to ask: it lives, and is not ready.

@@ -21,6 +21,7 @@ mod deploy;
 mod events;
 mod findings;
 mod front;
+mod lane;
 pub mod log;
 mod logs;
 mod metrics;

@@ -11,6 +11,7 @@ mod check;
 mod errors;
 mod events;
 mod history;
+pub mod lane;
 mod logging;
 mod model;
 mod page;

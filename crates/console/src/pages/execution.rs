@@ -21,7 +21,7 @@ use crate::execution::{Seen, Statuses, runs};
 use crate::graph::{self, Status};
 use crate::layout::Page;
 use crate::live;
-use crate::story::{Mood, error_text};
+use crate::story::{Aftermath, End, Mood, error_text};
 use crate::ui;
 
 /// How often a stream looks whether its execution has gone on. A step is on the page within this time and a little.
@@ -250,7 +250,29 @@ fn story(seen: &Seen) -> Markup {
             @for sentence in &sentences {
                 p.bad[sentence.mood == Mood::Bad].good[sentence.mood == Mood::Good] { (ui::shorten(&sentence.text, 600)) }
             }
+            @if let Some(advice) = advice(seen) { p.quiet { (advice) } }
         }
+    }
+}
+
+/// What a person can do about a bad end.
+fn advice(seen: &Seen) -> Option<&'static str> {
+    let row = &seen.about.row;
+    if matches!(row.status, ExecutionStatus::Running | ExecutionStatus::Succeeded) || row.parent_run().is_some() {
+        return None;
+    }
+    let ended_in_fail = seen.with(|tale| {
+        let last = tale.visits.iter().rev().find(|visit| visit.end == End::Failed);
+        last.is_some_and(|visit| visit.kind == "Fail")
+    });
+    let can_be_redriven = not_redrivable(row, seen.about.last_event, engine::now()).is_none();
+    match (seen.story().aftermath(), ended_in_fail, can_be_redriven) {
+        (Some(Aftermath::Compensated), ..) => None,
+        (_, false, true) => Some("A redrive goes on from where it ended, with what was done before."),
+        (_, true, _) => {
+            Some("It ended in a Fail state, and a redrive would end there again. Mend the cause and start it again.")
+        }
+        (_, false, false) => Some("It cannot be redriven any more. Mend the cause and start it again."),
     }
 }
 

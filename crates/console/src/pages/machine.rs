@@ -96,7 +96,7 @@ fn drawing_of(machine: &Machine, address: &str) -> Markup {
 /// A drawing with its tools.
 pub fn figure(label: &str, svg: Markup, address: &str, name: &str) -> Markup {
     html! {
-        figure.graph data-graph=(name) aria-label=(label) {
+        figure.graph data-graph=(name) {
             div.tools {
                 button.quiet type="button" hidden data-zoom="in" title="Zoom in" aria-label="Zoom in" { "+" }
                 button.quiet type="button" hidden data-zoom="out" title="Zoom out" aria-label="Zoom out" { "−" }
@@ -104,7 +104,7 @@ pub fn figure(label: &str, svg: Markup, address: &str, name: &str) -> Markup {
                 a.button.quiet href=(address) download={ (ui::file_name(name)) ".svg" } { "SVG" }
                 button.quiet type="button" hidden data-png { "PNG" }
             }
-            div.canvas { (svg) }
+            div.canvas tabindex="0" role="region" aria-label={ (label) ", to be scrolled" } { (svg) }
         }
     }
 }

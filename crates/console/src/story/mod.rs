@@ -190,6 +190,8 @@ pub struct Tale {
     /// By event id less one.
     places: Vec<Place>,
     compensations: HashMap<String, String>,
+    /// Visits that ended without an exit, by what happened around them: a redrive takes them up again.
+    cut_off: Vec<usize>,
     pub over: Option<Over>,
     pub redrives: u32,
 }
@@ -250,13 +252,17 @@ impl Tale {
             },
             // The threads inside begin here; what follows the state as a whole hangs on its exit.
             What::BranchesBegan | What::MapBegan { .. } => {
-                if let Some(visit) = self.visit_mut(from.visit) {
+                let kind = if event.what == What::BranchesBegan { "Parallel" } else { "Map" };
+                let owner = self.owner(from, kind);
+                // A Parallel or Map that is tried again begins anew inside.
+                owner.into_iter().for_each(|owner| self.forget_inside(owner));
+                if let Some(visit) = self.visit_mut(owner) {
                     visit.trouble = None;
                     if let What::MapBegan { length } = event.what {
                         visit.items = Some(Items { total: length, ..Items::default() });
                     }
                 }
-                Place { inside: from.visit, iteration: None, ..from }
+                Place { visit: owner, inside: owner, iteration: None }
             }
             What::IterationBegan { name, index } => {
                 let map = self.map_around(from, name);
@@ -282,10 +288,13 @@ impl Tale {
             }
             What::BranchesFailed | What::MapFailed => {
                 let owner = self.owner(from, if event.what == What::MapFailed { "Map" } else { "Parallel" });
-                if let Some(owner) = owner {
-                    self.fail_inside(owner, event.at);
+                match owner {
+                    Some(owner) => {
+                        self.fail_inside(owner, event.at);
+                        self.place_of(owner)
+                    }
+                    None => from,
                 }
-                from
             }
             What::Over(over) => {
                 self.over = Some(*over);
@@ -295,10 +304,17 @@ impl Tale {
             What::Redriven => {
                 self.over = None;
                 self.redrives += 1;
+                for index in std::mem::take(&mut self.cut_off) {
+                    let visit = &mut self.visits[index];
+                    (visit.left, visit.end) = (None, End::Running);
+                }
                 from
             }
             What::Other => from,
             _ => {
+                if event.what == What::StateAborted {
+                    self.cut_off.extend(from.visit);
+                }
                 if let Some(index) = from.visit {
                     update(&mut self.visits[index], event);
                 }
@@ -345,6 +361,7 @@ impl Tale {
     }
 
     fn leave(&mut self, index: usize, event: &Event<'_>) {
+        self.forget_inside(index);
         let visit = &mut self.visits[index];
         visit.left = Some(event.at);
         visit.left_event = Some(event.id);
@@ -362,14 +379,25 @@ impl Tale {
         std::iter::successors(from.visit, |index| self.visits[*index].inside).find(is_it)
     }
 
+    fn is_inside(&self, index: usize, owner: usize) -> bool {
+        let mut around = std::iter::successors(self.visits[index].inside, |outer| self.visits[*outer].inside);
+        around.any(|outer| outer == owner)
+    }
+
+    /// What was cut off inside is not taken up again.
+    fn forget_inside(&mut self, owner: usize) {
+        let cut_off = std::mem::take(&mut self.cut_off);
+        self.cut_off = cut_off.into_iter().filter(|index| !self.is_inside(*index, owner)).collect();
+    }
+
     /// A Parallel or Map has failed: what is still open inside has ended with it.
     fn fail_inside(&mut self, owner: usize, at: i64) {
         let mut origin = None;
         for index in owner + 1..self.visits.len() {
-            let within = std::iter::successors(self.visits[index].inside, |outer| self.visits[*outer].inside);
-            if self.visits[index].left.is_some() || !within.into_iter().any(|outer| outer == owner) {
+            if self.visits[index].left.is_some() || !self.is_inside(index, owner) {
                 continue;
             }
+            self.cut_off.push(index);
             let visit = &mut self.visits[index];
             visit.left = Some(at);
             visit.end = if visit.last_failure().is_some() || visit.kind == "Fail" { End::Failed } else { End::Aborted };
@@ -390,6 +418,7 @@ impl Tale {
                 Over::Succeeded => End::Done,
                 _ => End::Aborted,
             };
+            self.cut_off.push(index);
         }
     }
 }

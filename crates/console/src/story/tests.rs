@@ -145,6 +145,38 @@ fn an_error_is_told_where_it_came_from_and_where_it_was_caught() {
 }
 
 #[test]
+fn a_redrive_goes_on_where_it_was_cut_off() {
+    let both = [
+        (0, What::Other),
+        (0, entered("Parallel", "Both")),
+        (2, What::BranchesBegan),
+        (3, entered("Task", "A")),
+        (3, entered("Wait", "B")),
+        (4, What::Scheduled),
+        (6, failed("Broken")),
+        (5, What::StateAborted),
+        (7, What::BranchesFailed),
+        (9, What::Over(Over::Failed)),
+        (10, What::Redriven),
+    ];
+    check(&both, &[("Both", 0, "RUNNING", 0), ("A", 1, "RUNNING", 1), ("B", 1, "RUNNING", 0)], &["It is in A and B."]);
+    // What was tried before the attempt that failed last is over.
+    let mut again = both[..9].to_vec();
+    again.extend([
+        (9, What::BranchesBegan),
+        (10, entered("Task", "A")),
+        (11, What::Scheduled),
+        (12, What::Over(Over::Aborted)),
+        (13, What::Redriven),
+    ]);
+    check(
+        &again,
+        &[("Both", 0, "RUNNING", 0), ("A", 1, "FAILED", 1), ("B", 1, "ABORTED", 0), ("A", 1, "RUNNING", 1)],
+        &["A failed: Broken.", "It is in A."],
+    );
+}
+
+#[test]
 fn what_a_bad_end_leaves() {
     let book = [(0, What::Other), (0, entered("Task", "Book")), (2, What::Scheduled)];
     let check = |rest: &[(u64, What<'static>)], expect: Option<Aftermath>| {

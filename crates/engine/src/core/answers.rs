@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use store::Space;
 
 use super::{Act, Core};
+use crate::activities::Seat;
 use crate::error::{Error, TokenError};
 use crate::keys::{self, ExecutionId};
+use crate::lane::LaneReply;
 use crate::record::{self, ExecutionStatus, Parent};
 
 /// What somebody says of a task whose token they hold.
@@ -53,6 +55,12 @@ impl Core {
         self.acts.push(Act::Reply(Box::new(move || reply(outcome))));
     }
 
+    /// The same for what came over a lane.
+    pub(crate) fn answer_from_lane(&mut self, token: Token, answer: TokenAnswer, reply: LaneReply) {
+        let outcome = self.try_answer(token, answer);
+        self.acts.push(Act::Answered(reply, outcome));
+    }
+
     fn try_answer(&mut self, token: Token, answer: TokenAnswer) -> Result<(), TokenError> {
         let id = ExecutionId(token.execution);
         let open = self.active.get(&id).and_then(|active| active.execution.task(token.task));
@@ -91,12 +99,51 @@ impl Core {
         self.acts.push(Act::Reply(Box::new(move || reply(taken))));
     }
 
+    /// The same for a worker whose place is kept. It stays free if nobody waits for the task any more.
+    pub(crate) fn take_seat(&mut self, id: ExecutionId, task: TaskId, seat: Seat) {
+        if let Some(taken) = self.try_take(id, task, seat.worker()) {
+            self.acts.push(Act::HandOver { id, task, seat, taken });
+        }
+    }
+
     fn try_take(&mut self, id: ExecutionId, task: TaskId, worker: Option<Arc<str>>) -> Option<Taken> {
         self.offered.remove(&(id, task));
+        let taken = self.takable(id, task)?;
+        self.apply(id, InputKind::ActivityStarted(task, worker)).then_some(taken)
+    }
+
+    /// What a worker gets of a task that is scheduled and not started.
+    fn takable(&self, id: ExecutionId, task: TaskId) -> Option<Taken> {
         let (_, wait) = self.active.get(&id)?.execution.task(task)?;
         let (Phase::Scheduled(input), Some(secret)) = (&wait.phase, wait.secret) else { return None };
-        let taken = Taken { token: Token { execution: id.0, task, secret }.encode(), input: input.clone() };
-        self.apply(id, InputKind::ActivityStarted(task, worker)).then_some(taken)
+        Some(Taken { token: Token { execution: id.0, task, secret }.encode(), input: input.clone() })
+    }
+
+    /// Tasks of activities that are scheduled in the open batch go to workers that wait, in the same batch; others are
+    /// offered once they are durable.
+    pub(super) fn seat_scheduled(&mut self) {
+        while let Some((id, task, activity)) = self.scheduled.pop_front() {
+            // One that was given up at once is nobody's.
+            let Some(taken) = self.takable(id, task) else { continue };
+            let seat = match &self.workers {
+                Some(workers) if self.hands_over() && !self.is_full() => workers.claim(&activity),
+                _ => None,
+            };
+            match seat {
+                None => {
+                    self.offered.insert((id, task), activity.clone());
+                    self.acts.push(Act::Offer { activity, id, task });
+                }
+                Some(seat) => {
+                    let Ok(commands) = self.step(id, InputKind::ActivityStarted(task, seat.worker())) else { continue };
+                    self.perform(id, commands);
+                    // As with tasks of runners, the event may have been one too many and have ended the execution.
+                    if self.active[&id].execution.task(task).is_some() {
+                        self.acts.push(Act::HandOver { id, task, seat, taken });
+                    }
+                }
+            }
+        }
     }
 
     /// A task that is scheduled and not started, as it was asked for.

@@ -217,6 +217,9 @@ impl Bench {
                     self.running.push_back((id, execution_arn, task));
                 }
                 Act::Offer { id, task, .. } => self.offered.push_back((id, task)),
+                Act::HandOver { .. } | Act::Answered(..) => {
+                    unreachable!("no worker waits at this core, and none has a lane")
+                }
                 Act::Withdraw { id, task, .. } => self.offered.retain(|offered| *offered != (id, task)),
                 Act::TellParent { execution, task, end } => drop(self.core.child_ended(execution, task, &end)),
                 Act::StopChild { execution, task } => self.core.stop_child(execution, task),

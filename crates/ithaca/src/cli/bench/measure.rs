@@ -53,6 +53,7 @@ fn tasks_name(saga: Saga) -> &'static str {
     match saga.tasks {
         Tasks::Lambda => "lambda",
         Tasks::Activity => "activity",
+        Tasks::Stream => "stream",
         Tasks::Local => "local",
         Tasks::Pass => "pass",
     }

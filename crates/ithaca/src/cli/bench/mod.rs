@@ -3,7 +3,8 @@
 //! ```text
 //!   bench ── load ──── public port ───> measured Ithaca ──> SQLite in an empty folder
 //!    (generator)       status changes <──┘   │      └────── Runtime API ──> function processes
-//!                                            └── long polls ─────────────── activity workers
+//!                                            ├── long polls ─────────────── activity workers
+//!                                            └── a lane ─────────────────── a worker of `ithaca-worker`
 //! ```
 //!
 //! A second Ithaca is started in an empty folder as its own process and driven over its public port, so nothing is

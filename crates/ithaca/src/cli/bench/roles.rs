@@ -1,11 +1,13 @@
-//! This program in the roles around the measured one: the function behind the Runtime API, and the worker of an
-//! activity. Both answer at once, over plain sockets: what they cost is hardly more than the protocol.
+//! This program in the roles around the measured one: the function behind the Runtime API, and the workers of an
+//! activity, by requests and with a lane. All answer at once. The first two speak over plain sockets: what they cost is hardly
+//! more than the protocol. The third is what a user writes.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 
 use clap::Args;
+use ithaca_worker::{Failure, Worker};
 use serde_json::{Value, json};
 
 use super::shape::{ANSWER, ERROR};
@@ -34,8 +36,11 @@ pub struct WorkerArgs {
     #[arg(long)]
     activity: String,
     /// Each has a connection and a thread.
-    #[arg(long)]
+    #[arg(long, default_value_t = 1)]
     pollers: usize,
+    /// One connection with a lane instead, and so many tasks held beside the one at work.
+    #[arg(long, conflicts_with = "pollers")]
+    ahead: Option<usize>,
     #[arg(long)]
     fails: bool,
 }
@@ -61,6 +66,26 @@ fn answer_invocations(api: &str, fails: bool) -> io::Result<ExitCode> {
 
 /// Takes tasks of an activity until it is killed.
 pub fn worker(args: &WorkerArgs) -> Outcome {
+    match args.ahead {
+        Some(ahead) => stream(args, ahead),
+        None => poll(args),
+    }
+}
+
+/// One handler in one thread: it does not wait for anything, so that more threads would only be woken more often.
+fn stream(args: &WorkerArgs, ahead: usize) -> Outcome {
+    let answer: Value = serde_json::from_str(ANSWER).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    let fails = args.fails;
+    let worker = Worker::connect(format!("http://{}", args.address)).ahead(ahead);
+    let worker = worker.activity(args.activity.as_str(), 1, move |_| match fails {
+        true => Err(Failure::new(ERROR, "no seat is left")),
+        false => Ok(answer.clone()),
+    });
+    worker.run().map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn poll(args: &WorkerArgs) -> Outcome {
     let pollers: Vec<_> = (0..args.pollers.max(1))
         .map(|_| {
             let (address, activity, fails) = (args.address.clone(), args.activity.clone(), args.fails);

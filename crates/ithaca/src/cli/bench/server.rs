@@ -19,6 +19,9 @@ use crate::cli::client::Client;
 /// Pollers of one worker: they answer at once, so that more of them would only wait longer.
 const POLLERS_MAX: usize = 64;
 
+/// Tasks that a worker with a lane holds at once: those of all sagas in flight, up to where more in one message gain nothing.
+const AHEAD_MAX: usize = 1024;
+
 /// A folder that is removed at the end.
 pub struct Scratch(PathBuf);
 
@@ -111,11 +114,14 @@ impl Server {
                 create_function(&mut client, NAME, false).await?;
                 create_function(&mut client, FAILING, true).await?;
             }
-            Tasks::Activity => {
-                let pollers = in_flight_max.clamp(1, POLLERS_MAX);
+            Tasks::Activity | Tasks::Stream => {
+                let how = match saga.tasks {
+                    Tasks::Stream => ("--ahead", in_flight_max.min(AHEAD_MAX)),
+                    _ => ("--pollers", in_flight_max.clamp(1, POLLERS_MAX)),
+                };
                 for (name, fails) in [(NAME, false), (FAILING, true)] {
                     client.call("CreateActivity", json!({ "name": name })).await?;
-                    workers.push(worker(client.authority(), name, pollers, fails)?);
+                    workers.push(worker(client.authority(), name, how, fails)?);
                 }
             }
             Tasks::Local | Tasks::Pass => {}
@@ -155,10 +161,10 @@ pub async fn create_function(client: &mut Client, name: &str, fails: bool) -> Re
     }
 }
 
-fn worker(address: &str, activity: &str, pollers: usize, fails: bool) -> Result<Helper, String> {
+fn worker(address: &str, activity: &str, how: (&str, usize), fails: bool) -> Result<Helper, String> {
     let mut command = Command::new(program()?);
     command.args([WORKER, "--address", address, "--activity", &activity_arn(activity)]);
-    command.args(["--pollers", &pollers.to_string()]).args(fails.then_some(FAILS));
+    command.args([how.0, &how.1.to_string()]).args(fails.then_some(FAILS));
     command.spawn().map(Helper).map_err(|error| format!("a worker could not be started: {error}"))
 }
 

@@ -42,6 +42,8 @@ pub enum Tasks {
     Lambda,
     /// Workers that poll for the tasks of an activity and answer them over the wire.
     Activity,
+    /// A worker with a lane: the same activities over one connection, many tasks at once.
+    Stream,
     /// Functions of the program that the engine is part of: no HTTP, no other process.
     Local,
     /// No tasks: twenty Pass states in a row.
@@ -140,7 +142,7 @@ fn task(tasks: Tasks, name: &str) -> Value {
             "Parameters": { "FunctionName": name, "Payload.$": "$" },
             "ResultSelector": { "Payload.$": "$.Payload" },
         }),
-        Tasks::Activity => json!({ "Type": "Task", "Resource": activity_arn(name) }),
+        Tasks::Activity | Tasks::Stream => json!({ "Type": "Task", "Resource": activity_arn(name) }),
         Tasks::Local | Tasks::Pass => {
             json!({ "Type": "Task", "Resource": format!("arn:aws:lambda:{HOME}:function:{name}") })
         }
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_saga_is_valid() {
-        for tasks in [Tasks::Lambda, Tasks::Activity, Tasks::Local, Tasks::Pass] {
+        for tasks in [Tasks::Lambda, Tasks::Activity, Tasks::Stream, Tasks::Local, Tasks::Pass] {
             for shape in [Shape::Travel, Shape::Compensated] {
                 let saga = Saga { shape, tasks };
                 let parsed = asl::parse(&saga.definition());
