@@ -198,6 +198,8 @@ fn sockets(text: &mut Text, counters: &Counters) {
     let (open, limit) = crate::front::connections();
     text.gauge("ithaca_connections", "Connections, over all ports.").is(open);
     text.gauge("ithaca_connections_limit", "The most there may be; more wait in the kernel.").is(limit);
+    let lanes = crate::lane::open_lanes();
+    text.gauge("ithaca_worker_lanes", "Connections of workers that have a lane.").is(lanes);
     let mut family = text.counter("ithaca_http_requests", "Requests answered, by door and class of status.");
     for (door, name) in Door::ALL {
         for (class, count) in CLASSES.iter().zip(&counters.requests[door as usize]) {
