@@ -106,7 +106,11 @@ function say(state, words) {
 function listen() {
   if (!address || stream || document.hidden) return;
   stream = new EventSource(address);
-  stream.addEventListener("open", () => say("live", "Live"));
+  stream.addEventListener("open", () => {
+    // What happened while nobody listened.
+    if (light.dataset.state === "lost") all("[data-part]").forEach(refresh);
+    say("live", "Live");
+  });
   stream.addEventListener("error", () => say("lost", "Connecting…"));
   stream.addEventListener("changed", () => all("[data-part]").forEach(refresh));
   stream.addEventListener("status", (event) => {

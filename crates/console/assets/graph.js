@@ -36,6 +36,8 @@ export function paint(svg, { nodes, ways }) {
   }
 }
 
+// Of the natural size, at which labels have twelve pixels.
+const LEGIBLE = 0.65;
 const LEAST = 0.15;
 const MOST = 4;
 
@@ -61,6 +63,8 @@ class Graph {
       this.follow();
     });
     document.addEventListener("ithaca:replaced", () => this.choose());
+    // Where there is little room, a part that can be read is better than a whole that cannot.
+    if (this.scale < LEGIBLE) this.resize(LEGIBLE + 0.1);
     this.choose();
     this.follow();
   }

@@ -186,6 +186,37 @@ fn an_execution_is_started_stopped_and_redriven() {
     assert_eq!(again.status, 409, "{}", again.text());
     let svg = page.get(&format!("{there}/graph.svg"), &[]);
     assert_eq!(svg.header("content-type"), Some("image/svg+xml"));
+    assert!(
+        svg.header("content-security-policy").unwrap().starts_with("default-src 'none'; style-src 'unsafe-inline'")
+    );
+
+    // What cannot be started is shown again, with what was written.
+    let taken = page.post(&format!("{machine}/start"), &format!("input=%7B%22b%22%3A2%7D&name=one&key={key}"), &[]);
+    assert_eq!(taken.status, 409, "{}", taken.text());
+    for part in ["The name is taken", "{&quot;b&quot;:2}", "value=\"one\""] {
+        assert!(taken.text().contains(part), "{part} is not on the page: {}", taken.text());
+    }
+    let again = page.get(&format!("{machine}?again={execution}"), &[]).text();
+    assert!(again.contains("This is the input of one."), "{again}");
+}
+
+#[test]
+fn an_express_execution_is_told_at_once() {
+    let scratch = Scratch::new("console-express");
+    let ithaca = Up::new(scratch.path()).start();
+    let client = ithaca.client();
+    let page = Page::of(&client);
+    let definition =
+        json!({ "StartAt": "Say", "States": { "Say": { "Type": "Pass", "Result": "hello", "End": true } } });
+    let body = json!({ "name": "quick", "type": "EXPRESS", "definition": definition.to_string(), "roleArn": support::client::ROLE });
+    let arn = text(&client.states("CreateStateMachine", body)["stateMachineArn"]);
+    let machine = format!("/console/machines/{arn}");
+    let key = page.key(&machine);
+    let told = page.post(&format!("{machine}/start"), &format!("input=1&key={key}"), &[]);
+    assert_eq!(told.status, 200, "{}", told.text());
+    for part in ["Succeeded", "&quot;hello&quot;", "An Express execution is not kept"] {
+        assert!(told.text().contains(part), "{part} is not on the page: {}", told.text());
+    }
 }
 
 /// A task that gives its token to another execution and waits.

@@ -49,7 +49,7 @@ fn whole(ask: &Ask, machine: &Machine, input: Option<&str>, trouble: Option<&Tro
                 } @else {
                     (ui::live("executions", &list_address(ask, &address), &executions(ask, machine)?))
                 }
-                (ui::section("start", "Start an execution", None, start_form(ask, machine, &address, input, trouble)))
+                (ui::section("start", "Start an execution", None, start_form(ask, machine, &address, input, trouble)?))
             }
             (drawing_of(machine, &address))
         }
@@ -253,7 +253,13 @@ fn again(ask: &Ask) -> Result<Option<String>, Trouble> {
     }
 }
 
-fn start_form(ask: &Ask, machine: &Machine, address: &str, input: Option<&str>, trouble: Option<&Trouble>) -> Markup {
+fn start_form(
+    ask: &Ask,
+    machine: &Machine,
+    address: &str,
+    input: Option<&str>,
+    trouble: Option<&Trouble>,
+) -> Result<Markup, Trouble> {
     let inside = html! {
         @if let Some(trouble) = trouble {
             div.failure role="alert" {
@@ -263,7 +269,10 @@ fn start_form(ask: &Ask, machine: &Machine, address: &str, input: Option<&str>, 
         }
         label for="input" { "Input (JSON)" }
         textarea #input name="input" rows="8" spellcheck="false" data-json data-remember=(machine.arn) { (input.unwrap_or("{}")) }
-        @if let Some(of) = ask.query("again") { p.quiet { "This is the input of " (ui::name_of(of)) "." } }
+        @match ask.query("again") {
+            Some(of) => p.quiet { "This is the input of " (ui::name_of(of)) "." },
+            None => (examples(ask, machine, address)?),
+        }
         p.hint data-json-message="input" aria-live="polite" {}
         div.row {
             div {
@@ -277,7 +286,26 @@ fn start_form(ask: &Ask, machine: &Machine, address: &str, input: Option<&str>, 
             (ui::command(&format!("ithaca start {} --input '{{}}'", ui::quoted(&machine.name))))
         }
     };
-    ui::form(ask, &format!("{address}/start#start"), inside)
+    Ok(ui::form(ask, &format!("{address}/start#start"), inside))
+}
+
+/// Executions whose inputs are offered as a beginning.
+const EXAMPLES: usize = 3;
+
+fn examples(ask: &Ask, machine: &Machine, address: &str) -> Result<Markup, Trouble> {
+    let newest = ask.console.reader.list(machine.number, &Filter::default(), None, EXAMPLES)?.executions;
+    Ok(html! {
+        @if !newest.is_empty() {
+            p.quiet {
+                "Begin with the input of "
+                @for (at, summary) in newest.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    a href={ (address) "?again=" (ui::part(&summary.execution_arn)) "#start" } { (summary.row.name) }
+                }
+                "."
+            }
+        }
+    })
 }
 
 /// The form, sent. What cannot be started is shown again, with what is wrong.

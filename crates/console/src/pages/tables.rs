@@ -410,7 +410,7 @@ fn attributes(table: &Table, item: &Map<String, Value>) -> Markup {
     };
     html! {
         p.quiet { (ui::plural(item.len() as u64, "attribute", "attributes")) }
-        (ui::table("Attributes", &["Name", "Type", "Value"], rows))
+        (ui::table("Attributes of the item", &["Name", "Type", "Value"], rows))
         details {
             summary { "As DynamoDB has it" }
             (ui::json(&Value::Object(item.clone()).to_string(), None))
