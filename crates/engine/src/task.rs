@@ -133,7 +133,7 @@ impl Completion {
 
     fn send(&self, outcome: Outcome) {
         // A shard that is gone has nobody to tell: the next one finds the task started without an outcome.
-        let call = Call { kind: self.kind, took: self.since.elapsed() };
+        let call = Some(Call { kind: self.kind, took: self.since.elapsed() });
         let _ = self.shard.send(Message::Outcome { id: self.execution, task: self.task, outcome, call });
     }
 }

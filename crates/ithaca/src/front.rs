@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,7 @@ use crate::backup::{Backups, Order};
 use crate::log::{self, Level};
 use crate::metrics::{self, Counters, Dialect, Door};
 use crate::phase::{Gate, Phase};
+use crate::pressure::{self, Counted, Held, NoRoom, Patient, Share};
 use crate::request_id;
 use crate::server::Functions;
 
@@ -58,6 +60,13 @@ const CONSOLE_BODY_BYTES_MAX: usize = 1 << 20;
 /// Connections at the same time, over all ports; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
 
+/// Of a request's head; AWS takes less. It is also what a connection reads and writes at once, so all connections
+/// together hold 1 GiB of such buffers at most.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// An answer this large counts until it is sent.
+const LARGE_ANSWER_BYTES: usize = 16 << 10;
+
 /// A client that takes longer to send its headers is not one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -72,7 +81,12 @@ const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target
 /// What AWS's support, and a log, would find the request by.
 const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-amzn-requestid");
 
+/// Where REST services of AWS name an error.
+const ERROR_TYPE: header::HeaderName = header::HeaderName::from_static("x-amzn-errortype");
+
 static CONNECTIONS: Semaphore = Semaphore::const_new(CONNECTIONS_MAX);
+
+static LIMIT: AtomicUsize = AtomicUsize::new(CONNECTIONS_MAX);
 
 pub struct Front {
     pub states: States,
@@ -90,7 +104,7 @@ pub struct Front {
     pub phase: watch::Receiver<Phase>,
     pub counters: Arc<Counters>,
     pub backups: Arc<Backups>,
-    /// Becomes a text when the engine cannot go on.
+    /// Becomes a text when the engine or the tables cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
 }
 
@@ -140,8 +154,15 @@ type Answer = http::Response<BoxBody<Bytes, Infallible>>;
 
 /// Open connections, and the most there may be.
 pub fn connections() -> (usize, usize) {
+    let limit = LIMIT.load(Ordering::Relaxed);
     // One permit is held by each loop that accepts.
-    (CONNECTIONS_MAX - CONNECTIONS.available_permits(), CONNECTIONS_MAX)
+    (limit.saturating_sub(CONNECTIONS.available_permits()), limit)
+}
+
+/// No more connections than this, if the system has files for fewer than we would take. Called once.
+pub fn limit_connections(most: usize) {
+    LIMIT.store(most.min(CONNECTIONS_MAX), Ordering::Relaxed);
+    CONNECTIONS.forget_permits(CONNECTIONS_MAX.saturating_sub(most));
 }
 
 /// Accepts until it is aborted.
@@ -166,9 +187,9 @@ pub async fn serve(listener: TcpListener, gate: Arc<Gate>, port: Port) {
                 async move { Ok::<_, Infallible>(identified(answer(&gate, &port, request, peer).await)) }
             });
             let mut connection = http1::Builder::new();
-            connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
             // A broken connection is the client's affair.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+            let _ = connection.serve_connection(TokioIo::new(Patient::new(stream)), service).with_upgrades().await;
         });
     }
 }
@@ -203,19 +224,25 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));
     }
-    let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
+    // Until it is answered.
+    let mut share = Share::default();
+    let body = Limited::new(Counted { body, share: &mut share }, bytes_max);
+    let body = match tokio::time::timeout(BODY_TIMEOUT, pressure::collect(body)).await {
+        Ok(Ok(body)) => body,
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return whole(too_large(bytes_max));
         }
+        Ok(Err(error)) if is_no_room(&*error) => return whole(throttled(port, &parts.headers)),
         _ => {
             return whole(respond(StatusCode::BAD_REQUEST, PLAIN, "The request body is broken.\n"));
         }
     };
+    let answers_much = answers_much(&parts.headers);
     let request = http::Request::from_parts(parts, body);
     let told = log::is_on(Level::Debug).then(|| Told::of(port, &request));
     let (door, answer) = match port {
         Port::Main if is_console => (Door::Console, shown(front.console.handle(request).await)),
+        Port::Main if answers_much => at_leisure(front, request, peer).await,
         Port::Api(api) => (Door::ApiGateway, whole(front.gateway.handle(api, request, peer).await)),
         Port::Main => front.route(request, peer).await,
     };
@@ -274,6 +301,26 @@ fn not_ready(why: &str) -> Response {
     respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{why}\n"))
 }
 
+/// Megabytes take long to write down: on a thread of their own, few at a time, so that nobody else waits for them.
+async fn at_leisure(front: &Arc<Front>, request: Request, peer: SocketAddr) -> (Door, Answer) {
+    let Some(turn) = pressure::turn().await else {
+        return (Door::Other, whole(throttled(&Port::Main, request.headers())));
+    };
+    let (front, runtime) = (front.clone(), tokio::runtime::Handle::current());
+    let routed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        runtime.block_on(front.route(request, peer))
+    });
+    routed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Operations whose answers may have megabytes.
+fn answers_much(headers: &HeaderMap) -> bool {
+    const LARGE: [&str; 5] = ["GetExecutionHistory", "Scan", "BatchGetItem", "GetLogEvents", "FilterLogEvents"];
+    let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
+    target.and_then(|target| target.split_once('.')).is_some_and(|(_, operation)| LARGE.contains(&operation))
+}
+
 /// Browsers say so; `none` is the user's own doing, such as an address typed in.
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site");
@@ -296,8 +343,28 @@ fn too_large(bytes_max: usize) -> Response {
     respond(StatusCode::PAYLOAD_TOO_LARGE, PLAIN, text)
 }
 
+fn is_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<NoRoom>() || error.source().is_some_and(is_no_room)
+}
+
+/// What AWS SDKs take as "later": each service has its own words for it.
+fn throttled(port: &Port, headers: &HeaderMap) -> Response {
+    let text = "Rate exceeded";
+    if matches!(port, Port::Main) && headers.contains_key(TARGET) {
+        return aws_protocol::json_1_0_error("", &aws_protocol::Error::client("ThrottlingException", text));
+    }
+    let body = serde_json::json!({ "Type": "User", "message": text });
+    let mut answer = aws_protocol::json(StatusCode::TOO_MANY_REQUESTS, aws_protocol::REST_JSON, &body);
+    answer.headers_mut().insert(ERROR_TYPE, header::HeaderValue::from_static("TooManyRequestsException"));
+    answer
+}
+
 fn whole(response: Response) -> Answer {
-    response.map(|body| Full::new(body).boxed())
+    let bytes = response.body().len();
+    response.map(|body| {
+        let body = Full::new(body);
+        if bytes < LARGE_ANSWER_BYTES { body.boxed() } else { Held::new(body, bytes).boxed() }
+    })
 }
 
 fn shown(response: http::Response<console::Body>) -> Answer {
@@ -364,14 +431,14 @@ impl Front {
     fn health(&self) -> Response {
         let (status, text) = match &*self.fatal.borrow() {
             None => (StatusCode::OK, "ok\n".to_owned()),
-            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {why}\n")),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         };
         respond(status, PLAIN, text)
     }
 
     /// It is of use only when the engine goes on and all is there.
     pub fn why_not_ready(&self) -> Option<String> {
-        let stopped = self.fatal.borrow().as_ref().map(|why| format!("the engine has stopped: {why}"));
+        let stopped = self.fatal.borrow().clone();
         stopped.or_else(|| self.phase.borrow().why_not().map(str::to_owned))
     }
 

@@ -28,9 +28,12 @@ mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
 mod phase;
+mod pressure;
+mod process;
 mod request_id;
 mod server;
 mod tasks;
+mod template;
 mod webhook;
 
 pub use deploy::{Deployed, Prepared, deploy, prepare};

@@ -20,6 +20,7 @@ use engine::{Engine, Handle, Reader};
 use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::backup::Backups;
@@ -146,6 +147,7 @@ pub struct Server {
     #[cfg(feature = "otel")]
     exporter: Option<crate::otel::Exporter>,
     gate: Arc<Gate>,
+    fatal: watch::Receiver<Option<String>>,
     main: AbortHandle,
     apis: Vec<tokio::task::JoinHandle<()>>,
     _folder: Folder,
@@ -220,6 +222,7 @@ impl Server {
             crate::otel::Exporter::start(address, changes, engine.reader(), counters.clone())
         });
         let sources = Sources::new(&options, address);
+        let fatal = first_end(engine.fatal(), dynamo.fatal());
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
@@ -235,7 +238,7 @@ impl Server {
             phase: gate.watch(),
             counters,
             backups: Arc::new(backups),
-            fatal: engine.fatal(),
+            fatal: fatal.clone(),
         });
         runner.open(&front);
         sources.open(&front);
@@ -250,6 +253,7 @@ impl Server {
             #[cfg(feature = "otel")]
             exporter,
             gate,
+            fatal,
             main,
             apis: Vec::new(),
             _folder: folder,
@@ -260,9 +264,9 @@ impl Server {
         self.engine.handle()
     }
 
-    /// Becomes a text when the engine cannot go on; a restart reads everything again.
-    pub fn fatal(&self) -> tokio::sync::watch::Receiver<Option<String>> {
-        self.engine.fatal()
+    /// Becomes a text when the engine or the tables cannot go on; a restart reads everything again.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.clone()
     }
 
     /// Open executions that do not go on because they cannot be read.
@@ -330,6 +334,31 @@ impl Server {
         self.main.abort();
         self.front.lambda.shut_down().await;
         log::info("server", "stopped", &[]);
+    }
+}
+
+/// Which part cannot go on, and why: the first of them.
+fn first_end(
+    engine: watch::Receiver<Option<String>>,
+    tables: watch::Receiver<Option<String>>,
+) -> watch::Receiver<Option<String>> {
+    let (tell, first) = watch::channel(None);
+    tokio::spawn(async move {
+        let why = tokio::select! {
+            why = end_of(engine) => format!("the engine has stopped: {why}"),
+            why = end_of(tables) => format!("the DynamoDB tables have stopped: {why}"),
+        };
+        tell.send_replace(Some(why));
+    });
+    first
+}
+
+/// Never comes of a part that is closed in good order.
+async fn end_of(mut part: watch::Receiver<Option<String>>) -> String {
+    let why = part.wait_for(Option::is_some).await.map(|why| why.clone().unwrap_or_default());
+    match why {
+        Ok(why) => why,
+        Err(_) => std::future::pending().await,
     }
 }
 

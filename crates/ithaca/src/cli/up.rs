@@ -17,12 +17,20 @@ use crate::events::Target;
 use crate::log;
 use crate::server::{Objects, Options, Server};
 use crate::tasks::Elsewhere;
+use crate::template;
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
     // SAFETY: umask only sets a number of this process.
     unsafe { libc::umask(0o077) };
     log::set(args.log_level, args.log_format);
+    crate::process::survive_file_limit();
+    match crate::process::raise_open_files() {
+        Ok(connections) => crate::front::limit_connections(connections),
+        Err(error) => {
+            log::warn("server", "the limit of open files is not known", &[("why", (&error.to_string()).into())]);
+        }
+    }
     let account = args.account.as_deref();
     check_account(account)?;
     let home = home(&args.region, account);
@@ -78,7 +86,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
                 // would need the engine.
-                log::error("engine", "the engine has stopped. Start Ithaca again", &[("why", (&why).into())]);
+                log::error("server", "Ithaca cannot go on. Start it again", &[("why", (&why).into())]);
                 std::process::exit(1);
             }
             change = changes.recv() => match change {
@@ -150,18 +158,9 @@ fn default_data(plan: Option<&Plan>) -> PathBuf {
 
 /// Reads the template at a path, which may be the folder it is in.
 pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan, String> {
-    const NAMES: [&str; 5] = ["template.yaml", "template.yml", "template.json", "sam.yaml", "cloudformation.yaml"];
-    let path = std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let file = match path.is_dir() {
-        false => path.clone(),
-        true => NAMES
-            .iter()
-            .map(|name| path.join(name))
-            .find(|file| file.is_file())
-            .ok_or_else(|| format!("{} has no template: looked for {}", path.display(), NAMES.join(", ")))?,
-    };
+    let template::Found { file, stack_name, assets, parameters: known } = template::find(path)?;
     let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut options = aws_cloudformation::Options { home: home.clone(), ..Default::default() };
+    let mut options = aws_cloudformation::Options { home: home.clone(), stack_name, parameters: known, assets };
     for parameter in parameters {
         let (key, value) =
             parameter.split_once('=').ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;
