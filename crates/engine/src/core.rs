@@ -26,6 +26,7 @@ use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
 use crate::record::{self, ExecutionStatus, Packer, Parent, Row, unreadable};
+use crate::surroundings::{Fed, Witness};
 use crate::task::{Errand, Outcome, ReadItems, WriteResults, lost};
 use crate::timers::Timers;
 use crate::watch::StatusChange;
@@ -175,6 +176,7 @@ pub struct Core {
     shard: ShardId,
     epoch: Epoch,
     limits: Limits,
+    witness: Option<Arc<dyn Witness>>,
     store: Arc<dyn Store>,
     machines: Arc<Machines>,
     active: IdMap<ExecutionId, Active>,
@@ -203,6 +205,8 @@ pub struct Core {
     /// Inputs fed since the last batch was sealed.
     inputs: usize,
     acts: Vec<Act>,
+    /// Activities' tasks that go to workers with the open batch.
+    taken: Vec<answers::Taking>,
     /// Rows beside those of the executions, for the open batch.
     writes: Vec<Write>,
     /// Tasks of activities that wait for a worker.
@@ -232,6 +236,16 @@ pub struct Core {
     scheduled: VecDeque<(ExecutionId, TaskId, Arc<str>)>,
     /// Who waits for such tasks; without it all are offered.
     workers: Option<Arc<Activities>>,
+}
+
+/// What a term of a shard has from the process that it is in.
+#[derive(Default)]
+pub(crate) struct Inheritance {
+    pub witness: Option<Arc<dyn Witness>>,
+    /// Tasks that an earlier term has handed over and that have not been answered: they run, so their outcome is to come.
+    pub running: IdSet<(ExecutionId, TaskId)>,
+    /// The last id that was given: the store does not know those of Express executions that have ended.
+    pub last_id: ExecutionId,
 }
 
 /// What the engine itself has to tell an execution. There may be so much of it at once that it does not fit in one batch.
@@ -289,11 +303,25 @@ impl Core {
         now: Timestamp,
         seed: u64,
     ) -> Result<Core, Error> {
+        Core::inherit(Inheritance::default(), shard, store, machines, limits, now, seed)
+    }
+
+    /// The same in a process that has had the shard before.
+    pub(crate) fn inherit(
+        Inheritance { witness, running, last_id }: Inheritance,
+        shard: ShardId,
+        store: Arc<dyn Store>,
+        machines: Arc<Machines>,
+        limits: Limits,
+        now: Timestamp,
+        seed: u64,
+    ) -> Result<Core, Error> {
         let epoch = store.take(shard)?;
         let mut core = Core {
             shard,
             epoch,
             limits,
+            witness,
             store,
             machines,
             active: IdMap::default(),
@@ -302,7 +330,7 @@ impl Core {
             deleting: HashSet::new(),
             timers: Timers::default(),
             waiting_tasks: VecDeque::new(),
-            running_tasks: IdSet::default(),
+            running_tasks: running,
             unfinished: VecDeque::new(),
             owed: VecDeque::new(),
             owed_in: 0,
@@ -313,6 +341,7 @@ impl Core {
             warm: Warm::default(),
             inputs: 0,
             acts: Vec::new(),
+            taken: Vec::new(),
             writes: Vec::new(),
             offered: IdMap::default(),
             map_runs: IdMap::default(),
@@ -341,7 +370,7 @@ impl Core {
             core.load_open(number)?;
             core.load_open(keys::CHILDREN | number)?;
         }
-        core.last_id = core.newest_id()?;
+        core.last_id = core.newest_id()?.max(last_id);
         core.take_up()?;
         core.pay();
         core.begin_runs();
@@ -363,7 +392,11 @@ impl Core {
             loading.look_ahead(&*self.store, &ids)?;
             for id in ids {
                 match loading.load(&*self.store, &self.machines, id) {
-                    Ok(active) => self.take_in(id, active),
+                    Ok((active, at)) => {
+                        // The clock may have been set back since: what happens next is not before what is written.
+                        self.set_time(at);
+                        self.take_in(id, active);
+                    }
                     // One execution that cannot be read stays as it is; it must not keep all others from going on.
                     Err(error) => self.note(error, || format!("execution {} stays where it is", id.0))?,
                 }
@@ -448,6 +481,8 @@ impl Core {
                             _ => self.waiting_tasks.push_back((id, task)),
                         }
                     }
+                    // It is lost with its process only.
+                    _ if self.running_tasks.contains(&(id, task)) => {}
                     // Asking twice does no harm.
                     Phase::Started { again: Some(input) } | Phase::Answered { again: Some(input), .. } => {
                         let execution_arn = active.about.execution_arn.clone();
@@ -490,6 +525,18 @@ impl Core {
         Core { workers: Some(workers), ..self }
     }
 
+    /// What the next term has from this one, whose last batch with these acts has failed. Tasks that start in that batch,
+    /// or in the open one, were not handed over.
+    pub(crate) fn bequeath(&self, flying: &[Act]) -> Inheritance {
+        let mut handed = self.running_tasks.clone();
+        for act in flying.iter().chain(&self.acts) {
+            if let Act::Run { id, task, .. } = act {
+                handed.remove(&(*id, task.task));
+            }
+        }
+        Inheritance { witness: self.witness.clone(), running: handed, last_id: self.last_id }
+    }
+
     /// Hands no more tasks over: those that are scheduled wait for the next start.
     pub fn drain(&mut self) {
         self.limits.running_tasks_max = 0;
@@ -497,6 +544,11 @@ impl Core {
 
     fn hands_over(&self) -> bool {
         self.limits.running_tasks_max > 0
+    }
+
+    /// The shard's time: of the newest input, or after a recovery of the newest that is written.
+    pub fn time(&self) -> Timestamp {
+        self.now
     }
 
     /// Moves the shard's time on. It never goes back, whatever the clock does.
@@ -544,8 +596,7 @@ impl Core {
         if self.active.len() >= self.limits.open_executions_max {
             return Err(StartError::TooManyOpen);
         }
-        let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
-        self.last_id = id;
+        let id = self.next_id(self.shard.0);
         let name = start.name.unwrap_or_else(|| self.make_name());
         let row = Row {
             machine: revision.machine,
@@ -581,6 +632,11 @@ impl Core {
         self.changed(id);
         self.apply(id, InputKind::Start);
         Ok(StartReply { execution_arn, started_at: self.now })
+    }
+
+    fn next_id(&mut self, shard: u16) -> ExecutionId {
+        self.last_id = ExecutionId::next(self.last_id, self.now.0, shard);
+        self.last_id
     }
 
     /// What a start with the name of an earlier execution is answered; none if the name is free.
@@ -801,6 +857,10 @@ impl Core {
         let definition = active.revision.definition().expect("INVARIANT: a loaded execution's definition can be run");
         let setting = Setting::new(definition, &active.about);
         let input = Input { at: self.now, entropy: self.entropy.next(), kind };
+        if let Some(witness) = &self.witness {
+            let of = Fed { shard: self.shard, id, revision: &active.revision, about: &active.about };
+            witness.feeding(&of, &active.execution, &input);
+        }
         let transition = step(&setting, &mut active.execution, &input)?;
         self.dirty_bytes += written_bytes(&transition.history);
         active.events.extend(transition.history);
@@ -917,11 +977,15 @@ impl Core {
         }
         self.sweep.note_written(writes.len() - beside);
         self.warm.cool(&mut self.active);
+        self.give_taken();
         let acts = self.still_wanted();
         self.dirty_bytes = 0;
         self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
         self.batch += 1;
+        if let Some(witness) = &self.witness {
+            witness.sealed(self.shard);
+        }
         // What was given up has freed its slot, and no other input need come to use it.
         self.start_waiting_tasks();
         (Batch { shard: self.shard, epoch: self.epoch, writes }, acts)
@@ -1151,10 +1215,14 @@ fn run_task(active: &Active, task: TaskId, state: StateId, wait: &TaskWait, inpu
 
 /// The input in an execution's first record.
 pub(crate) fn started_input(first_record: &[u8]) -> Result<Option<Payload>, Error> {
-    Ok(record::decode_events(first_record)?.into_iter().find_map(|event| match event.kind {
+    Ok(input_in(record::decode_events(first_record)?))
+}
+
+fn input_in(events: Vec<HistoryEvent>) -> Option<Payload> {
+    events.into_iter().find_map(|event| match event.kind {
         interpreter::EventKind::ExecutionStarted { input } => Some(input),
         _ => None,
-    }))
+    })
 }
 
 pub(crate) fn decode_id(value: &[u8]) -> Result<ExecutionId, Error> {

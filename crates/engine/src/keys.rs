@@ -15,7 +15,7 @@ pub(crate) type IdMap<K, V> = HashMap<K, V, FixedState>;
 pub(crate) type IdSet<K> = HashSet<K, FixedState>;
 
 /// 42 bits of milliseconds since 1970, 6 bits of shard, 16 bits of counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ExecutionId(pub u64);
 
 impl ExecutionId {
@@ -30,7 +30,7 @@ impl ExecutionId {
             return fresh;
         }
         let counter = last.0 & ((1 << Self::COUNTER_BITS) - 1);
-        if counter + 1 < 1 << Self::COUNTER_BITS {
+        if last.shard() == shard && counter + 1 < 1 << Self::COUNTER_BITS {
             ExecutionId(last.0 + 1)
         } else {
             ExecutionId::new((last.0 >> (Self::COUNTER_BITS + Self::SHARD_BITS)) + 1, shard, 0)
@@ -170,6 +170,12 @@ mod tests {
         for _ in 0..70_000 {
             let next = ExecutionId::next(last, 500, 3);
             assert!(next > last && next.shard() == 3);
+            last = next;
+        }
+        // A shard may give ids of another that is its own since their number has changed.
+        for shard in [5, 3, 3, 0] {
+            let next = ExecutionId::next(last, 500, shard);
+            assert!(next > last && next.shard() == shard);
             last = next;
         }
     }

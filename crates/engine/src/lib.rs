@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Order is decided in one place, [`core::Core`], which has neither thread nor clock: it is handed the time, so
-//! a simulator can drive it. [`shard`] is the thread around it.
+//! tests can drive it. [`shard`] is the thread around it, and all its turns can be taken by one thread: [`Assembly`]. Time and
+//! chance come through [`Surroundings`].
 //!
 //! INVARIANT: nothing leaves a shard before the commit that holds it. Replies, tasks and status changes are
 //! *acts*, kept beside the batch and done when the store has answered.
@@ -22,6 +23,7 @@ pub mod core;
 mod engine;
 mod error;
 mod handle;
+pub mod image;
 mod keys;
 mod lane;
 pub mod limits;
@@ -31,12 +33,13 @@ mod map_run;
 mod reader;
 mod record;
 mod shard;
+mod surroundings;
 mod task;
 mod timers;
 mod watch;
 
 pub use activities::{Activities, Activity, ActivityCreated};
-pub use engine::{Config, Engine};
+pub use engine::{Assembly, Config, Engine};
 pub use error::{ChangeError, Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
 pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
@@ -49,6 +52,6 @@ pub use machines::{
 pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
 pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, OpenTask, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
-pub use shard::now;
+pub use surroundings::{Chance, Fed, Surroundings, Time, Witness, now};
 pub use task::{Completion, Errand, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};
 pub use watch::StatusChange;

@@ -106,6 +106,10 @@ pub struct HistoryPage {
 /// Records read at once, at most, while a page is put together.
 const RECORDS_PER_SCAN: usize = 64;
 
+/// Payloads in a page of a history, besides the one that goes beyond: a thousand events of 256 KiB would be an answer of
+/// 256 MiB.
+const PAGE_BYTES_MAX: usize = 8 << 20;
+
 /// Rows read at once while a filtered list is put together.
 const ROWS_PER_SCAN: usize = 500;
 
@@ -263,6 +267,7 @@ impl Reader {
             (None, _) => {}
         }
         let (mut events, mut end) = (Vec::new(), from);
+        let mut bytes = 0;
         let mut known = Records::of(&*self.store, id);
         // Almost every record has an event, and a record may be large: no more are read than are likely to be shown.
         let records = RECORDS_PER_SCAN.min(limit.saturating_add(1));
@@ -272,11 +277,14 @@ impl Reader {
                 let seq = keys::record_seq(key).ok_or_else(|| missing(id, "a record's number"))?;
                 let plain = known.plain(seq, value)?;
                 for event in in_order(record::decode_events(&plain)?, order, event_from) {
-                    if events.len() == limit {
+                    // Without a limit it is all of them that are wanted.
+                    let is_full = bytes >= PAGE_BYTES_MAX && limit < usize::MAX;
+                    if events.len() == limit || is_full {
                         let next = Some(Cursor { seq, event: event.id });
                         return Ok(HistoryPage { events, next, end: next });
                     }
                     end = Some(Cursor { seq: seq.saturating_add(1), event: event.id + 1 });
+                    bytes += event.kind.payload().map_or(0, Payload::size);
                     events.push(event);
                 }
             }

@@ -1,4 +1,6 @@
-//! The thread around a shard's [`Core`]: take, step, commit, act; and gather while a commit is on its way.
+//! The loop around a shard's [`Core`]: take, step, commit, act; and gather while a commit is on its way.
+//!
+//! [`Shard::run`] is the thread that waits; [`Shard::turn`] is one round of it and never waits.
 //!
 //! One inbox carries everything, the store's answers included, so the thread waits in one place. The inbox is
 //! bounded by its senders: [`crate::Handle`] refuses a request when too many wait, runners can only answer
@@ -8,19 +10,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use interpreter::{Failure, Payload, TaskId, Timestamp, Token};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::activities::Activities;
-use crate::core::{Act, ChildEnd, Core, Gauges, MapRunUpdate, Start, StartReply, Taken, TokenAnswer};
+use crate::core::{Act, ChildEnd, Core, Gauges, Inheritance, MapRunUpdate, Start, StartReply, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, TokenError};
 use crate::handle::ShardDoor;
 use crate::keys::ExecutionId;
 use crate::lane::{LaneReply, Offer};
 use crate::log::LogSink;
 use crate::map_run::RunKey;
+use crate::surroundings::Clock;
 use crate::task::{Completion, Errand, Items, Outcome, Task, TaskRunner, Written};
 use crate::watch::StatusChange;
 
@@ -142,8 +145,8 @@ impl Message {
     }
 }
 
-/// Makes a core from what the store holds; called at the start and after a failed commit.
-pub type Recover = Box<dyn Fn(Timestamp) -> Result<Core, Error> + Send>;
+/// Makes a core from what the store holds and from what the term before has left; called at the start and after a failed commit.
+pub type Recover = Box<dyn Fn(Timestamp, Inheritance) -> Result<Core, Error> + Send>;
 
 pub struct Shard {
     pub core: Core,
@@ -161,93 +164,75 @@ pub struct Shard {
     pub activities: Arc<Activities>,
     /// What came while the open batch was full and another was on its way to the disk.
     pub parked: VecDeque<Message>,
+    /// The acts of the batch that is on its way to the disk.
+    pub flying: Option<Vec<Act>>,
+    /// It is shutting down, and ends at this moment at the latest.
+    pub closes_at: Option<Instant>,
     pub clock: Clock,
     /// Told once, when the shard cannot go on: only a restart, which reads everything again, helps then.
     pub fatal: Arc<watch::Sender<Option<String>>>,
 }
 
-/// Wall-clock time that never goes back and never stands still: set back, the system's clock is not followed until
-/// it has caught up, so that no pause grows by the jump.
-pub struct Clock {
-    from: Timestamp,
-    at: Instant,
-}
-
-impl Clock {
-    pub fn new() -> Clock {
-        Clock { from: now(), at: Instant::now() }
-    }
-
-    fn now(&mut self) -> Timestamp {
-        let steady = self.from.after_ms(u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let wall = now();
-        if wall > steady {
-            *self = Clock { from: wall, at: Instant::now() };
-        }
-        steady.max(wall)
-    }
-}
-
-/// Milliseconds since 1970 by the system's clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
 impl Shard {
     /// Runs until it is told to shut down, or its store fails for good.
     pub fn run(mut self) {
-        // The acts of the batch that is on its way to the disk.
-        let mut flying: Option<Vec<Act>> = None;
-        let mut closes_at: Option<Instant> = None;
-        while flying.is_some() || self.core.has_work() || !self.parked.is_empty() || self.goes_on(closes_at) {
-            if flying.is_none() && self.core.has_work() {
-                flying = Some(self.submit());
-            }
-            let mut next = self.wait(flying.is_some(), closes_at);
-            while let Some(message) = next {
-                match message {
-                    Message::Committed(Ok(())) => {
-                        self.core.committed();
-                        self.act(flying.take().unwrap_or_default());
-                    }
-                    Message::Committed(Err(error)) => {
-                        // Dropped replies tell their callers that the engine is not available.
-                        flying = None;
-                        match self.next_term(&error) {
-                            Ok(core) => self.core = core,
-                            Err(why) => return self.refuse_all(&why),
-                        }
-                        if closes_at.is_some() {
-                            self.core.drain();
-                        }
-                    }
-                    Message::ShutDown(at) => {
-                        closes_at = Some(at);
-                        self.core.drain();
-                    }
-                    // Nothing is parked, or all that is came before.
-                    Message::Many(messages) => self.parked.extend(messages),
-                    message if closes_at.is_some() && message.is_request() => self.refuse(message, "it is stopping"),
-                    message if message.is_input() && self.is_blocked(flying.is_some()) => {
-                        self.parked.push_back(message)
-                    }
-                    message => self.take(message),
-                }
-                next = if self.core.is_full() { None } else { self.gathered() };
-            }
-            let at = self.clock.now();
-            self.core.set_time(at);
-            // What is due while we close is due at the next start too.
-            if closes_at.is_none() {
-                self.core.go_on();
+        self.submit();
+        while self.goes_on() {
+            let next = self.wait();
+            if let Err(why) = self.turn(next) {
+                return self.refuse_all(&why);
             }
         }
     }
 
+    /// One round of the loop with a message and what waits behind it, or with none when only time has passed. It never waits,
+    /// so a simulator can take the turns of all shards. An error says why the shard cannot go on.
+    pub fn turn(&mut self, mut next: Option<Message>) -> Result<(), String> {
+        while let Some(message) = next {
+            match message {
+                Message::Committed(Ok(())) => {
+                    self.core.committed();
+                    let acts = self.flying.take().unwrap_or_default();
+                    self.act(acts);
+                }
+                Message::Committed(Err(error)) => {
+                    // Dropped replies tell their callers that the engine is not available.
+                    self.core = self.next_term(&error)?;
+                    if self.closes_at.is_some() {
+                        self.core.drain();
+                    }
+                }
+                Message::ShutDown(at) => {
+                    self.closes_at = Some(at);
+                    self.core.drain();
+                }
+                // Nothing is parked, or all that is came before.
+                Message::Many(messages) => self.parked.extend(messages),
+                message if self.closes_at.is_some() && message.is_request() => self.refuse(message, "it is stopping"),
+                message if message.is_input() && self.is_blocked() => self.parked.push_back(message),
+                message => self.take(message),
+            }
+            next = if self.core.is_full() { None } else { self.gathered() };
+        }
+        let at = self.clock.now();
+        self.core.set_time(at);
+        // What is due while we close is due at the next start too.
+        if self.closes_at.is_none() {
+            self.core.go_on();
+        }
+        self.submit();
+        Ok(())
+    }
+
     /// The open batch takes no more, and cannot be handed to the store yet.
-    fn is_blocked(&self, is_flying: bool) -> bool {
-        is_flying && self.core.is_full()
+    fn is_blocked(&self) -> bool {
+        self.flying.is_some() && self.core.is_full()
+    }
+
+    /// What a turn begins with, if it is there already.
+    pub fn ready(&mut self) -> Option<Message> {
+        // Only the answer of the store helps a blocked shard, and it is in the inbox.
+        if self.is_blocked() { self.inbox.try_recv().ok() } else { self.gathered() }
     }
 
     /// What waits already, in the order in which it came.
@@ -255,25 +240,26 @@ impl Shard {
         self.parked.pop_front().or_else(|| self.inbox.try_recv().ok())
     }
 
-    /// Open, or closing while tasks may still answer in time.
-    fn goes_on(&self, closes_at: Option<Instant>) -> bool {
-        closes_at.is_none_or(|at| self.core.gauges().running_tasks > 0 && Instant::now() < at)
+    /// Something is on its way, or it is open, or it is closing while tasks may still answer in time.
+    fn goes_on(&self) -> bool {
+        let is_open = || self.closes_at.is_none_or(|at| self.core.gauges().running_tasks > 0 && Instant::now() < at);
+        self.flying.is_some() || self.core.has_work() || !self.parked.is_empty() || is_open()
     }
 
     /// The next message; none when a timer is due or the moment to close has come.
-    fn wait(&mut self, is_flying: bool, closes_at: Option<Instant>) -> Option<Message> {
-        if self.is_blocked(is_flying) {
-            // Only the answer of the store helps, and it is in this inbox too.
+    fn wait(&mut self) -> Option<Message> {
+        if self.is_blocked() {
             return self.inbox.recv().ok();
         }
         if let Some(message) = self.gathered() {
             return Some(message);
         }
         let at = self.clock.now();
-        let due = self.core.next_wake().filter(|_| closes_at.is_none());
+        let due = self.core.next_wake().filter(|_| self.closes_at.is_none());
         let until_timer = due.map(|due| Duration::from_millis(u64::try_from(due.0.saturating_sub(at.0)).unwrap_or(0)));
         // A commit that is on its way answers soon and wakes us anyway.
-        let until_close = closes_at.filter(|_| !is_flying).map(|at| at.saturating_duration_since(Instant::now()));
+        let until_close =
+            self.closes_at.filter(|_| self.flying.is_none()).map(|at| at.saturating_duration_since(Instant::now()));
         match until_timer.into_iter().chain(until_close).min() {
             None => self.inbox.recv().ok(),
             Some(timeout) => self.inbox.recv_timeout(timeout).ok(),
@@ -283,11 +269,19 @@ impl Shard {
     /// After a failed commit everything in memory is forgotten and read again. A shard that another has taken
     /// over is not taken back: two owners would only fence each other. A batch that is too large would be as large
     /// again.
-    fn next_term(&self, failed: &store::Error) -> Result<Core, String> {
+    fn next_term(&mut self, failed: &store::Error) -> Result<Core, String> {
         if let store::Error::Fenced { .. } | store::Error::TooLarge { .. } = failed {
             return Err(failed.to_string());
         }
-        (self.recover)(now()).map_err(|error| format!("a commit failed ({failed}) and so did the recovery ({error})"))
+        // Their outcomes are still to come: to call them lost would compensate what is about to take effect.
+        let inheritance = self.core.bequeath(&self.flying.take().unwrap_or_default());
+        let core = (self.recover)(self.clock.now(), inheritance).map_err(|error| match error {
+            // It names the failure itself.
+            Error::Store(stopped @ store::Error::Failed { .. }) => stopped.to_string(),
+            error => format!("a commit failed ({failed}) and so did the recovery ({error})"),
+        })?;
+        self.clock.reach(core.time());
+        Ok(core)
     }
 
     fn take(&mut self, message: Message) {
@@ -345,9 +339,13 @@ impl Shard {
         }
     }
 
-    /// Hands the open batch to the store.
-    fn submit(&mut self) -> Vec<Act> {
+    /// Hands the open batch to the store, if there is something in it and no other is on its way.
+    fn submit(&mut self) {
+        if self.flying.is_some() || !self.core.has_work() {
+            return;
+        }
         let (batch, acts) = self.core.seal();
+        self.flying = Some(acts);
         let sender = self.sender.clone();
         let done = move |outcome| drop(sender.send(Message::Committed(outcome)));
         if batch.writes.is_empty() {
@@ -355,7 +353,6 @@ impl Shard {
         } else {
             self.store.commit(batch, Box::new(done));
         }
-        acts
     }
 
     fn act(&self, acts: Vec<Act>) {
@@ -406,8 +403,8 @@ impl Shard {
 
     /// The shard cannot be taken up again: every request is told so until the process ends.
     fn refuse_all(mut self, why: &str) {
-        // What was gathered meanwhile will not be durable either; dropped replies tell their callers.
-        drop(self.core.seal());
+        // What failed and what was gathered meanwhile will not be durable; dropped replies tell their callers.
+        drop((self.flying.take(), self.core.seal()));
         self.fatal.send_replace(Some(why.to_owned()));
         while let Some(message) = self.parked.pop_front().or_else(|| self.inbox.recv().ok()) {
             match message {

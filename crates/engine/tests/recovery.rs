@@ -51,6 +51,30 @@ fn timers_fire() {
     check(items, 5, "SUCCEEDED [1,2]");
 }
 
+/// The clock is set back while nothing runs: what was written stays in the past, and no pause grows by the jump.
+#[test]
+fn a_clock_that_was_set_back_moves_no_time() {
+    let check = |states: &str, waits_until: i64| {
+        let (mut bench, machine) = crashed(states, 10);
+        assert!(bench.advance());
+        bench.settle();
+        bench.now = Timestamp(START.0 - 3_600_000);
+        let mut bench = bench.crash(10);
+        assert_eq!(bench.core.time(), START.after_ms(5000), "{states}");
+        bench.settle();
+        let due = bench.core.next_timer();
+        assert_eq!(due, (waits_until > 0).then(|| Timestamp(START.0 + waits_until * 1000)), "{states}");
+        bench.advance();
+        bench.settle();
+        assert_ne!(bench.end(&machine, "x"), "RUNNING");
+        check_history(&bench.history(&machine, "x"));
+    };
+    let after_five =
+        |states: &str| format!(r#""A":{{"Type":"Wait","Seconds":5,"Next":"B"}},"B":{{{states},"End":true}}"#);
+    check(&after_five(r#""Type":"Wait","Seconds":60"#), 65);
+    check(&after_five(FUNCTION), 0);
+}
+
 #[test]
 fn a_map_goes_on_with_its_next_item() {
     let items = r#""A":{"Type":"Pass","Result":[1,2,3],"Next":"M"},"M":{"Type":"Map","MaxConcurrency":1,"End":true,

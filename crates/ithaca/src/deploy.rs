@@ -70,7 +70,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
     }
     for function in &plan.functions {
         let code = code(function, &prepared.executables)?;
-        let (host, settings) = (server.lambda().clone(), settings(function));
+        let (host, settings) = (server.lambda().clone(), settings(function, &plan.template));
         let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
         put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.to_aws().message)).map_err(
             |error| format!("{}:{}: function {}: {error}", plan.template.display(), function.at.line, function.name),
@@ -100,7 +100,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
     Ok(done)
 }
 
-fn settings(function: &Function) -> aws_lambda::Function {
+fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
     let mut settings = aws_lambda::Function::new(&function.name);
     settings.runtime = function.runtime.clone();
     settings.handler = function.handler.clone();
@@ -110,6 +110,10 @@ fn settings(function: &Function) -> aws_lambda::Function {
     settings.memory_mb = function.memory_mb;
     settings.environment = function.environment.clone();
     settings.reserved_concurrency = function.reserved_concurrency;
+    settings.origin = match &function.code {
+        Code::Path(path) => Some(path.clone()),
+        Code::Inline(_) => template.parent().map(Path::to_path_buf),
+    };
     settings
 }
 
@@ -210,14 +214,16 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
                 Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display()))
             }
         },
-        Code::Inline(_) => Err(format!(
-            "function {}: Ithaca does not run inline code yet: put it into a folder and point CodeUri at it",
-            function.name
-        )),
+        Code::Inline(text) => match aws_lambda::runtimes::inline_file(&function.runtime) {
+            Some(file) => Ok(aws_lambda::Code::Inline(file.into(), text.clone())),
+            None => Err(format!(
+                "function {}: there is no inline code for the runtime {}: put it into a folder and point CodeUri at it",
+                function.name, function.runtime
+            )),
+        },
     }
 }
 
-/// Logs of executions are not written yet.
 /// Creates the state machine, or brings the one of this name to the template's definition.
 async fn put_machine(server: &Server, machine: &StateMachine) -> Result<(), String> {
     let states = &server.front.states;

@@ -39,6 +39,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::backup::{Backups, Order};
+use crate::pressure::{self, Counted, Held, NoRoom, Patient, Share};
 use crate::request_id;
 use crate::server::Functions;
 
@@ -54,6 +55,13 @@ const CONSOLE_BODY_BYTES_MAX: usize = 1 << 20;
 /// Connections at the same time, over all ports; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
 
+/// Of a request's head; AWS takes less. It is also what a connection reads and writes at once, so all connections
+/// together hold 1 GiB of such buffers at most.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// An answer this large counts until it is sent.
+const LARGE_ANSWER_BYTES: usize = 16 << 10;
+
 /// A client that takes longer to send its headers is not one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -65,6 +73,9 @@ const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target
 
 /// What AWS's support, and a log, would find the request by.
 const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-amzn-requestid");
+
+/// Where REST services of AWS name an error.
+const ERROR_TYPE: header::HeaderName = header::HeaderName::from_static("x-amzn-errortype");
 
 static CONNECTIONS: Semaphore = Semaphore::const_new(CONNECTIONS_MAX);
 
@@ -81,7 +92,7 @@ pub struct Front {
     pub console: Console,
     pub backups: Arc<Backups>,
     pub host_names: HostNames,
-    /// Becomes a text when the engine cannot go on.
+    /// Becomes a text when the engine or the tables cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
 }
 
@@ -129,6 +140,11 @@ impl HostNames {
 
 type Answer = http::Response<BoxBody<Bytes, Infallible>>;
 
+/// No more connections than this, if the system has files for fewer than we would take. Called once.
+pub fn limit_connections(most: usize) {
+    CONNECTIONS.forget_permits(CONNECTIONS_MAX.saturating_sub(most));
+}
+
 /// Accepts until it is aborted.
 pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
     loop {
@@ -151,9 +167,9 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
                 async move { Ok::<_, Infallible>(identified(answer(&front, &port, request, peer).await)) }
             });
             let mut connection = http1::Builder::new();
-            connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
             // A broken connection is the client's affair.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+            let _ = connection.serve_connection(TokioIo::new(Patient::new(stream)), service).with_upgrades().await;
         });
     }
 }
@@ -183,11 +199,15 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));
     }
-    let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
+    // Until it is answered.
+    let mut share = Share::default();
+    let body = Limited::new(Counted { body, share: &mut share }, bytes_max);
+    let body = match tokio::time::timeout(BODY_TIMEOUT, pressure::collect(body)).await {
+        Ok(Ok(body)) => body,
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return whole(too_large(bytes_max));
         }
+        Ok(Err(error)) if is_no_room(&*error) => return whole(throttled(port, &parts.headers)),
         _ => {
             return whole(respond(
                 StatusCode::BAD_REQUEST,
@@ -196,12 +216,32 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
             ));
         }
     };
+    let answers_much = answers_much(&parts.headers);
     let request = http::Request::from_parts(parts, body);
     match port {
         Port::Main if is_console => shown(front.console.handle(request).await),
+        Port::Main if answers_much => at_leisure(front, request, peer).await,
         Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
         Port::Main => front.route(request, peer).await,
     }
+}
+
+/// Megabytes take long to write down: on a thread of their own, few at a time, so that nobody else waits for them.
+async fn at_leisure(front: &Arc<Front>, request: Request, peer: SocketAddr) -> Answer {
+    let Some(turn) = pressure::turn().await else { return whole(throttled(&Port::Main, request.headers())) };
+    let (front, runtime) = (front.clone(), tokio::runtime::Handle::current());
+    let routed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        runtime.block_on(front.route(request, peer))
+    });
+    routed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Operations whose answers may have megabytes.
+fn answers_much(headers: &HeaderMap) -> bool {
+    const LARGE: [&str; 5] = ["GetExecutionHistory", "Scan", "BatchGetItem", "GetLogEvents", "FilterLogEvents"];
+    let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
+    target.and_then(|target| target.split_once('.')).is_some_and(|(_, operation)| LARGE.contains(&operation))
 }
 
 /// Browsers say so; `none` is the user's own doing, such as an address typed in.
@@ -226,8 +266,28 @@ fn too_large(bytes_max: usize) -> Response {
     respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text)
 }
 
+fn is_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<NoRoom>() || error.source().is_some_and(is_no_room)
+}
+
+/// What AWS SDKs take as "later": each service has its own words for it.
+fn throttled(port: &Port, headers: &HeaderMap) -> Response {
+    let text = "Rate exceeded";
+    if matches!(port, Port::Main) && headers.contains_key(TARGET) {
+        return aws_protocol::json_1_0_error("", &aws_protocol::Error::client("ThrottlingException", text));
+    }
+    let body = serde_json::json!({ "Type": "User", "message": text });
+    let mut answer = aws_protocol::json(StatusCode::TOO_MANY_REQUESTS, aws_protocol::REST_JSON, &body);
+    answer.headers_mut().insert(ERROR_TYPE, header::HeaderValue::from_static("TooManyRequestsException"));
+    answer
+}
+
 fn whole(response: Response) -> Answer {
-    response.map(|body| Full::new(body).boxed())
+    let bytes = response.body().len();
+    response.map(|body| {
+        let body = Full::new(body);
+        if bytes < LARGE_ANSWER_BYTES { body.boxed() } else { Held::new(body, bytes).boxed() }
+    })
 }
 
 fn shown(response: http::Response<console::Body>) -> Answer {
@@ -282,7 +342,7 @@ impl Front {
     fn health(&self) -> Response {
         let (status, text) = match &*self.fatal.borrow() {
             None => (StatusCode::OK, "ok\n".to_owned()),
-            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {why}\n")),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         };
         respond(status, "text/plain; charset=utf-8", text)
     }

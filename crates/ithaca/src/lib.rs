@@ -17,9 +17,12 @@ mod findings;
 mod front;
 mod lane;
 mod logs;
+mod pressure;
+mod process;
 mod request_id;
 mod server;
 mod tasks;
+mod template;
 
 pub use deploy::{Deployed, Prepared, deploy, prepare};
 pub use server::{Options, Server, StartError};

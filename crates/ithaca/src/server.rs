@@ -20,6 +20,7 @@ use engine::{Engine, Handle, Reader};
 use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::backup::Backups;
 use crate::events::{Followers, Target};
@@ -124,6 +125,7 @@ pub struct Server {
     engine: Engine,
     recorder: Arc<Recorder>,
     followers: Followers,
+    fatal: watch::Receiver<Option<String>>,
     main: tokio::task::JoinHandle<()>,
     apis: Vec<tokio::task::JoinHandle<()>>,
     _folder: Folder,
@@ -169,6 +171,7 @@ impl Server {
             states = states.with_fixed_account();
         }
         let followers = Followers::start(targets, &states);
+        let fatal = first_end(engine.fatal(), dynamo.fatal());
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
@@ -182,20 +185,31 @@ impl Server {
             console: Console::new(engine.reader(), engine.handle(), endpoint_url(address)),
             backups: Arc::new(backups),
             host_names: front::HostNames::of(options.host),
-            fatal: engine.fatal(),
+            fatal: fatal.clone(),
         });
         runner.open(&front);
         let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
-        Ok(Server { options, address, front, engine, recorder, followers, main, apis: Vec::new(), _folder: folder })
+        Ok(Server {
+            options,
+            address,
+            front,
+            engine,
+            recorder,
+            followers,
+            fatal,
+            main,
+            apis: Vec::new(),
+            _folder: folder,
+        })
     }
 
     pub fn handle(&self) -> Handle {
         self.engine.handle()
     }
 
-    /// Becomes a text when the engine cannot go on; a restart reads everything again.
-    pub fn fatal(&self) -> tokio::sync::watch::Receiver<Option<String>> {
-        self.engine.fatal()
+    /// Becomes a text when the engine or the tables cannot go on; a restart reads everything again.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.clone()
     }
 
     /// Open executions that do not go on because they cannot be read.
@@ -250,6 +264,31 @@ impl Server {
         self.followers.shut_down().await;
         self.main.abort();
         self.front.lambda.shut_down().await;
+    }
+}
+
+/// Which part cannot go on, and why: the first of them.
+fn first_end(
+    engine: watch::Receiver<Option<String>>,
+    tables: watch::Receiver<Option<String>>,
+) -> watch::Receiver<Option<String>> {
+    let (tell, first) = watch::channel(None);
+    tokio::spawn(async move {
+        let why = tokio::select! {
+            why = end_of(engine) => format!("the engine has stopped: {why}"),
+            why = end_of(tables) => format!("the DynamoDB tables have stopped: {why}"),
+        };
+        tell.send_replace(Some(why));
+    });
+    first
+}
+
+/// Never comes of a part that is closed in good order.
+async fn end_of(mut part: watch::Receiver<Option<String>>) -> String {
+    let why = part.wait_for(Option::is_some).await.map(|why| why.clone().unwrap_or_default());
+    match why {
+        Ok(why) => why,
+        Err(_) => std::future::pending().await,
     }
 }
 

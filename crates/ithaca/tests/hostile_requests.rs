@@ -299,7 +299,7 @@ fn every_answer_is_one_that_a_client_understands() {
     let mut seeds = Random::from_env("hostile_requests");
     thread::scope(|scope| {
         for number in 0..CLIENTS {
-            let (seed, good, address) = (seeds.next(), &good, &client.address);
+            let (seed, good, address) = (seeds.draw(), &good, &client.address);
             scope.spawn(move || play(number, Random::new(seed), good, address));
         }
     });

@@ -27,7 +27,7 @@ pub enum Error {
     /// A write failed, and after that the disk's word is not taken for anything until the file is read again.
     #[error(
         "the store takes no more commits after a failed write: {cause}. What was acknowledged is safe; what was \
-         on its way is there as a whole or not at all. Mend the cause, then restart Ithaca"
+         on its way is there as a whole or not at all. Mend the cause first"
     )]
     Failed { cause: String },
 

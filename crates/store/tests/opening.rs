@@ -146,7 +146,7 @@ fn after_a_failed_write_the_store_refuses_until_it_is_opened_again() {
     let later_are_refused = outcomes[good + 1..].iter().all(|outcome| matches!(outcome, Err(Error::Failed { .. })));
     assert!(later_are_refused && store.take(ShardId(0)).is_err());
     let text = commit(&store, epoch, 0, 1).unwrap_err().to_string();
-    assert!(text.contains("no space is left for") && text.ends_with("then restart Ithaca"), "{text}");
+    assert!(text.contains("no space is left for") && text.ends_with("Mend the cause first"), "{text}");
 
     let keys = |store: &Sqlite| {
         let rows = store.scan(Space::Records, b""..&prefix_end(b""), Order::Ascending, usize::MAX).unwrap();

@@ -68,6 +68,8 @@ pub struct Options {
     pub stack_name: Option<String>,
     /// Values of parameters; they beat the defaults.
     pub parameters: BTreeMap<String, String>,
+    /// Files and folders of this machine that stand for objects in S3, by key: what CDK would upload.
+    pub assets: BTreeMap<String, PathBuf>,
 }
 
 /// Reads a file that the template names; the path starts where the template's path starts. Implementers bound what they
@@ -118,7 +120,7 @@ fn site(path: &Path, options: &Options, report: &Report) -> Site {
         let help = "use letters, digits and hyphens, a letter first, at most 128";
         report.error(Position::START, format!("\"{stack_name}\" is not a stack's name"), help);
     }
-    Site { home: options.home.clone(), stack_name }
+    Site { home: options.home.clone(), stack_name, assets: options.assets.clone() }
 }
 
 /// The text of a file; the error says where it stops being one.

@@ -12,7 +12,7 @@ use crate::node::{Entry, Node, Value};
 pub(crate) enum Parameter {
     Text(String),
     List(Vec<String>),
-    /// Kept in AWS's Parameter Store.
+    /// Has its value on AWS: in its Parameter Store, or by CDK's upload of an asset.
     Remote,
     /// Its error is reported.
     Invalid,
@@ -79,6 +79,8 @@ fn value(entry: &Entry, given: Option<&String>, report: &Report) -> Parameter {
                 return Parameter::Invalid;
             }
         },
+        // CDK's first version declares three for each asset, of which its metadata tells the place on this machine.
+        (None, None) if entry.key.starts_with("AssetParameters") => return Parameter::Remote,
         (None, None) => {
             let help = format!("give it a value ({}=...) or a Default", entry.key);
             report.error(entry.at, format!("the parameter \"{}\" has no value", entry.key), help);
@@ -163,8 +165,8 @@ impl Parameter {
             Parameter::List(items) => Node::new(at, Value::List(items.iter().map(|i| Node::string(at, i)).collect())),
             Parameter::Invalid => Node::invalid(at),
             Parameter::Remote => {
-                let help = format!("give the value ({name}=...); AWS's Parameter Store is not served here");
-                report.error(at, format!("the parameter \"{name}\" is kept in the Parameter Store"), help);
+                let help = format!("give the value ({name}=...)");
+                report.error(at, format!("the parameter \"{name}\" has its value on AWS only"), help);
                 Node::invalid(at)
             }
         }

@@ -5,7 +5,8 @@
 //! the template and the options alone, since an identity (physical name, ARN, id) is decided before anything exists.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use aws_protocol::Home;
 
@@ -27,6 +28,8 @@ const NODE_BYTES: usize = 64;
 pub(crate) struct Site {
     pub home: Home,
     pub stack_name: String,
+    /// Files and folders of this machine that stand for objects in S3, by key.
+    pub assets: BTreeMap<String, PathBuf>,
 }
 
 /// AWS's commercial partition; a region of another is not told apart.

@@ -14,6 +14,13 @@ pub enum Error {
     )]
     Open { path: PathBuf, reason: String },
 
+    /// A flush failed, and after that the disk's word is not taken for anything until the file is read again.
+    #[error(
+        "cannot flush {path}: {cause}. What was answered is safe; what was on its way is there as a whole or not at \
+         all. Mend the cause first: free space on its disk, or look at the system's log and the disk's health"
+    )]
+    Flush { path: PathBuf, cause: std::io::Error },
+
     /// The memory database could not be made.
     #[error("cannot make the DynamoDB tables in memory: {reason}")]
     OpenMemory { reason: String },

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use aws_protocol::{Home, Request, Response};
 use http::StatusCode;
+use tokio::sync::watch;
 
 pub use error::Error;
 
@@ -65,6 +66,15 @@ impl Dynamo {
             Backend::Memory => Place::Here(worker::Worker::start(worker::Store::Memory, home)?),
         };
         Ok(Dynamo { place })
+    }
+
+    /// Becomes a text when the embedded tables cannot go on: the file could not be flushed. Every request is refused then;
+    /// only a new process reads again what is durable.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        match &self.place {
+            Place::Here(worker) => worker.fatal.clone(),
+            Place::There(_) => watch::channel(None).1,
+        }
     }
 
     /// Answers one request. Every failure is an answer too. Dropping the future does not take back a write that was

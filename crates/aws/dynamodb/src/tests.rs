@@ -318,6 +318,9 @@ async fn a_failed_flush_is_no_success_and_closes_the_tables() {
         assert_eq!(response.status(), 500, "{operation}");
         assert!(parse(&response)["message"].as_str().unwrap().contains("could not be flushed"));
     }
+    let mut fatal = dynamo.fatal();
+    let why = fatal.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    assert!(why.starts_with("cannot flush ") && why.contains("Mend the cause first"), "{why}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use aws_protocol::{Home, Response};
 use bytes::Bytes;
 use dynoxide::Database;
 use http::StatusCode;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::Error;
 use crate::operations::{Effect, Names, Operation};
@@ -51,6 +51,8 @@ pub enum Store {
 pub struct Worker {
     inbox: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Becomes a text when the thread has ended before it was asked to.
+    pub fatal: watch::Receiver<Option<String>>,
 }
 
 struct Job {
@@ -75,12 +77,17 @@ impl Worker {
 
     fn spawn(keeper: Keeper) -> Result<Worker, Error> {
         let (inbox, jobs) = sync_channel(INBOX_MAX);
+        let (tell, fatal) = watch::channel(None);
         let thread = std::thread::Builder::new()
             .name("dynamodb".into())
             .stack_size(STACK_BYTES)
-            .spawn(move || keeper.work(&jobs))
+            .spawn(move || {
+                if let Err(why) = keeper.work(&jobs) {
+                    tell.send_replace(Some(why.to_string()));
+                }
+            })
             .map_err(Error::Thread)?;
-        Ok(Worker { inbox: Some(inbox), thread: Some(thread) })
+        Ok(Worker { inbox: Some(inbox), thread: Some(thread), fatal })
     }
 
     /// Runs an operation and gives its answer, which is durable when it is given.
@@ -133,22 +140,19 @@ struct Open {
 }
 
 impl Keeper {
-    fn work(mut self, jobs: &Receiver<Job>) {
+    /// Works until the inbox is closed. The error is why it cannot go on before that.
+    fn work(mut self, jobs: &Receiver<Job>) -> Result<(), Error> {
         let mut swept = Instant::now();
         loop {
             match jobs.recv_timeout(SWEEP_INTERVAL.saturating_sub(swept.elapsed())) {
-                Ok(first) => {
-                    if self.settle(first, jobs).is_err() {
-                        // What SQLite believes and what the disk holds may differ now, and a second flush would not
-                        // tell: the next start reads the truth from the file.
-                        return;
-                    }
-                }
+                // What SQLite believes and what the disk holds may differ after a failed flush, and a second one would not
+                // tell: the next start reads the truth from the file.
+                Ok(first) => self.settle(first, jobs).map_err(|cause| self.not_flushed(cause))?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            if self.panicked && self.reopen().is_err() {
-                return;
+            if self.panicked {
+                self.reopen()?;
             }
             if swept.elapsed() >= SWEEP_INTERVAL {
                 self.sweep();
@@ -175,6 +179,14 @@ impl Keeper {
             let _ = reply.send(response);
         }
         flushed
+    }
+
+    fn not_flushed(&self, cause: io::Error) -> Error {
+        let path = match &self.store {
+            Store::File(path) => path.clone(),
+            Store::Memory => PathBuf::new(),
+        };
+        Error::Flush { path, cause }
     }
 
     fn run(&mut self, operation: &Operation, body: &[u8]) -> Response {

@@ -25,6 +25,8 @@ pub enum Code {
     Folder(PathBuf),
     /// One executable that becomes `bootstrap`; it is copied.
     Bootstrap(PathBuf),
+    /// The source of the only file: its name and its text, as a template has it inline.
+    Inline(String, String),
 }
 
 /// Code that is in place.
@@ -102,6 +104,7 @@ fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
             Ok((Sha256::digest(bytes).into(), bytes.len() as u64))
         }
         Code::Bootstrap(file) => measure_files(&[(PathBuf::from("bootstrap"), file.clone())]),
+        Code::Inline(name, text) => Ok((Sha256::digest(format!("{name}\0{text}")).into(), text.len() as u64)),
         Code::Folder(folder) => {
             let mut files = Vec::new();
             list(folder, Path::new(""), limits, &mut files)?;
@@ -169,6 +172,13 @@ fn unpack(code: &Code, into: &Path, limits: &Limits) -> Result<(), Error> {
     match code {
         Code::Zip(bytes) => unzip(bytes, into, limits)?,
         Code::Bootstrap(file) => copy_file(file, &into.join("bootstrap"))?,
+        Code::Inline(name, text) => {
+            let Some(path) = path_inside(name) else {
+                return Err(invalid(format!("{name} is not a file's name")).into());
+            };
+            let target = into.join(path);
+            fs::write(&target, text).map_err(Error::io("write", &target))?;
+        }
         Code::Folder(folder) => copy_folder(folder, into, limits)?,
     }
     let bootstrap = into.join("bootstrap");

@@ -8,9 +8,7 @@ use aws_protocol::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{constraint, invalid};
-
-/// The runtimes served so far: the code brings its own `bootstrap`.
-pub(crate) const RUNTIMES: &[&str] = &["provided.al2023", "provided.al2", "provided"];
+use crate::runtimes;
 
 /// What a function is, apart from its code. [`Function::new`] has AWS's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +31,9 @@ pub struct Function {
     pub tags: BTreeMap<String, String>,
     /// `Some(0)` throttles every invocation.
     pub reserved_concurrency: Option<u32>,
+    /// Where the code came from: SDKs that AWS's runtimes bring along are looked for there and above.
+    #[serde(default)]
+    pub origin: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ impl Function {
     pub fn new(name: impl Into<String>) -> Function {
         Function {
             name: name.into(),
-            runtime: RUNTIMES[0].into(),
+            runtime: runtimes::DEFAULT.into(),
             handler: "bootstrap".into(),
             role: "arn:aws:iam::000000000000:role/ithaca".into(),
             description: String::new(),
@@ -64,6 +65,7 @@ impl Function {
             tracing: "PassThrough".into(),
             tags: BTreeMap::new(),
             reserved_concurrency: None,
+            origin: None,
         }
     }
 
@@ -113,14 +115,14 @@ impl Function {
     }
 
     fn validate_runtime(&self) -> Result<(), Error> {
-        if RUNTIMES.contains(&self.runtime.as_str()) {
+        if runtimes::family(&self.runtime).is_some() {
             return Ok(());
         }
         Err(invalid(format!(
-            "Value {} at 'runtime' failed to satisfy constraint: Ithaca serves {} so far. Build the function with a \
-             bootstrap of its own, or leave it on AWS.",
+            "Value {} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}]. Others are not \
+             served: build the function with a bootstrap of its own, or leave it on AWS.",
             self.runtime,
-            RUNTIMES.join(", ")
+            runtimes::served()
         )))
     }
 }
@@ -255,7 +257,8 @@ mod tests {
         check(&|f| f.timeout_seconds = 0, Some(("ValidationException", "'0' at 'timeout'")));
         check(&|f| f.timeout_seconds = 901, Some(("ValidationException", "less than or equal to 900")));
         check(&|f| f.memory_mb = 127, Some(("ValidationException", "'127' at 'memorySize'")));
-        check(&|f| f.runtime = "nodejs22.x".into(), Some(("InvalidParameterValueException", "provided.al2023")));
+        check(&|f| f.runtime = "nodejs22.x".into(), None);
+        check(&|f| f.runtime = "java21".into(), Some(("InvalidParameterValueException", "provided.al2023")));
         check(&|f| f.role = "me".into(), Some(("ValidationException", "'me' at 'role'")));
         check(&|f| f.handler = "a b".into(), Some(("ValidationException", "'a b' at 'handler'")));
         check(&|f| f.description = "d".repeat(257), Some(("ValidationException", "length less than or equal to 256")));

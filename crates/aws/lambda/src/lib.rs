@@ -46,6 +46,7 @@ mod outcome;
 mod pool;
 mod process;
 mod runtime_api;
+pub mod runtimes;
 mod spawn;
 mod survivors;
 mod time;

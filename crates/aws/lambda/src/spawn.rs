@@ -29,12 +29,17 @@ const DESCENDANTS_BOUND: Duration = Duration::from_secs(5);
 /// The waiting threads do next to nothing.
 const WAITER_STACK_BYTES: usize = 128 << 10;
 
+/// "File descriptors: 1,024." Source: "Lambda quotas", AWS Lambda Developer Guide. We may have raised our own.
+const FILES_MAX: libc::rlim_t = 1024;
+
 /// See [`start`]: an exec takes far less than all of these together.
 const BUSY_ATTEMPTS_MAX: u32 = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 pub(crate) struct Launch {
     pub program: PathBuf,
+    /// After the program's own name.
+    pub arguments: Vec<String>,
     pub folder: PathBuf,
     /// The whole environment; nothing else is inherited.
     pub environment: Vec<(String, String)>,
@@ -179,6 +184,13 @@ fn prepare(parent: u32, data_bytes_max: u64) -> io::Result<()> {
         if libc::setrlimit(libc::RLIMIT_DATA, &limit) < 0 {
             return Err(io::Error::last_os_error());
         }
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        limit.rlim_cur = limit.rlim_cur.min(FILES_MAX);
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) < 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
     Ok(())
 }
@@ -189,11 +201,11 @@ fn prepare(parent: u32, data_bytes_max: u64) -> io::Result<()> {
 /// architecture would be run as a script, and fail with words about syntax.
 struct Image {
     program: CString,
-    /// Ends with a null; points into `program`.
-    arguments: [*const libc::c_char; 2],
+    /// Ends with a null; points into `program` and `_texts`.
+    arguments: Vec<*const libc::c_char>,
     /// Ends with a null; points into `_texts`.
     variables: Vec<*const libc::c_char>,
-    _texts: Vec<CString>,
+    _texts: [Vec<CString>; 2],
 }
 
 // SAFETY: the pointers lead to heap memory that the same value owns and nobody changes.
@@ -204,11 +216,17 @@ unsafe impl Sync for Image {}
 impl Image {
     fn new(launch: &Launch) -> io::Result<Image> {
         let program = CString::new(launch.program.as_os_str().as_encoded_bytes())?;
-        let texts: Result<Vec<CString>, _> =
-            launch.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}"))).collect();
-        let texts = texts?;
-        let variables = texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
-        Ok(Image { arguments: [program.as_ptr(), std::ptr::null()], variables, _texts: texts, program })
+        let texts = |texts: Vec<String>| texts.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>();
+        let arguments = texts(launch.arguments.clone())?;
+        let variables = texts(launch.environment.iter().map(|(name, value)| format!("{name}={value}")).collect())?;
+        let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).collect::<Vec<_>>();
+        let end = [std::ptr::null()];
+        Ok(Image {
+            arguments: [&[program.as_ptr()][..], &pointers(&arguments), &end].concat(),
+            variables: [&pointers(&variables)[..], &end].concat(),
+            _texts: [arguments, variables],
+            program,
+        })
     }
 
     /// Returns only if it failed.

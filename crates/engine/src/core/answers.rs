@@ -29,6 +29,14 @@ pub struct Taken {
     pub input: Payload,
 }
 
+/// A worker is about to get a task.
+pub(super) struct Taking {
+    id: ExecutionId,
+    task: TaskId,
+    taken: Taken,
+    reply: Box<dyn FnOnce(Option<Taken>) + Send>,
+}
+
 /// How a nested execution has ended.
 #[derive(Clone, Debug)]
 pub struct ChildEnd {
@@ -95,8 +103,19 @@ impl Core {
         worker: Option<Arc<str>>,
         reply: impl FnOnce(Option<Taken>) + Send + 'static,
     ) {
-        let taken = self.try_take(id, task, worker);
-        self.acts.push(Act::Reply(Box::new(move || reply(taken))));
+        match self.try_take(id, task, worker) {
+            Some(taken) => self.taken.push(Taking { id, task, taken, reply: Box::new(reply) }),
+            None => self.acts.push(Act::Reply(Box::new(move || reply(None)))),
+        }
+    }
+
+    /// What was given up in the batch in which it was taken goes to nobody: its worker might take effect after its
+    /// compensation.
+    pub(super) fn give_taken(&mut self) {
+        for Taking { id, task, taken, reply } in std::mem::take(&mut self.taken) {
+            let is_open = self.active.get(&id).is_some_and(|active| active.execution.task(task).is_some());
+            self.acts.push(Act::Reply(Box::new(move || reply(is_open.then_some(taken)))));
+        }
     }
 
     /// The same for a worker whose place is kept. It stays free if nobody waits for the task any more.
@@ -194,7 +213,7 @@ impl Core {
         // It is over, or another shard's.
         match self.store.get(Space::Executions, &keys::execution(parent))? {
             Some(row) if record::decode_row(&row)?.status == ExecutionStatus::Running => {
-                Ok(is_open(&super::load(&*self.store, &self.machines, parent)?.execution))
+                Ok(is_open(&super::load(&*self.store, &self.machines, parent)?.0.execution))
             }
             _ => Ok(false),
         }

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use interpreter::Execution;
+use interpreter::{Execution, Timestamp};
 use store::{Order, Space, Store};
 
-use super::{Active, about, started_input};
+use super::{Active, about, input_in, started_input};
 use crate::error::Error;
 use crate::keys::{self, ExecutionId};
 use crate::machines::Machines;
@@ -21,6 +21,9 @@ pub const PAGE: usize = 64;
 /// Rows that a scan may bring for each execution that is wanted: ended ones may lie between, and one has several records.
 const ROWS_EACH: usize = 2;
 const RECORDS_EACH: usize = 4;
+
+/// An execution, and when it was moved on last.
+pub type Moved = (Active, Timestamp);
 
 /// What was read ahead.
 pub struct Loading {
@@ -68,7 +71,7 @@ impl Loading {
         Ok(())
     }
 
-    pub fn load(&mut self, store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Active, Error> {
+    pub fn load(&mut self, store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Moved, Error> {
         let row = match self.rows.remove(&id) {
             Some(row) => row,
             None => read_row(store, id)?,
@@ -85,7 +88,7 @@ impl Loading {
 }
 
 /// One open execution.
-pub fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Active, Error> {
+pub fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<Moved, Error> {
     open(store, machines, id, &read_row(store, id)?, &Records::of(store, id).newest()?)
 }
 
@@ -113,12 +116,15 @@ fn open(
     id: ExecutionId,
     row: &[u8],
     newest: &[(u32, Vec<u8>)],
-) -> Result<Active, Error> {
+) -> Result<Moved, Error> {
     let row = record::decode_row(row)?;
     let (seq, last) = newest.last().ok_or_else(|| incomplete(id, "its last record is missing"))?;
     let (snapshot, is_apart) = snapshot(store, id, last)?;
     let execution = snapshot.ok_or_else(|| incomplete(id, "its last record has no snapshot"))?;
+    let events = record::decode_events(last)?;
+    let moved_at = events.last().map_or(row.started_at, |event| event.at);
     let input = match newest.first() {
+        _ if *seq == 0 => input_in(events),
         Some((0, first)) => started_input(first)?,
         _ => store.get(Space::Records, &keys::record(id, 0))?.map_or(Ok(None), |first| started_input(&first))?,
     };
@@ -126,7 +132,7 @@ fn open(
     let revision = machines.revision(row.machine, row.revision)?;
     revision.definition()?;
     let execution_arn: Arc<str> = row.arn(id).into();
-    Ok(Active {
+    let active = Active {
         about: about(id, &revision, &row, execution_arn, input),
         row,
         revision,
@@ -138,5 +144,6 @@ fn open(
         is_apart,
         items: 0,
         on_end: None,
-    })
+    };
+    Ok((active, moved_at))
 }

@@ -394,8 +394,8 @@ impl Core {
             redrive_count: 0,
             redriven_at: None,
         };
-        let id = ExecutionId::next(self.last_id, self.now.0, self.shard.0);
-        self.last_id = id;
+        // They stay together however the number of shards changes.
+        let id = self.next_id(key.execution.shard());
         let execution_arn: Arc<str> = keys::execution_arn(&row.machine_arn, &row.name).into();
         let value = map_run::child_value(id, self.map_runs[&key].row.redrive_count);
         self.writes.push(Write::Put { space: SPACE, key: key.child(number), value });
@@ -643,7 +643,8 @@ impl Core {
             self.start_child(key, child.number, input);
             return Ok(());
         }
-        let loaded = super::load(&*self.store, &self.machines, child.id).and_then(|active| {
+        let loaded = super::load(&*self.store, &self.machines, child.id).and_then(|(active, ended_at)| {
+            self.set_time(ended_at);
             let map_runs = self.unfinished_runs(child.id, &active)?;
             Ok((active, map_runs))
         });

@@ -67,7 +67,7 @@ impl Core {
         if self.deleting.contains(&row.machine) {
             return Err(RedriveError::NotRedrivable("State machine is in DELETING status".to_owned()));
         }
-        let mut active = load(&*self.store, &self.machines, id).map_err(|error| match error {
+        let (mut active, ended_at) = load(&*self.store, &self.machines, id).map_err(|error| match error {
             // One that was written by a version that did not keep what was about to happen.
             Error::Unreadable { .. } => {
                 RedriveError::NotRedrivable("Execution was started before it could be redriven".to_owned())
@@ -81,6 +81,7 @@ impl Core {
             return Err(RedriveError::NotRedrivable("Execution has nothing to go on with".to_owned()));
         }
         let map_runs = self.unfinished_runs(id, &active)?;
+        self.set_time(ended_at);
         self.take_back(id, &mut active);
         self.take_in(id, active);
         self.changed(id);

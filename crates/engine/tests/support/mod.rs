@@ -374,5 +374,6 @@ pub fn check_history(history: &[HistoryEvent]) {
     for pair in history.windows(2) {
         let is_redriven = matches!(pair[1].kind, EventKind::ExecutionRedriven { .. });
         assert_eq!(pair[0].kind.is_terminal(), is_redriven, "only a redrive follows an end: {pair:?}");
+        assert!(pair[0].at <= pair[1].at, "time does not go back: {pair:?}");
     }
 }

@@ -16,11 +16,17 @@ use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
 use crate::events::Target;
 use crate::server::{Objects, Options, Server};
 use crate::tasks::Elsewhere;
+use crate::template;
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
     // SAFETY: umask only sets a number of this process.
     unsafe { libc::umask(0o077) };
+    crate::process::survive_file_limit();
+    match crate::process::raise_open_files() {
+        Ok(connections) => crate::front::limit_connections(connections),
+        Err(error) => eprintln!("{} the limit of open files is not known: {error}", paint(Tone::Warn, "warning:")),
+    }
     let account = args.account.as_deref();
     check_account(account)?;
     let home = home(&args.region, account);
@@ -73,7 +79,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
                 // would need the engine.
-                eprintln!("{} the engine has stopped: {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
+                eprintln!("{} {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
                 std::process::exit(1);
             }
             change = changes.recv() => match change {
@@ -143,18 +149,9 @@ fn default_data(plan: Option<&Plan>) -> PathBuf {
 
 /// Reads the template at a path, which may be the folder it is in.
 pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan, String> {
-    const NAMES: [&str; 5] = ["template.yaml", "template.yml", "template.json", "sam.yaml", "cloudformation.yaml"];
-    let path = std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let file = match path.is_dir() {
-        false => path.clone(),
-        true => NAMES
-            .iter()
-            .map(|name| path.join(name))
-            .find(|file| file.is_file())
-            .ok_or_else(|| format!("{} has no template: looked for {}", path.display(), NAMES.join(", ")))?,
-    };
+    let template::Found { file, stack_name, assets, parameters: known } = template::find(path)?;
     let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut options = aws_cloudformation::Options { home: home.clone(), ..Default::default() };
+    let mut options = aws_cloudformation::Options { home: home.clone(), stack_name, parameters: known, assets };
     for parameter in parameters {
         let (key, value) =
             parameter.split_once('=').ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;

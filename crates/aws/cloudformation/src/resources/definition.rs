@@ -5,13 +5,13 @@
 //! it. Whether the text is a valid definition is not known here.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Build, local_path};
 use crate::diagnostic::{Position, Report};
 use crate::node::{Entry, Node, Value};
 use crate::plan::Definition;
-use crate::properties::Properties;
+use crate::properties::{NO_EFFECT, Properties, Property, ignored, served};
 use crate::yaml;
 
 /// AWS's limit of a definition, before and after substitution.
@@ -41,6 +41,28 @@ pub(super) fn only<'n>(properties: &Properties<'_>, names: &[&'n str]) -> Option
 pub(super) fn from_file(build: &Build<'_>, properties: &Properties<'_>, name: &str) -> Option<Definition> {
     let uri = properties.node(name).filter(|node| !node.is_invalid())?;
     let path = build.path(&local_path(properties, name, uri)?);
+    from_path(build, properties, name, path)
+}
+
+/// A definition that AWS would read from S3: a file beside the template, by its path or as an asset of CDK.
+pub(super) fn from_location(build: &Build<'_>, properties: &Properties<'_>, name: &str) -> Option<Definition> {
+    const LOCATION: &[Property] = &[served("Bucket"), served("Key"), ignored("Version", NO_EFFECT)];
+    if properties.node(name).is_some_and(|node| node.literal().is_some()) {
+        return from_file(build, properties, name);
+    }
+    let location = properties.nested(name, LOCATION)?;
+    match super::asset(build, &location, "Key") {
+        Some(path) => from_path(build, properties, name, path),
+        None => {
+            let help =
+                "name a file beside the template (`DefinitionS3Location: saga.asl.json`), or use DefinitionString";
+            properties.error(name, "the definition is not on this machine", help);
+            None
+        }
+    }
+}
+
+fn from_path(build: &Build<'_>, properties: &Properties<'_>, name: &str, path: PathBuf) -> Option<Definition> {
     let text = read(build, properties, name, &path)?;
     let substitutions = properties.text_map("DefinitionSubstitutions");
     if is_json(&path, &text) {

@@ -51,6 +51,9 @@ fn code(build: &Build<'_>, resource: &Resource, properties: &Properties<'_>) -> 
         return Some(Code::Path(build.path(&asset)));
     }
     let code = properties.nested("Code", CODE)?;
+    if let Some(path) = super::asset(build, &code, "S3Key") {
+        return Some(Code::Path(path));
+    }
     match code.node("ZipFile") {
         Some(_) => code.text("ZipFile").map(Code::Inline),
         None => {

@@ -166,6 +166,15 @@ fn implied_role_id(logical_id: &str) -> String {
     format!("{logical_id}Role")
 }
 
+/// The file or folder that stands for the object in S3 whose key a property gives.
+fn asset(build: &Build<'_>, properties: &Properties<'_>, key: &str) -> Option<PathBuf> {
+    if build.scope.site.assets.is_empty() {
+        return None;
+    }
+    properties.node(key)?;
+    build.scope.site.assets.get(&properties.text(key)?).cloned()
+}
+
 /// Whether a node is a local path rather than a place in S3; the latter is an error.
 fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<String> {
     match node.text() {

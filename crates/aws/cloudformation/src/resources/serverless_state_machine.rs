@@ -45,7 +45,7 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     const NAMES: Names = Names { kind: "Type", role: "Role", logging: "Logging", tracing: "Tracing" };
     let properties = build.properties(identity, resource);
     let definition = match definition::only(&properties, &["DefinitionUri", "Definition"]) {
-        Some("DefinitionUri") => definition::from_file(build, &properties, "DefinitionUri"),
+        Some("DefinitionUri") => definition::from_location(build, &properties, "DefinitionUri"),
         Some(_) => definition::from_object(build, &properties, "Definition"),
         None => None,
     };

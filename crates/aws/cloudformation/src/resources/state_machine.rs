@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Attribute, Build, Type, definition};
 use crate::plan::{Definition, StateMachine, StateMachineKind};
-use crate::properties::{NO_EFFECT, Properties, Property, ignored, served, unsupported};
+use crate::properties::{NO_EFFECT, Properties, Property, ignored, served};
 use crate::scope::{Identity, Site};
 use crate::shape::{self, Shape, renamed};
 use crate::template::Resource;
@@ -38,7 +38,7 @@ const PROPERTIES: &[Property] = &[
     served("TracingConfiguration"),
     ignored("EncryptionConfiguration", NO_EFFECT),
     ignored("Tags", NO_EFFECT),
-    unsupported("DefinitionS3Location", "there is no S3 here; use DefinitionString, or AWS::Serverless::StateMachine"),
+    served("DefinitionS3Location"),
 ];
 
 const KINDS: &[(&str, StateMachineKind)] =
@@ -81,8 +81,9 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     };
     let properties = build.properties(identity, resource);
     properties.require("RoleArn");
-    let definition = match definition::only(&properties, &["DefinitionString", "Definition"]) {
+    let definition = match definition::only(&properties, &["DefinitionString", "Definition", "DefinitionS3Location"]) {
         Some("DefinitionString") => definition::from_string(build, &properties, "DefinitionString"),
+        Some("DefinitionS3Location") => definition::from_location(build, &properties, "DefinitionS3Location"),
         Some(_) => definition::from_object(build, &properties, "Definition"),
         None => None,
     };

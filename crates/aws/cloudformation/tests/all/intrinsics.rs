@@ -145,7 +145,7 @@ fn a_parameter_from_elsewhere_is_an_error_only_where_it_is_used() {
                  Resources:\n  L: { Type: AWS::Logs::LogGroup }\n";
     assert!(plan_with(frame, &[]).is_ok());
     let used = format!("{frame}Outputs:\n  X: {{ Value: !Ref P }}\n");
-    check_errors(&used, &[(6, "!Ref", "the parameter \"P\" is kept in the Parameter Store")]);
+    check_errors(&used, &[(6, "!Ref", "the parameter \"P\" has its value on AWS only")]);
     assert_eq!(plan_with(&used, &[("P", "v")]).map(|plan| plan.outputs[0].value.clone()), Ok("v".into()));
 }
 

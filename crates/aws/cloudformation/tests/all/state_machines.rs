@@ -68,7 +68,7 @@ fn definitions_that_cannot_be_read() {
         ),
         ("      Definition: text\n", (6, "text", "M: Definition must be a map")),
         ("      DefinitionUri: gone.json\n", (6, "gone.json", "M: cannot read app/gone.json: entity not found")),
-        ("      DefinitionUri: { Bucket: b, Key: k }\n", (6, "{", "M: DefinitionUri is not a local path")),
+        ("      DefinitionUri: { Bucket: b, Key: k }\n", (6, "{", "M: the definition is not on this machine")),
         ("      DefinitionUri: broken.yaml\n", (2, "", "M: ")),
         ("      DefinitionUri: latin1.json\n", (2, "", "M: the file is not text in UTF-8")),
         ("      DefinitionUri: huge.json\n", (6, "huge.json", "M: app/huge.json has 1048577 bytes")),

@@ -18,6 +18,7 @@ use crate::log::Source;
 use crate::name::LATEST;
 use crate::outcome::{Outcome, exit_text};
 use crate::runtime_api;
+use crate::runtimes::{self, Start};
 use crate::spawn::{Ended, Launch, Spawned};
 use crate::survivors;
 use crate::time;
@@ -52,7 +53,7 @@ async fn live(process: &Arc<Process>) -> Result<Ended, Unstarted> {
     let machine = |what: &str, error: io::Error| Unstarted::Machine(format!("{what}: {error}"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|e| machine("no port", e))?;
     let address = listener.local_addr().map_err(|e| machine("no port", e))?;
-    let launch = launch(process, address)?;
+    let launch = launch_in_background(process.clone(), address).await?;
     let program = launch.program.display().to_string();
     let spawned = process.host.spawner.spawn(launch).await.map_err(|error| unstarted(&program, error))?;
     let Spawned { pid, stdout, stderr, group, ended } = spawned;
@@ -80,22 +81,32 @@ async fn live(process: &Arc<Process>) -> Result<Ended, Unstarted> {
     Ok(ended)
 }
 
+/// Finding an interpreter takes a moment, the first time.
+async fn launch_in_background(process: Arc<Process>, address: SocketAddr) -> Result<Launch, Unstarted> {
+    if runtimes::family(&process.info.function.runtime) == Some(runtimes::Family::Provided) {
+        return launch(&process, address);
+    }
+    let launched = tokio::task::spawn_blocking(move || launch(&process, address)).await;
+    launched.unwrap_or_else(|error| Err(Unstarted::Machine(error.to_string())))
+}
+
 /// Two quick looks at the disk, once in the life of a process.
 fn launch(process: &Process, address: SocketAddr) -> Result<Launch, Unstarted> {
     let (host, info) = (&process.host, &process.info);
-    let program = info.code_folder.join("bootstrap");
-    if !program.exists() {
-        return Err(Unstarted::Entrypoint(format!("Couldn't find valid bootstrap(s): [{}]", program.display())));
-    }
+    let function = &info.function;
+    let clients = host.config.folder.join(runtimes::FOLDER);
+    let start = runtimes::start(info, &process.hosted.folder, &clients);
+    let Start { program, arguments } = start.map_err(Unstarted::Entrypoint)?;
     let scratch = process.hosted.folder.join("tmp");
     std::fs::create_dir_all(&scratch)
         .map_err(|e| Unstarted::Machine(format!("cannot create {}: {e}", scratch.display())))?;
     let number = process.id.0;
     let address = address.to_string();
     let environment = environment::of_process(&host.config, info, &host.instance, number, &address, &scratch);
-    let memory_mb = u64::from(info.function.memory_mb) + host.config.limits.memory_headroom_mb;
+    let memory_mb = u64::from(function.memory_mb) + host.config.limits.memory_headroom_mb;
     Ok(Launch {
         program,
+        arguments,
         folder: info.code_folder.clone(),
         environment,
         mark: format!("{}={}", survivors::PROCESS, environment::process_name(&host.instance, number)),

@@ -8,7 +8,7 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// `name` is unique among the tests of one file.
     pub fn new(name: &str) -> Scratch {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()));
+        let path = crate::place::temporary().join(format!("{name}-{}", process::id()));
         fs::create_dir_all(&path).unwrap();
         Scratch(path)
     }

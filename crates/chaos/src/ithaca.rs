@@ -6,13 +6,12 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::Client;
-use super::wait::wait_for;
-
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ithaca");
+use crate::client::Client;
+use crate::wait::{wait_for, wait_within};
 
 /// What `ithaca up` is told.
 #[derive(Clone, Debug)]
@@ -67,7 +66,7 @@ impl Up {
     }
 
     pub fn command(&self) -> Command {
-        let program = self.program.as_deref().unwrap_or(Path::new(PROGRAM));
+        let program = self.program.as_deref().unwrap_or(crate::place::program());
         let mut command = command_of(program, &["up", "--json", "--api-port", "0", "--port", &self.port.to_string()]);
         command.arg("--data").arg(&self.data).args(&self.template);
         command.args(&self.options);
@@ -149,7 +148,7 @@ impl Ithaca {
     }
 
     pub fn endpoint(&self) -> String {
-        super::client::text(&self.said["endpoint"])
+        crate::client::text(&self.said["endpoint"])
     }
 
     pub fn port(&self) -> u16 {
@@ -162,7 +161,7 @@ impl Ithaca {
 
     /// A client of the first API.
     pub fn api(&self) -> Client {
-        let url = super::client::text(&self.said["apis"][0]["url"]);
+        let url = crate::client::text(&self.said["apis"][0]["url"]);
         Client { address: url.trim_start_matches("http://").to_owned() }
     }
 
@@ -181,6 +180,11 @@ impl Ithaca {
     /// Runs a command against it.
     pub fn run(&self, arguments: &[&str]) -> Said {
         Said::of(command(arguments).args(["--endpoint", &self.endpoint()]))
+    }
+
+    /// How it ended by itself, if it did in time.
+    pub fn ends_within(&mut self, bound: Duration) -> Option<ExitStatus> {
+        wait_within(bound, || self.process.0.try_wait().unwrap())
     }
 
     /// kill -9.
@@ -232,13 +236,13 @@ impl Drop for Killed {
 
 /// A command line of the binary, with nothing of the caller's environment that would change what it does.
 pub fn command(arguments: &[&str]) -> Command {
-    command_of(Path::new(PROGRAM), arguments)
+    command_of(crate::place::program(), arguments)
 }
 
 fn command_of(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env_remove("ITHACA_ENDPOINT").env("NO_COLOR", "1");
-    command.env("CARGO_TARGET_DIR", super::examples::target());
+    command.env("CARGO_TARGET_DIR", crate::examples::target());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
             command.env_remove(name);

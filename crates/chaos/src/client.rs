@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::http::{self, Answer};
+use crate::http::{self, Answer};
 
 /// The role of everything the tests create; nobody looks at it.
 pub const ROLE: &str = "arn:aws:iam::000000000000:role/test";
@@ -87,7 +87,7 @@ impl Client {
 
     /// The description of an execution once it has ended.
     pub fn ended(&self, execution_arn: &str) -> Value {
-        super::wait::wait_for(&format!("the end of {execution_arn}"), || {
+        crate::wait::wait_for(&format!("the end of {execution_arn}"), || {
             let description = self.states("DescribeExecution", json!({ "executionArn": execution_arn }));
             (description["status"] != "RUNNING").then_some(description)
         })

@@ -15,6 +15,31 @@ pub struct Attempt {
     pub ended: f64,
     /// `None` if it succeeded.
     pub error: Option<String>,
+    /// What the task was given.
+    pub input: Value,
+    /// What it answered, if it succeeded.
+    pub output: Option<Value>,
+}
+
+/// How the events of a task begin: an integration's, a function's, an activity's.
+const FAMILIES: [&str; 3] = ["Task", "LambdaFunction", "Activity"];
+
+/// Is it an event of a task, of one of these kinds?
+fn is_of_task(kind: &str, kinds: &[&str]) -> bool {
+    FAMILIES.iter().filter_map(|family| kind.strip_prefix(family)).any(|rest| kinds.contains(&rest))
+}
+
+const OUTCOMES: [&str; 3] = ["Succeeded", "Failed", "TimedOut"];
+
+/// What is particular to an event, such as its `taskFailedEventDetails`.
+fn details(event: &Value) -> &Value {
+    let kind = kind(event);
+    &event[format!("{}{}EventDetails", kind[..1].to_ascii_lowercase(), &kind[1..])]
+}
+
+/// A member that is JSON in a text; null if it is not there.
+fn json_in(member: &Value) -> Value {
+    member.as_str().map_or(Value::Null, |text| serde_json::from_str(text).expect("payloads are JSON"))
 }
 
 fn kind(event: &Value) -> &str {
@@ -39,18 +64,21 @@ pub fn states_entered(events: &[Value]) -> Vec<&str> {
 pub fn attempts(events: &[Value]) -> Vec<Attempt> {
     let by_id: HashMap<u64, &Value> = events.iter().map(|event| (id(event), event)).collect();
     let outcomes = outcomes(events, &by_id);
-    let scheduled = events.iter().filter(|event| kind(event) == "TaskScheduled");
+    let scheduled = events.iter().filter(|event| is_of_task(kind(event), &["Scheduled"]));
     let attempt = |event: &Value| {
         let state = before(event, &by_id, |kind| kind == "TaskStateEntered");
         let [outcome] = outcomes.get(&id(event)).map_or(&[][..], Vec::as_slice) else {
             panic!("attempt {} has not one outcome but these: {:?}", id(event), outcomes.get(&id(event)));
         };
-        let error = &outcome["taskFailedEventDetails"]["error"];
+        let (given, answered) = (details(event), details(outcome));
+        let has_succeeded = kind(outcome).ends_with("Succeeded");
         Attempt {
-            state: super::client::text(&state["stateEnteredEventDetails"]["name"]),
+            state: crate::client::text(&state["stateEnteredEventDetails"]["name"]),
             scheduled: at(event),
             ended: at(outcome),
-            error: (kind(outcome) != "TaskSucceeded").then(|| error.as_str().unwrap_or(kind(outcome)).to_owned()),
+            error: (!has_succeeded).then(|| answered["error"].as_str().unwrap_or(kind(outcome)).to_owned()),
+            input: json_in(if given["input"].is_null() { &given["parameters"] } else { &given["input"] }),
+            output: has_succeeded.then(|| json_in(&answered["output"])),
         }
     };
     scheduled.map(attempt).collect()
@@ -59,8 +87,8 @@ pub fn attempts(events: &[Value]) -> Vec<Attempt> {
 /// All outcomes of each attempt, by the id of the event that scheduled it.
 fn outcomes<'e>(events: &'e [Value], by_id: &HashMap<u64, &'e Value>) -> HashMap<u64, Vec<&'e Value>> {
     let mut outcomes = HashMap::<u64, Vec<&Value>>::new();
-    for event in events.iter().filter(|event| matches!(kind(event), "TaskSucceeded" | "TaskFailed" | "TaskTimedOut")) {
-        let scheduled = before(event, by_id, |kind| kind == "TaskScheduled");
+    for event in events.iter().filter(|event| is_of_task(kind(event), &OUTCOMES)) {
+        let scheduled = before(event, by_id, |kind| is_of_task(kind, &["Scheduled"]));
         outcomes.entry(id(scheduled)).or_default().push(event);
     }
     outcomes

@@ -9,9 +9,17 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Generous, since a busy machine is no failure; a test that is right hardly ever comes near it.
 pub const BOUND: Duration = Duration::from_secs(60);
 
+/// For what follows from many faults, one after the other.
+const LONG_BOUND: Duration = Duration::from_secs(300);
+
 /// Looks until there is something, and panics with `what` when the bound has passed.
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_within(BOUND, look).unwrap_or_else(|| panic!("not within {} s: {what}", BOUND.as_secs()))
+}
+
+/// The same, for what comes of many faults.
+pub fn wait_for_long<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_within(LONG_BOUND, look).unwrap_or_else(|| panic!("not within {} s: {what}", LONG_BOUND.as_secs()))
 }
 
 /// Looks until there is something or the bound has passed.

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 
-use super::client::{CallError, Client, ROLE, text};
-use super::http;
+use crate::client::{CallError, Client, ROLE, text};
+use crate::http;
 
 /// Creates a function whose bootstrap is this script, and returns its ARN.
 pub fn create(client: &Client, name: &str, bootstrap: &str, timeout_seconds: u32) -> String {

@@ -1,0 +1,201 @@
+//! Functions in Node.js and Python, by the interpreters of this machine: what a handler may look like, and the form of its errors.
+
+mod support;
+
+use aws_lambda::{Code, Function, Limits, Outcome};
+use serde_json::{Value, json};
+use support::Bench;
+
+const NODE: &str = "nodejs22.x";
+const PYTHON: &str = "python3.12";
+
+/// One function: its files, and what `{"n": 7}` gives. An error is `{"error": [type, message]}`; a message that ends with `...` goes on.
+async fn check(runtime: &str, handler: &str, files: &[(&str, &str)], expect: Value) {
+    let (bench, outcome) = run(runtime, handler, files).await;
+    let log = bench.log().join("\n");
+    let found = match outcome {
+        Outcome::Succeeded(body) => serde_json::from_slice(&body).unwrap(),
+        Outcome::FunctionError { error_type, message, .. } => {
+            let expected = expect["error"][1].as_str().unwrap_or_default();
+            match expected.strip_suffix("...").filter(|start| message.starts_with(start)) {
+                Some(_) => json!({ "error": [error_type, expected] }),
+                None => json!({ "error": [error_type, message] }),
+            }
+        }
+    };
+    assert_eq!(found, expect, "{handler} of {files:?}; its log:\n{log}");
+}
+
+async fn run(runtime: &str, handler: &str, files: &[(&str, &str)]) -> (Bench, Outcome) {
+    let bench = Bench::open(Limits::default());
+    let folder = bench.scratch.0.join("code");
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let settings =
+        Function { timeout_seconds: 20, runtime: runtime.into(), handler: handler.into(), ..Function::new("f") };
+    bench.host.put_function(settings, Code::Folder(folder)).unwrap();
+    let outcome = bench.invoke("f", json!({ "n": 7 })).await.unwrap().outcome;
+    (bench, outcome)
+}
+
+fn error(kind: &str, message: &str) -> Value {
+    json!({ "error": [kind, message] })
+}
+
+#[tokio::test]
+async fn handlers_of_node() {
+    let check = async |text: &str, expect| check(NODE, "index.handler", &[("index.js", text)], expect).await;
+    check("exports.handler = async (e) => e.n + 1", json!(8)).await;
+    check("exports.handler = (e, c, done) => done(null, { n: e.n })", json!({ "n": 7 })).await;
+    check("exports.handler = (e, c, done) => setTimeout(() => done(null, 'later'), 5)", json!("later")).await;
+    check("exports.handler = (e) => { e.n++ }", Value::Null).await;
+    check("exports.handler = async () => undefined", Value::Null).await;
+    // It is over when nothing is left to do, unless it does not want to wait for that.
+    let waits = |flag: &str| {
+        format!(
+            "let ended = 'no'; exports.handler = (e, c, done) => {{ {flag} done(null, {{ get ended() {{ return ended }} }});
+            setTimeout(() => {{ ended = 'yes' }}, 20) }}"
+        )
+    };
+    check(&waits(""), json!({ "ended": "yes" })).await;
+    check(&waits("c.callbackWaitsForEmptyEventLoop = false;"), json!({ "ended": "no" })).await;
+    check("exports.handler = (e, c) => c.succeed('old')", json!("old")).await;
+    check(
+        "exports.handler = async (e, c) => [c.functionName, c.getRemainingTimeInMillis() > 1000]",
+        json!(["f", true]),
+    )
+    .await;
+    let streams = "exports.handler = awslambda.streamifyResponse(async (e, out) => { out.write('{\"a\":'); out.write('1}'); out.end() })";
+    check(streams, json!({ "a": 1 })).await;
+}
+
+#[tokio::test]
+async fn errors_of_node() {
+    let check = async |text: &str, expect| check(NODE, "index.handler", &[("index.js", text)], expect).await;
+    let class = "class BookingFailed extends Error { constructor(m) { super(m); this.name = 'BookingFailed' } }";
+    let thrown = error("BookingFailed", "full");
+    check(&format!("{class}; exports.handler = async () => {{ throw new BookingFailed('full') }}"), thrown.clone())
+        .await;
+    check(&format!("{class}; exports.handler = () => {{ throw new BookingFailed('full') }}"), thrown.clone()).await;
+    check(&format!("{class}; exports.handler = (e, c, done) => done(new BookingFailed('full'))"), thrown.clone()).await;
+    check(&format!("{class}; exports.handler = (e, c) => c.fail(new BookingFailed('full'))"), thrown).await;
+    check("exports.handler = async () => { throw 'text' }", error("string", "text")).await;
+    check("exports.handler = (e, c, done) => done('text')", error("string", "text")).await;
+    let circular = "exports.handler = async () => { const a = {}; a.a = a; return a }";
+    check(circular, error("Runtime.MarshalError", "Unable to stringify response body: ...")).await;
+    let rejected = "exports.handler = (e, c, done) => { Promise.reject(new Error('nobody')); setTimeout(() => done(null, 1), 50) }";
+    check(rejected, error("Runtime.UnhandledPromiseRejection", "Error: nobody")).await;
+    let uncaught = "exports.handler = (e, c, done) => { setTimeout(() => { throw new TypeError('deep') }, 1); setTimeout(done, 500) }";
+    check(uncaught, error("TypeError", "deep")).await;
+}
+
+#[tokio::test]
+async fn how_a_handler_of_node_is_found() {
+    check(NODE, "a/b.c.d", &[("a/b.js", "exports.c = { d: async () => 'nested' }")], json!("nested")).await;
+    check(NODE, "m.handler", &[("m.mjs", "export const handler = async () => 'module'")], json!("module")).await;
+    let typed = [("package.json", r#"{"type":"module"}"#), ("m.js", "export const handler = async () => 'typed'")];
+    check(NODE, "m.handler", &typed, json!("typed")).await;
+    let missing = error("Runtime.ImportModuleError", "Error: Cannot find module 'index'...");
+    check(NODE, "index.handler", &[("other.js", "")], missing).await;
+    let missing = error("Runtime.HandlerNotFound", "index.handler is undefined or not exported");
+    check(NODE, "index.handler", &[("index.js", "")], missing).await;
+    let broken = error("Runtime.UserCodeSyntaxError", "SyntaxError: ...");
+    check(NODE, "index.handler", &[("index.js", "exports.handler = (")], broken).await;
+    let thrown = error("Error", "no database");
+    check(NODE, "index.handler", &[("index.js", "throw new Error('no database')")], thrown).await;
+    check(NODE, "index", &[("index.js", "")], error("Runtime.MalformedHandlerName", "Bad handler")).await;
+}
+
+/// Version 2 does not read AWS_ENDPOINT_URL. Where there is no SDK, the error says how to get one.
+#[tokio::test]
+async fn the_sdk_of_node() {
+    let sdk = "exports.VERSION = '2.1'; exports.config = { update(o) { Object.assign(this, o) } };";
+    let uses = "const AWS = require('aws-sdk'); exports.handler = async () => AWS.config.endpoint";
+    let files = [("node_modules/aws-sdk/index.js", sdk), ("index.js", uses)];
+    check(NODE, "index.handler", &files, json!("http://127.0.0.1:4566")).await;
+    let advice = error(
+        "Runtime.ImportModuleError",
+        "Error: Cannot find module '@aws-sdk/client-nothing'. On AWS the runtime brings it along; here install it beside ...",
+    );
+    let uses = "require('@aws-sdk/client-nothing'); exports.handler = async () => 1";
+    check(NODE, "index.handler", &[("index.js", uses)], advice.clone()).await;
+    let uses = "import '@aws-sdk/client-nothing'; export const handler = async () => 1";
+    check(NODE, "index.handler", &[("index.mjs", uses)], advice).await;
+}
+
+#[tokio::test]
+async fn the_log_of_node() {
+    let text = "exports.handler = async () => { console.log('a %s', 'b'); console.error({ c: 1 }); process.stdout.write('raw\\n') }";
+    let (bench, _) = run(NODE, "index.handler", &[("index.js", text)]).await;
+    let log = bench.log();
+    let line = |end: &str| log.iter().find(|line| line.ends_with(end)).unwrap_or_else(|| panic!("{end}: {log:?}"));
+    let fields: Vec<&str> = line("a b").split('\t').collect();
+    assert_eq!((fields.len(), fields[1].len(), fields[2]), (4, 36, "INFO"));
+    assert!(line("{ c: 1 }").contains("\tERROR\t"));
+    line("raw");
+}
+
+#[tokio::test]
+async fn handlers_of_python() {
+    let check = async |text: &str, expect| check(PYTHON, "app.handler", &[("app.py", text)], expect).await;
+    check("def handler(event, context):\n    return {'n': event['n'] + 1}", json!({ "n": 8 })).await;
+    check("from decimal import Decimal\ndef handler(event, context):\n    return Decimal('1.5')", json!(1.5)).await;
+    check("def handler(event, context):\n    pass", Value::Null).await;
+    let context = "def handler(event, c):\n    return [c.function_name, c.get_remaining_time_in_millis() > 1000, len(c.aws_request_id)]";
+    check(context, json!(["f", true, 36])).await;
+    let class = "class BookingFailed(Exception):\n    pass\n";
+    check(&format!("{class}def handler(e, c):\n    raise BookingFailed('full')"), error("BookingFailed", "full")).await;
+    let set = "def handler(e, c):\n    return {1, 2}";
+    check(
+        set,
+        error("Runtime.MarshalError", "Unable to marshal response: Object of type set is not JSON serializable"),
+    )
+    .await;
+    check("import os\ndef handler(e, c):\n    os._exit(3)", error("Runtime.ExitError", "RequestId: ...")).await;
+}
+
+#[tokio::test]
+async fn how_a_handler_of_python_is_found() {
+    let answers = "def handler(e, c):\n    return 'found'";
+    check(PYTHON, "a/b.handler", &[("a/b.py", answers)], json!("found")).await;
+    check(PYTHON, "a.b.handler", &[("a/__init__.py", ""), ("a/b.py", answers)], json!("found")).await;
+    let missing = "Unable to import module 'app': No module named 'app'";
+    check(PYTHON, "app.handler", &[("other.py", "")], error("Runtime.ImportModuleError", missing)).await;
+    let missing = "Handler 'handler' missing on module 'app'";
+    check(PYTHON, "app.handler", &[("app.py", "")], error("Runtime.HandlerNotFound", missing)).await;
+    let broken = "Syntax error in module 'app': ...";
+    check(PYTHON, "app.handler", &[("app.py", "def handler(")], error("Runtime.UserCodeSyntaxError", broken)).await;
+    check(PYTHON, "app.handler", &[("app.py", "raise ValueError('no database')")], error("ValueError", "no database"))
+        .await;
+    check(PYTHON, "app", &[("app.py", "")], error("Runtime.MalformedHandlerName", "Bad handler 'app'...")).await;
+}
+
+#[tokio::test]
+async fn the_sdk_of_python() {
+    let session =
+        "class Session:\n    def create_client(self, service_name, endpoint_url=None):\n        return endpoint_url";
+    let uses = "import botocore.session\ndef handler(e, c):\n    return botocore.session.Session().create_client('s3')";
+    for (version, expect) in [("1.20.5", json!("http://127.0.0.1:4566")), ("1.34.0", Value::Null)] {
+        let version = format!("__version__ = '{version}'");
+        let files = [("botocore/__init__.py", &*version), ("botocore/session.py", session), ("app.py", uses)];
+        check(PYTHON, "app.handler", &files, expect).await;
+    }
+}
+
+#[tokio::test]
+async fn the_log_and_the_trace_of_python() {
+    let text = "import logging\ndef handler(e, c):\n    print('plain')\n    logging.getLogger().warning('told %s', 1)\n    raise KeyError('k')";
+    let (bench, outcome) = run(PYTHON, "app.handler", &[("app.py", text)]).await;
+    let log = bench.log();
+    assert!(log.iter().any(|line| line == "plain"), "{log:?}");
+    assert!(log.iter().any(|line| line.starts_with("[WARNING]\t") && line.ends_with("\ttold 1")), "{log:?}");
+    let Outcome::FunctionError { payload, .. } = outcome else { panic!("it has raised") };
+    let payload: Value = serde_json::from_slice(&payload).unwrap();
+    let trace = payload["stackTrace"].as_array().unwrap();
+    assert_eq!(trace.len(), 1, "only the function's own lines: {trace:?}");
+    assert!(trace[0].as_str().unwrap().contains("app.py\", line 5, in handler\n"), "{trace:?}");
+    assert_eq!(payload["requestId"].as_str().unwrap().len(), 36);
+}
