@@ -57,6 +57,7 @@ class Graph {
     figure.querySelector("[data-zoom=fit]").onclick = () => this.fit();
     figure.querySelector("[data-png]").onclick = () => this.png();
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.canvas.addEventListener("dragstart", (event) => event.preventDefault());
     this.canvas.addEventListener("pointerdown", (event) => this.grab(event));
     document.addEventListener("ithaca:status", (event) => {
       paint(this.svg, event.detail);

@@ -262,6 +262,11 @@ pub fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
+/// The state machine that executions belong to; those of a Map Run are counted under `MACHINE/LABEL`.
+pub fn machine_of(machine_arn: &str) -> &str {
+    machine_arn.split('/').next().unwrap_or(machine_arn)
+}
+
 /// A drawing, as it is.
 pub fn svg(text: String) -> Markup {
     PreEscaped(text)

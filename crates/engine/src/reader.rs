@@ -283,8 +283,8 @@ impl Reader {
                         let next = Some(Cursor { seq, event: event.id });
                         return Ok(HistoryPage { events, next, end: next });
                     }
-                    bytes += event.kind.payload().map_or(0, Payload::size);
                     end = Some(Cursor { seq: seq.saturating_add(1), event: event.id + 1 });
+                    bytes += event.kind.payload().map_or(0, Payload::size);
                     events.push(event);
                 }
             }

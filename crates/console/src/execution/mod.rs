@@ -20,6 +20,9 @@ pub use status::{Statuses, waits_for_an_answer};
 /// Executions kept as told. The least recently looked at makes room; telling it again costs one read of its history.
 const KEPT_MAX: usize = 64;
 
+/// Events of all that are kept together. One takes some two hundred bytes.
+const EVENTS_KEPT_MAX: u64 = 500_000;
+
 /// Events read at once while a history is told. Also the distance of the places from which a page of events is read.
 const EVENTS_PER_READ: usize = 200;
 
@@ -39,6 +42,14 @@ struct Kept {
     told: HashMap<ExecutionId, (u64, Arc<Mutex<Told>>)>,
     /// Counts looks.
     clock: u64,
+}
+
+impl Kept {
+    /// About: one that is being told right now counts when it is not.
+    fn events(&self) -> u64 {
+        let told = self.told.values().filter_map(|(_, told)| told.try_lock().ok());
+        told.map(|told| told.tale.last_event()).sum()
+    }
 }
 
 /// An execution as far as it was read.
@@ -129,9 +140,10 @@ impl Executions {
         let compensations = Tale::compensations(revision.definition()?);
         let told = Told { tale: Tale::new(compensations), next: None, children: Vec::new(), places: Vec::new() };
         let told = Arc::new(Mutex::new(told));
-        if kept.told.len() >= KEPT_MAX {
+        while kept.told.len() >= KEPT_MAX || kept.events() > EVENTS_KEPT_MAX {
             let oldest = kept.told.iter().min_by_key(|(_, (looked_at, _))| *looked_at).map(|(id, _)| *id);
-            oldest.and_then(|oldest| kept.told.remove(&oldest));
+            let Some(oldest) = oldest else { break };
+            kept.told.remove(&oldest);
         }
         kept.told.insert(id, (now, told.clone()));
         Ok(told)

@@ -55,7 +55,7 @@ pub fn page(ask: &Ask) -> Outcome {
         (ui::live("family", &address, &family(ask, &seen)?))
         (ui::live("data", &address, &data(&seen)))
     };
-    let machine_arn = &seen.about.row.machine_arn;
+    let machine_arn = ui::machine_of(&seen.about.row.machine_arn);
     let page = Page::new(Section::Machines, &*seen.about.row.name, body)
         .crumb("/console/machines", "State machines")
         .crumb(ui::path(&["machines", machine_arn]), ui::name_of(machine_arn))
@@ -66,7 +66,7 @@ pub fn page(ask: &Ask) -> Outcome {
 
 /// The frame of another page of this execution.
 pub fn within(seen: &Seen, title: &str, body: Markup) -> Page {
-    let (name, machine_arn) = (&seen.about.row.name, &seen.about.row.machine_arn);
+    let (name, machine_arn) = (&seen.about.row.name, ui::machine_of(&seen.about.row.machine_arn));
     Page::new(Section::Machines, format!("{title} · {name}"), body)
         .crumb("/console/machines", "State machines")
         .crumb(ui::path(&["machines", machine_arn]), ui::name_of(machine_arn))
@@ -200,7 +200,8 @@ fn head(ask: &Ask, seen: &Seen) -> Markup {
                 }
                 @if can_start_again(seen) { a.button href=(start_again(seen)) { "Start again…" } }
                 (ui::copy("Copy ARN", arn))
-                (ui::copy("Copy command", &format!("ithaca show {}", ui::quoted(&row.name))))
+                @let called = if row.parent_run().is_some() { arn } else { &*row.name };
+                (ui::copy("Copy command", &format!("ithaca show {}", ui::quoted(called))))
             }
         }
     }

@@ -117,8 +117,10 @@ pub fn progress(items: &Counts) -> Markup {
         ("in-progress", "running", items.running),
         ("none", "waiting", items.pending() + items.pending_redrive),
     ];
-    let total = items.total.max(1) as f64;
-    let widths = parts.map(|(.., count)| count as f64 / total * 1000.0);
+    // One that failed among ten thousand is to be seen.
+    let shares = parts.map(|(.., count)| if count > 0 { (count as f64).max(items.total as f64 / 200.0) } else { 0.0 });
+    let all = shares.iter().sum::<f64>().max(1.0);
+    let widths = shares.map(|share| share / all * 1000.0);
     let bars = parts
         .iter()
         .zip(widths)

@@ -60,6 +60,15 @@ fn a_caught_failure_and_its_compensation() {
 }
 
 #[test]
+fn a_failure_without_an_origin() {
+    check(
+        &[(0, What::Other), (0, entered("Fail", "Sorry")), (2, What::Over(Over::Failed))],
+        &[("Sorry", 0, "FAILED", 0)],
+        &["It failed in Sorry: why."],
+    );
+}
+
+#[test]
 fn a_compensation_that_gave_up() {
     check(
         &[

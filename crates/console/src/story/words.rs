@@ -122,12 +122,20 @@ impl Story {
             None => tell(Mood::Plain, where_it_is(tale)),
             Some(Over::Succeeded) => {}
             Some(Over::Failed) if self.is_compensated() => tell(Mood::Good, "Nothing is left over.".to_owned()),
+            Some(Over::Failed) if self.origin.is_none() => {
+                tell(Mood::Plain, with_reason(&where_it_ended(tale), failure))
+            }
             Some(Over::Failed) => {}
             Some(Over::TimedOut) => tell(Mood::Plain, with_reason("It ended as TIMED_OUT", failure)),
             Some(Over::Aborted) => tell(Mood::Plain, with_reason("It ended as ABORTED", failure)),
         }
         told
     }
+}
+
+fn where_it_ended(tale: &Tale) -> String {
+    let last = tale.visits.iter().rev().find(|visit| visit.end == End::Failed);
+    last.map_or("It failed".to_owned(), |visit| format!("It failed in {}", visit.name))
 }
 
 /// States named in one sentence; more are counted.
