@@ -86,7 +86,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
                 // would need the engine.
-                log::error("server", "Ithaca cannot go on. Start it again", &[("why", (&why).into())]);
+                log::error("server", "it cannot go on. Start Ithaca again", &[("why", (&why).into())]);
                 std::process::exit(1);
             }
             change = changes.recv() => match change {
