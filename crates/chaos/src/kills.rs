@@ -286,7 +286,12 @@ impl Killer<'_> {
         let said = ithaca.complaints();
         match ended {
             Some(status) if status.code() == Some(1) && said.contains("Start Ithaca again") => {
-                let words = said.lines().last().unwrap_or_default().replace(&*self.up.data.to_string_lossy(), "DATA");
+                let line = said.lines().last().unwrap_or_default();
+                // Without the moment, or every one would be alone.
+                let words = line
+                    .split_once(" UTC ")
+                    .map_or(line, |(_, words)| words)
+                    .replace(&*self.up.data.to_string_lossy(), "DATA");
                 *self.lives.last_words.entry(words).or_default() += 1;
             }
             Some(status) => self.lives.problems.push(format!("{fault:?}: it ended with {status}: {said}")),

@@ -458,6 +458,12 @@ impl Activities {
         Polled::Later(Waiting { activities: self.clone(), activity: activity.into(), number, given })
     }
 
+    /// The same of one activity.
+    pub fn waiting_of(&self, activity: &str) -> (usize, usize) {
+        let queues = self.queues();
+        queues.get(activity).map_or((0, 0), |queue| (queue.tasks.len(), queue.pollers() + queue.lanes.len()))
+    }
+
     /// Tasks that wait for a worker, of all activities, and workers that wait for a task.
     pub fn waiting(&self) -> (usize, usize) {
         let queues = self.queues();

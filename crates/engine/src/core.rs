@@ -13,13 +13,14 @@ use std::sync::Arc;
 use asl::definition::{Kind, Resource, StateId};
 use asl::scope::Entropy;
 use interpreter::{
-    About, Branch, Command, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Phase, Rejected,
-    RunTask, Setting, Status, TaskId, TaskWait, Timestamp, Wait, step,
+    About, Branch, Command, EventKind, Execution, Failure, Frame, HistoryEvent, Input, InputKind, Payload, Phase,
+    Rejected, RunTask, Setting, Status, TaskId, TaskWait, Timestamp, Wait, step,
 };
 use store::{Batch, Epoch, Order, ShardId, Space, Store, Write, prefix_end};
 
 use crate::activities::{Activities, Seat};
 use crate::error::{Error, StartError, StopError};
+use crate::figures::{Figures, Moved, Tally};
 use crate::keys::{self, ExecutionId, IdMap, IdSet};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
@@ -39,6 +40,7 @@ mod retention;
 mod warm;
 
 pub use answers::{ChildEnd, Taken, TokenAnswer};
+pub(crate) use loading::snapshot;
 use loading::{Loading, load};
 use map_runs::MapRun;
 pub use map_runs::MapRunUpdate;
@@ -159,6 +161,19 @@ pub struct Gauges {
     pub timers: usize,
 }
 
+impl Gauges {
+    pub(crate) fn add(&mut self, other: &Gauges) {
+        self.open_executions += other.open_executions;
+        self.running_tasks += other.running_tasks;
+        self.waiting_tasks += other.waiting_tasks;
+        self.offered_tasks += other.offered_tasks;
+        self.map_runs += other.map_runs;
+        self.names += other.names;
+        self.nested += other.nested;
+        self.timers += other.timers;
+    }
+}
+
 pub struct Limits {
     /// Tasks this shard hands out at the same time.
     pub running_tasks_max: usize,
@@ -228,6 +243,11 @@ pub struct Core {
     ending: Vec<Ending>,
     sealed_ending: Vec<Ending>,
     sweep: Sweep,
+    /// What the open batch does, and the sealed one.
+    tally: Tally,
+    sealed_tally: Tally,
+    /// Of what is durable, in this term and those before.
+    pub(crate) figures: Figures,
     last_id: ExecutionId,
     now: Timestamp,
     entropy: Entropy,
@@ -273,6 +293,8 @@ struct Active {
     is_dirty: bool,
     /// Its row has not been written yet.
     is_new: bool,
+    /// It was redriven in the open batch.
+    is_redriven: bool,
     /// Its snapshot has a row of its own.
     is_apart: bool,
     /// How many items of a Map Run are in its input.
@@ -281,6 +303,22 @@ struct Active {
 }
 
 impl Active {
+    /// What the open batch counts of it: only starts and ends.
+    fn moved(&self) -> Option<Moved> {
+        let is_over = self.execution.status.is_terminal();
+        (self.is_new || self.is_redriven || is_over).then(|| Moved {
+            machine: self.row.machine,
+            machine_arn: self.row.machine_arn.clone(),
+            is_of_map_run: matches!(self.row.parent, Some(Parent::MapRun { .. })),
+            is_started: self.is_new,
+            is_redriven: self.is_redriven,
+            ended: self.row.stopped_at.filter(|_| is_over).map(|at| {
+                let ms = at.0.saturating_sub(self.row.started_at.0);
+                (self.row.status, u64::try_from(ms).unwrap_or(0))
+            }),
+        })
+    }
+
     fn logged(&self, events: Vec<HistoryEvent>) -> Logged {
         Logged {
             execution_arn: self.about.execution_arn.clone(),
@@ -354,6 +392,9 @@ impl Core {
             ending: Vec::new(),
             sealed_ending: Vec::new(),
             sweep: Sweep::new(now),
+            tally: Tally::default(),
+            sealed_tally: Tally::default(),
+            figures: Figures::default(),
             last_id: ExecutionId(0),
             now,
             entropy: Entropy::new(seed),
@@ -623,6 +664,7 @@ impl Core {
             events: Vec::new(),
             is_dirty: false,
             is_new: true,
+            is_redriven: false,
             is_apart: false,
             items: 0,
             on_end: start.on_end,
@@ -862,6 +904,8 @@ impl Core {
         }
         let transition = step(&setting, &mut active.execution, &input)?;
         self.dirty_bytes += written_bytes(&transition.history);
+        self.tally.transitions += states_entered(&transition.history);
+        self.tally.history_events += transition.history.len() as u64;
         active.events.extend(transition.history);
         if !active.is_dirty {
             active.is_dirty = true;
@@ -959,6 +1003,7 @@ impl Core {
         self.write_runs(&mut writes);
         for id in std::mem::take(&mut self.dirty) {
             if let Some(active) = self.active.get_mut(&id) {
+                self.tally.moved.extend(active.moved());
                 let events = match self.limits.is_volatile {
                     true => written(active),
                     false => write(id, active, &mut self.packer, &mut writes),
@@ -981,6 +1026,8 @@ impl Core {
         self.dirty_bytes = 0;
         self.inputs = 0;
         self.sealed_ending = std::mem::take(&mut self.ending);
+        // INVARIANT: one batch is on its way at a time, so what is sealed was counted, and is empty.
+        std::mem::swap(&mut self.tally, &mut self.sealed_tally);
         self.batch += 1;
         if let Some(witness) = &self.witness {
             witness.sealed(self.shard);
@@ -1014,6 +1061,7 @@ impl Core {
         for ending in std::mem::take(&mut self.sealed_ending) {
             self.names.remove(&(ending.machine, ending.name));
         }
+        self.figures.count(&mut self.sealed_tally);
         // One batch is on its way at a time.
         self.durable_batch = self.batch - 1;
         self.pumping.append(&mut self.unreadable_yet);
@@ -1064,6 +1112,10 @@ fn written_bytes(events: &[HistoryEvent]) -> usize {
         bytes += event.kind.variables().iter().map(|(_, value)| value.size()).sum::<usize>();
     }
     bytes
+}
+
+fn states_entered(events: &[HistoryEvent]) -> u64 {
+    events.iter().filter(|event| matches!(event.kind, EventKind::StateEntered { .. })).count() as u64
 }
 
 /// About how large the snapshot of an execution is.
@@ -1153,6 +1205,7 @@ fn write(id: ExecutionId, active: &mut Active, packer: &mut Packer, writes: &mut
 fn written(active: &mut Active) -> Vec<HistoryEvent> {
     active.is_dirty = false;
     active.is_new = false;
+    active.is_redriven = false;
     std::mem::take(&mut active.events)
 }
 

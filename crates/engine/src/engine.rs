@@ -218,6 +218,7 @@ impl Assembly {
             id: execution,
             task,
             outcome,
+            call: None,
         });
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::activities::{Activities, Given, Polled};
 use crate::core::{ChildEnd, Gauges, MapRunUpdate, Start, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
+use crate::figures::Figures;
 use crate::keys::{self, ExecutionId};
 use crate::lane::Lane;
 use crate::limits::INBOX_MAX;
@@ -283,17 +284,35 @@ impl Handle {
             let (reply, answer) = oneshot::channel();
             shard.tell(Message::Gauges(reply));
             if let Ok(gauges) = answer.await {
-                sum.open_executions += gauges.open_executions;
-                sum.running_tasks += gauges.running_tasks;
-                sum.waiting_tasks += gauges.waiting_tasks;
-                sum.offered_tasks += gauges.offered_tasks;
-                sum.map_runs += gauges.map_runs;
-                sum.names += gauges.names;
-                sum.nested += gauges.nested;
-                sum.timers += gauges.timers;
+                sum.add(&gauges);
             }
         }
         sum
+    }
+
+    /// What all shards did, that of the Express executions included. One that does not answer in time is left out, and
+    /// [`Figures::shards`] tells how many there are.
+    pub async fn figures(&self, patience: Duration) -> Figures {
+        let ask = |shard: &ShardDoor| {
+            let (reply, answer) = oneshot::channel();
+            shard.tell(Message::Figures(reply));
+            answer
+        };
+        // All are asked before the first is waited for.
+        let answers: Vec<_> = self.shards.iter().chain([&*self.express]).map(ask).collect();
+        let until = tokio::time::Instant::now() + patience;
+        let mut sum = Figures::default();
+        for answer in answers {
+            if let Ok(Ok(figures)) = tokio::time::timeout_at(until, answer).await {
+                sum.add(&figures);
+            }
+        }
+        sum
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.shards.len() + 1
     }
 
     fn shard_of(&self, machine: u32, name: &str) -> &ShardDoor {

@@ -22,6 +22,7 @@ mod activities;
 pub mod core;
 mod engine;
 mod error;
+pub mod figures;
 mod handle;
 pub mod image;
 mod keys;
@@ -38,9 +39,11 @@ mod task;
 mod timers;
 mod watch;
 
+pub use crate::core::Gauges;
 pub use activities::{Activities, Activity, ActivityCreated};
 pub use engine::{Assembly, Config, Engine};
 pub use error::{ChangeError, Error, MapRunError, PollError, RedriveError, StartError, StopError, TokenError};
+pub use figures::Figures;
 pub use handle::{Handle, Started};
 pub use keys::{ExecutionId, Qualifier, execution_arn, split_execution_arn, split_machine_arn};
 pub use lane::{Lane, Told};
@@ -50,7 +53,7 @@ pub use machines::{
     Version,
 };
 pub use map_run::{Counts, MapRunRow, MapRunStatus, RunKey};
-pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, Reader, Summary};
+pub use reader::{Cursor, Description, Filter, HistoryPage, ListPage, OpenTask, Reader, Summary};
 pub use record::{ExecutionStatus, Parent, Row};
 pub use surroundings::{Chance, Fed, Surroundings, Time, Witness, now};
 pub use task::{Completion, Errand, Items, Outcome, ReadItems, Task, TaskRunner, WriteResults, Written};

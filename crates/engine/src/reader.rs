@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use interpreter::{EventKind, Failure, HistoryEvent, Payload};
+use asl::definition::StateId;
+use interpreter::{EventKind, Failure, HistoryEvent, Payload, TaskId, Timestamp, Token};
 use store::{Order, Space, Store, prefix_end};
 
+use crate::core::snapshot;
 use crate::core::{decode_id, started_input};
 use crate::error::Error;
 use crate::keys::{self, ExecutionId};
@@ -42,6 +44,21 @@ pub struct Summary {
     pub row: Row,
 }
 
+/// A task that has been asked for and has no outcome.
+#[derive(Clone, Debug)]
+pub struct OpenTask {
+    pub task: TaskId,
+    pub state: StateId,
+    /// The event of the visit that it belongs to.
+    pub entered_event: u64,
+    /// It has been handed over.
+    pub is_started: bool,
+    /// What its outcome is told with, if somebody else than its runner tells it.
+    pub token: Option<String>,
+    pub timeout_at: Option<Timestamp>,
+    pub heartbeat_at: Option<Timestamp>,
+}
+
 pub struct ListPage {
     /// Newest first. A page may be short, or even empty, though more follow.
     pub executions: Vec<Summary>,
@@ -71,7 +88,7 @@ impl Filter {
     }
 }
 
-/// A place in a history: the record to go on in, and the event to go on with.
+/// A place in a history: the event to go on with, and the record to look for it from on, which may be an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub seq: u32,
@@ -81,6 +98,9 @@ pub struct Cursor {
 pub struct HistoryPage {
     pub events: Vec<HistoryEvent>,
     pub next: Option<Cursor>,
+    /// Where an ascending history goes on when there are more events, also if there are none yet; none if nothing was
+    /// read.
+    pub end: Option<Cursor>,
 }
 
 /// Records read at once, at most, while a page is put together.
@@ -204,6 +224,23 @@ impl Reader {
         started_input(&first)?.ok_or_else(|| missing(id, "its start"))
     }
 
+    /// Tasks of an execution that have no outcome yet.
+    pub fn open_tasks(&self, id: ExecutionId) -> Result<Vec<OpenTask>, Error> {
+        let newest = Records::of(&*self.store, id).newest()?;
+        let Some((_, last)) = newest.last() else { return Ok(Vec::new()) };
+        let (Some(execution), _) = snapshot(&*self.store, id, last)? else { return Ok(Vec::new()) };
+        let open = execution.tasks().map(|(task, frame, wait)| OpenTask {
+            task,
+            state: frame.state,
+            entered_event: frame.entered_event,
+            is_started: wait.is_started(),
+            token: wait.secret.map(|secret| Token { execution: id.0, task, secret }.encode()),
+            timeout_at: wait.timeout_at,
+            heartbeat_at: wait.heartbeat_at,
+        });
+        Ok(open.collect())
+    }
+
     /// What came of an execution that has ended.
     pub fn outcome(&self, id: ExecutionId) -> Result<(Option<Payload>, Option<Failure>), Error> {
         Ok(outcome(self.history(id, None, Order::Descending, 1)?.events.pop()))
@@ -223,13 +260,13 @@ impl Reader {
         limit: usize,
     ) -> Result<HistoryPage, Error> {
         let (mut low, mut high) = (keys::record(id, 0), keys::record(id, u32::MAX));
-        let mut event_from = from.map(|cursor| cursor.event);
+        let event_from = from.map(|cursor| cursor.event);
         match (from, order) {
             (Some(cursor), Order::Ascending) => low = keys::record(id, cursor.seq),
             (Some(cursor), Order::Descending) => high = keys::record(id, cursor.seq.saturating_add(1)),
             (None, _) => {}
         }
-        let mut events = Vec::new();
+        let (mut events, mut end) = (Vec::new(), from);
         let mut bytes = 0;
         let mut known = Records::of(&*self.store, id);
         // Almost every record has an event, and a record may be large: no more are read than are likely to be shown.
@@ -243,19 +280,20 @@ impl Reader {
                     // Without a limit it is all of them that are wanted.
                     let is_full = bytes >= PAGE_BYTES_MAX && limit < usize::MAX;
                     if events.len() == limit || is_full {
-                        return Ok(HistoryPage { events, next: Some(Cursor { seq, event: event.id }) });
+                        let next = Some(Cursor { seq, event: event.id });
+                        return Ok(HistoryPage { events, next, end: next });
                     }
+                    end = Some(Cursor { seq: seq.saturating_add(1), event: event.id + 1 });
                     bytes += event.kind.payload().map_or(0, Payload::size);
                     events.push(event);
                 }
-                event_from = None;
             }
             match rows.last() {
                 Some((key, _)) if rows.len() == records => match order {
                     Order::Ascending => low = [&key[..], &[0]].concat(),
                     Order::Descending => high = key.clone(),
                 },
-                _ => return Ok(HistoryPage { events, next: None }),
+                _ => return Ok(HistoryPage { events, next: None, end }),
             }
         }
     }
@@ -285,6 +323,20 @@ impl Reader {
             }
             from = next;
         }
+    }
+
+    /// How many executions of a machine have this status; at most so many are counted.
+    pub fn count(&self, machine: u32, status: ExecutionStatus, most: usize) -> Result<usize, Error> {
+        let prefix = keys::listing_prefix(machine, status);
+        Ok(self.store.scan(Space::Listing, &prefix..&prefix_end(&prefix), Order::Descending, most)?.len())
+    }
+
+    /// The executions of a machine that have had this status for longest, by their start.
+    pub fn oldest(&self, machine: u32, status: ExecutionStatus, limit: usize) -> Result<Vec<Summary>, Error> {
+        let prefix = keys::listing_prefix(machine, status);
+        let rows = self.store.scan(Space::Listing, &prefix..&prefix_end(&prefix), Order::Ascending, limit)?;
+        let ids = rows.iter().filter_map(|(key, _)| keys::listing_id(key));
+        Ok(ids.map(|id| self.summary(id)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// The ids of a machine's executions, newest first, and where to go on.

@@ -18,6 +18,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use crate::activities::Activities;
 use crate::core::{Act, ChildEnd, Core, Gauges, Inheritance, MapRunUpdate, Start, StartReply, Taken, TokenAnswer};
 use crate::error::{Error, MapRunError, RedriveError, StartError, StopError, TokenError};
+use crate::figures::{Call, Figures};
 use crate::handle::ShardDoor;
 use crate::keys::ExecutionId;
 use crate::lane::{LaneReply, Offer};
@@ -65,6 +66,8 @@ pub enum Message {
         id: ExecutionId,
         task: TaskId,
         outcome: Outcome,
+        /// None if it is not told by whoever the task was handed to.
+        call: Option<Call>,
     },
     /// A nested execution has ended.
     ChildEnded {
@@ -93,6 +96,7 @@ pub enum Message {
     },
     MachineDeleted(u32),
     Gauges(oneshot::Sender<Gauges>),
+    Figures(oneshot::Sender<Box<Figures>>),
     /// From the store: what became of the batch.
     Committed(Result<(), store::Error>),
     /// Take no more requests and hand no more tasks over; end when the last commit is done and every running task
@@ -197,7 +201,10 @@ impl Shard {
                 }
                 Message::Committed(Err(error)) => {
                     // Dropped replies tell their callers that the engine is not available.
-                    self.core = self.next_term(&error)?;
+                    let core = self.next_term(&error)?;
+                    let figures = std::mem::take(&mut self.core.figures);
+                    self.core = core;
+                    self.core.figures = figures;
                     if self.closes_at.is_some() {
                         self.core.drain();
                     }
@@ -320,7 +327,12 @@ impl Shard {
             Message::UpdateMapRun { run, update, reply } => {
                 self.core.update_map_run(run, update, move |answer| drop(reply.send(answer)));
             }
-            Message::Outcome { id, task, outcome } => self.core.outcome(id, task, outcome),
+            Message::Outcome { id, task, outcome, call } => {
+                if let Some(call) = call {
+                    self.core.figures.called(call, matches!(outcome, Outcome::Done(Err(_))));
+                }
+                self.core.outcome(id, task, outcome);
+            }
             Message::ChildEnded { execution, task, end } => drop(self.core.child_ended(execution, task, &end)),
             Message::StopChild { execution, task } => self.core.stop_child(execution, task),
             Message::Items { errand, items, is_last, taken } => {
@@ -335,8 +347,14 @@ impl Shard {
             Message::ResultsWritten { errand, outcome } => self.core.results_written(errand, outcome),
             Message::MachineDeleted(machine) => self.core.machine_deleted(machine),
             Message::Gauges(reply) => drop(reply.send(self.core.gauges())),
+            Message::Figures(reply) => drop(reply.send(self.figures())),
             Message::Many(_) | Message::Committed(_) | Message::ShutDown(_) => unreachable!("handled by the loop"),
         }
+    }
+
+    fn figures(&self) -> Box<Figures> {
+        let inbox = self.queued.load(Ordering::Relaxed);
+        Box::new(Figures { gauges: self.core.gauges(), inbox, shards: 1, ..self.core.figures.clone() })
     }
 
     /// Hands the open batch to the store, if there is something in it and no other is on its way.
@@ -363,8 +381,7 @@ impl Shard {
             match act {
                 Act::Reply(reply) => reply(),
                 Act::Run { id, execution_arn, trace_header, task } => {
-                    let completion =
-                        Completion { shard: self.sender.clone(), execution: id, task: task.task, answered: false };
+                    let completion = Completion::new(self.sender.clone(), id, &task);
                     tasks.push((Task::of(id, execution_arn, trace_header, task), completion));
                 }
                 Act::Offer { activity, id, task } => self.activities.offer(&activity, id, task),

@@ -10,6 +10,7 @@ use interpreter::{Failure, Payload, RunTask, TaskId, Token, Writer};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use crate::figures::{Call, ResourceKind};
 use crate::keys::ExecutionId;
 use crate::map_run::{Counts, RunKey};
 use crate::record::Parent;
@@ -95,9 +96,17 @@ pub struct Completion {
     pub(crate) execution: ExecutionId,
     pub(crate) task: TaskId,
     pub(crate) answered: bool,
+    pub(crate) kind: ResourceKind,
+    /// When it was handed over.
+    pub(crate) since: Instant,
 }
 
 impl Completion {
+    pub(crate) fn new(shard: Sender<Message>, execution: ExecutionId, task: &RunTask) -> Completion {
+        let (kind, since) = (ResourceKind::of(&task.resource), Instant::now());
+        Completion { shard, execution, task: task.task, answered: false, kind, since }
+    }
+
     pub fn succeed(self, output: Payload) {
         self.answer(Outcome::Done(Ok(output)));
     }
@@ -124,7 +133,8 @@ impl Completion {
 
     fn send(&self, outcome: Outcome) {
         // A shard that is gone has nobody to tell: the next one finds the task started without an outcome.
-        let _ = self.shard.send(Message::Outcome { id: self.execution, task: self.task, outcome });
+        let call = Some(Call { kind: self.kind, took: self.since.elapsed() });
+        let _ = self.shard.send(Message::Outcome { id: self.execution, task: self.task, outcome, call });
     }
 }
 
@@ -151,7 +161,7 @@ pub(crate) fn run_alone(
     let (shard, inbox) = mpsc::channel();
     // Names that are made from the task's are to be nobody else's.
     let execution = ExecutionId(BuildHasherDefault::<DefaultHasher>::default().hash_one(&execution_arn));
-    let completion = Completion { shard, execution, task: task.task, answered: false };
+    let completion = Completion::new(shard, execution, &task);
     runner.run(Task::of(execution, execution_arn, None, task), completion);
     let until = Instant::now() + patience;
     loop {

@@ -424,6 +424,14 @@ fn tasks_wait_for_a_slot() {
         }
         assert_eq!(world.runner.waiting(), 0);
         assert_eq!(world.handle.gauges().await, Default::default());
+        let figures = world.handle.figures(Duration::from_secs(60)).await;
+        assert_eq!((figures.shards, figures.inbox, figures.gauges), (2, 0, Default::default()));
+        let machine = figures.machines.values().next().expect("a machine has run");
+        assert_eq!(*machine.arn, *format!("{ARN}m"));
+        assert_eq!((machine.ends.started, machine.ends.ended), (5, [4, 0, 0, 1]));
+        assert_eq!(figures.transitions, 5, "each has entered its one state");
+        let calls: u64 = figures.calls.iter().map(|calls| calls.latency.count()).sum();
+        assert_eq!((calls, figures.calls[0].failed), (4, 0));
         world.engine.shut_down(Duration::ZERO);
     });
 }

@@ -6,6 +6,7 @@
 //!
 //! This is written to disk: variants and fields are only ever added at the end.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use asl::definition::Resource;
@@ -238,6 +239,67 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// AWS's name of its type.
+    pub fn type_name(&self) -> Cow<'static, str> {
+        use EventKind::*;
+        let of_task = |resource: &TaskResource, what: &str| match resource {
+            TaskResource::Function { .. } => format!("LambdaFunction{what}").into(),
+            TaskResource::Service { .. } => format!("Task{what}").into(),
+            TaskResource::Activity { .. } => format!("Activity{what}").into(),
+        };
+        match self {
+            ExecutionStarted { .. } => "ExecutionStarted".into(),
+            ExecutionSucceeded { .. } => "ExecutionSucceeded".into(),
+            ExecutionFailed(_) => "ExecutionFailed".into(),
+            ExecutionAborted(_) => "ExecutionAborted".into(),
+            ExecutionTimedOut(_) => "ExecutionTimedOut".into(),
+            ExecutionRedriven { .. } => "ExecutionRedriven".into(),
+            StateEntered { state, .. } => format!("{}StateEntered", state.name()).into(),
+            StateExited { state, .. } | StateExitedAssigning { state, .. } => {
+                format!("{}StateExited", state.name()).into()
+            }
+            StateAborted { state } => format!("{}StateAborted", state.name()).into(),
+            EvaluationFailed { .. } => "EvaluationFailed".into(),
+            TaskScheduled { resource, .. } | TaskScheduledInRole { resource, .. } => of_task(resource, "Scheduled"),
+            TaskStarted { resource } => of_task(resource, "Started"),
+            ActivityStarted { .. } => "ActivityStarted".into(),
+            TaskSubmitted { .. } => "TaskSubmitted".into(),
+            TaskSucceeded { resource, .. } => of_task(resource, "Succeeded"),
+            TaskFailed { resource, .. } => of_task(resource, "Failed"),
+            TaskTimedOut { resource, .. } => of_task(resource, "TimedOut"),
+            ParallelStarted => "ParallelStateStarted".into(),
+            ParallelSucceeded => "ParallelStateSucceeded".into(),
+            ParallelFailed => "ParallelStateFailed".into(),
+            MapStarted { .. } => "MapStateStarted".into(),
+            MapSucceeded => "MapStateSucceeded".into(),
+            MapFailed => "MapStateFailed".into(),
+            IterationStarted { .. } => "MapIterationStarted".into(),
+            IterationSucceeded { .. } => "MapIterationSucceeded".into(),
+            IterationFailed { .. } => "MapIterationFailed".into(),
+            IterationAborted { .. } => "MapIterationAborted".into(),
+            MapRunStarted { .. } => "MapRunStarted".into(),
+            MapRunSucceeded => "MapRunSucceeded".into(),
+            MapRunFailed(_) => "MapRunFailed".into(),
+            MapRunAborted => "MapRunAborted".into(),
+            MapRunRedriven { .. } => "MapRunRedriven".into(),
+        }
+    }
+
+    /// How it failed, if it is a failure.
+    pub fn failure(&self) -> Option<&Failure> {
+        use EventKind::*;
+        match self {
+            ExecutionFailed(failure)
+            | ExecutionAborted(failure)
+            | ExecutionTimedOut(failure)
+            | MapRunFailed(failure)
+            | TaskFailed { failure, .. }
+            | TaskTimedOut { failure, .. }
+            | EvaluationFailed { failure, .. } => Some(failure),
+            _ => None,
+        }
+    }
+
     /// The input or output that it holds.
     pub fn payload(&self) -> Option<&Payload> {
         use EventKind::*;

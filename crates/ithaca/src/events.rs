@@ -11,21 +11,21 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_states::States;
 use bytes::Bytes;
 use engine::StatusChange;
-use http::{Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
+
+use crate::log;
+use crate::metrics::{Counters, count};
+use crate::webhook::{Address, Webhook};
 
 /// Events that are put together and written at once.
 const BATCH_MAX: usize = 256;
@@ -33,10 +33,6 @@ const BATCH_MAX: usize = 256;
 /// Tries of one event; with the pauses between them a receiver has about a quarter of a minute to come back.
 const TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// A receiver that takes longer to answer has not got it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// What a receiver answers is not looked at, and not kept.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a stop waits for what has happened to be told.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -45,7 +41,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     File(PathBuf),
-    Webhook { host: String, port: u16, uri: Uri },
+    Webhook(Address),
 }
 
 impl Target {
@@ -53,7 +49,7 @@ impl Target {
     pub fn check(&self) -> io::Result<()> {
         match self {
             Target::File(path) => append(path, b""),
-            Target::Webhook { .. } => Ok(()),
+            Target::Webhook(_) => Ok(()),
         }
     }
 
@@ -63,10 +59,7 @@ impl Target {
         if scheme != "http" {
             return Err(format!("--events {text}: events go to a file or to an http:// URL; a proxy can add TLS"));
         }
-        let uri: Uri = text.parse().map_err(|error| format!("--events {text}: {error}"))?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| format!("--events {text}: no host"))?;
-        let host = host.trim_matches(['[', ']']).to_owned();
-        Ok(Target::Webhook { host, port: uri.port_u16().unwrap_or(80), uri })
+        Address::parse("--events", text).map(Target::Webhook)
     }
 }
 
@@ -79,10 +72,19 @@ pub struct Followers {
 impl Followers {
     /// A follower for each target. What they are told came from before the engine was opened on, or what it did first
     /// would be missed.
-    pub fn start(targets: Vec<(Target, Receiver<StatusChange>)>, states: &States) -> Followers {
+    pub fn start(
+        targets: Vec<(Target, Receiver<StatusChange>)>,
+        states: &States,
+        counters: &Arc<Counters>,
+    ) -> Followers {
         let stop = watch::Sender::new(false);
         let follow = |(target, changes)| {
-            let follower = Follower { target, states: states.clone(), connection: None };
+            let (states, counters) = (states.clone(), counters.clone());
+            let webhook = match &target {
+                Target::Webhook(address) => Some(Webhook::new(address.clone())),
+                Target::File(_) => None,
+            };
+            let follower = Follower { target, states, webhook, counters };
             tokio::spawn(follower.run(changes, stop.subscribe()))
         };
         let tasks = targets.into_iter().map(follow).collect();
@@ -99,7 +101,8 @@ impl Followers {
             }
         };
         if timeout(STOP_WITHIN, all).await.is_err() {
-            eprintln!("warning: status change events that were not delivered within {STOP_WITHIN:?} are given up");
+            let seconds = STOP_WITHIN.as_secs();
+            log::warn("events", "status change events were not delivered in time", &[("seconds", seconds.into())]);
         }
     }
 }
@@ -107,7 +110,9 @@ impl Followers {
 struct Follower {
     target: Target,
     states: States,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    /// Of a target that is one.
+    webhook: Option<Webhook>,
+    counters: Arc<Counters>,
 }
 
 impl Follower {
@@ -148,9 +153,9 @@ impl Follower {
                     self.warn(lines.len() as u64, &error.to_string());
                 }
             }
-            Target::Webhook { host, port, uri } => {
+            Target::Webhook(_) => {
                 for line in lines {
-                    if let Err(why) = self.deliver(&host, port, &uri, &Bytes::from(line)).await {
+                    if let Err(why) = self.deliver(&Bytes::from(line)).await {
                         self.warn(1, &why);
                     }
                 }
@@ -159,7 +164,8 @@ impl Follower {
     }
 
     /// Sends an event until it is taken, a bounded number of times with growing pauses.
-    async fn deliver(&mut self, host: &str, port: u16, uri: &Uri, event: &Bytes) -> Result<(), String> {
+    async fn deliver(&mut self, event: &Bytes) -> Result<(), String> {
+        let Some(webhook) = &mut self.webhook else { return Ok(()) };
         let mut pause = FIRST_PAUSE;
         let mut why = String::new();
         for attempt in 0..TRIES {
@@ -167,32 +173,12 @@ impl Follower {
                 sleep(pause).await;
                 pause *= 2;
             }
-            why = match timeout(ANSWER_WITHIN, self.post(host, port, uri, event)).await {
-                Ok(Ok(status)) if status.is_success() => return Ok(()),
-                Ok(Ok(status)) => format!("the answer was {status}"),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {ANSWER_WITHIN:?}"),
-            };
-            self.connection = None;
+            match webhook.send(event.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(because) => why = because,
+            }
         }
         Err(why)
-    }
-
-    async fn post(&mut self, host: &str, port: u16, uri: &Uri, event: &Bytes) -> Result<http::StatusCode, Failure> {
-        let mut connection = match self.connection.take() {
-            Some(connection) if !connection.is_closed() => connection,
-            _ => connect(host, port).await?,
-        };
-        connection.ready().await?;
-        let request = http::Request::post(uri.path_and_query().map_or("/", |path| path.as_str()))
-            .header(header::HOST, uri.authority().map_or(host, |authority| authority.as_str()))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(event.clone()))?;
-        let response = connection.send_request(request).await?;
-        let status = response.status();
-        Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?;
-        self.connection = Some(connection);
-        Ok(status)
     }
 
     fn missed(&self, count: u64) {
@@ -204,21 +190,13 @@ impl Follower {
     fn warn(&self, lost: u64, why: &str) {
         let target = match &self.target {
             Target::File(path) => path.display().to_string(),
-            Target::Webhook { uri, .. } => uri.to_string(),
+            // Its path or query may be a secret.
+            Target::Webhook(Address { host, port, .. }) => format!("{host}:{port}"),
         };
-        eprintln!("warning: {lost} status change events for {target} were dropped: {why}");
+        count(&self.counters.events_dropped, lost);
+        let fields = [("count", lost.into()), ("to", (&target).into()), ("why", why.into())];
+        log::warn("events", "status change events were dropped", &fields);
     }
-}
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-async fn connect(host: &str, port: u16) -> Result<SendRequest<Full<Bytes>>, Failure> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    let (connection, driver) = handshake(TokioIo::new(stream)).await?;
-    // Its errors reach the request that is under way.
-    tokio::spawn(driver);
-    Ok(connection)
 }
 
 /// This change and those that wait behind it; and how many have been missed after them.
@@ -252,7 +230,7 @@ mod tests {
     fn targets() {
         assert_eq!(Target::parse("a/b.jsonl"), Ok(Target::File("a/b.jsonl".into())));
         let check = |text: &str, host: &str, port: u16| match Target::parse(text) {
-            Ok(Target::Webhook { host: found, port: at, .. }) => assert_eq!((&*found, at), (host, port)),
+            Ok(Target::Webhook(Address { host: found, port: at, .. })) => assert_eq!((&*found, at), (host, port)),
             other => panic!("{text}: {other:?}"),
         };
         check("http://localhost:9/x?y", "localhost", 9);

@@ -6,13 +6,16 @@
 //! Other people's pages must not reach us through the user's browser: a request needs a `Host` that names this
 //! machine (so a foreign name that resolves to loopback is refused), and the main port takes none that says it comes
 //! from a page (`Origin`, `Sec-Fetch-Site`): AWS clients send neither, and not every door needs a header that would
-//! make a browser ask first. An API's own port is for pages too; there the function decides.
+//! make a browser ask first. The console is for pages: for its own alone, which `console::guard` sees to. An API's own
+//! port is for pages too; there the function decides.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_apigateway::{Address, Api, Gateway};
 use aws_dynamodb::Dynamo;
@@ -21,6 +24,7 @@ use aws_logs::Logs;
 use aws_protocol::{Request, Response, Scope, respond};
 use aws_states::States;
 use bytes::Bytes;
+use console::Console;
 use engine::{Handle, Reader, StatusChange};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::combinators::BoxBody;
@@ -37,6 +41,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::backup::{Backups, Order};
+use crate::log::{self, Level};
+use crate::metrics::{self, Counters, Dialect, Door};
+use crate::phase::{Gate, Phase};
 use crate::pressure::{self, Counted, Held, NoRoom, Patient, Share};
 use crate::request_id;
 use crate::server::Functions;
@@ -47,6 +54,8 @@ const STATES_BODY_BYTES_MAX: usize = 2 << 20;
 const DYNAMODB_BODY_BYTES_MAX: usize = 17 << 20;
 const API_BODY_BYTES_MAX: usize = 11 << 20;
 const LAMBDA_BODY_BYTES_MAX: usize = 72 << 20;
+/// A form with an input of 256 KB, each byte of which may take three.
+const CONSOLE_BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Connections at the same time, over all ports; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
@@ -64,6 +73,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body has to be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
+const PLAIN: &str = "text/plain; charset=utf-8";
+
 /// Where AWS's JSON protocols name service and operation.
 const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target");
 
@@ -75,6 +86,8 @@ const ERROR_TYPE: header::HeaderName = header::HeaderName::from_static("x-amzn-e
 
 static CONNECTIONS: Semaphore = Semaphore::const_new(CONNECTIONS_MAX);
 
+static LIMIT: AtomicUsize = AtomicUsize::new(CONNECTIONS_MAX);
+
 pub struct Front {
     pub states: States,
     pub lambda: Host,
@@ -82,11 +95,15 @@ pub struct Front {
     pub logs: Logs,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
+    /// The ports of their own, by the id of the API.
+    pub addresses: RwLock<BTreeMap<String, SocketAddr>>,
     pub handle: Handle,
     pub reader: Reader,
     pub objects: Arc<dyn ObjectStore>,
+    pub console: Console,
+    pub phase: watch::Receiver<Phase>,
+    pub counters: Arc<Counters>,
     pub backups: Arc<Backups>,
-    pub host_names: HostNames,
     /// Becomes a text when the engine or the tables cannot go on.
     pub fatal: watch::Receiver<Option<String>>,
 }
@@ -135,13 +152,21 @@ impl HostNames {
 
 type Answer = http::Response<BoxBody<Bytes, Infallible>>;
 
+/// Open connections, and the most there may be.
+pub fn connections() -> (usize, usize) {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    // One permit is held by each loop that accepts.
+    (limit.saturating_sub(CONNECTIONS.available_permits()), limit)
+}
+
 /// No more connections than this, if the system has files for fewer than we would take. Called once.
 pub fn limit_connections(most: usize) {
+    LIMIT.store(most.min(CONNECTIONS_MAX), Ordering::Relaxed);
     CONNECTIONS.forget_permits(CONNECTIONS_MAX.saturating_sub(most));
 }
 
 /// Accepts until it is aborted.
-pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
+pub async fn serve(listener: TcpListener, gate: Arc<Gate>, port: Port) {
     loop {
         let permit = CONNECTIONS.acquire().await.expect("the semaphore is never closed");
         let (stream, peer) = match listener.accept().await {
@@ -154,12 +179,12 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, port: Port) {
         };
         // Small answers must not wait for more; a socket that refuses the option works all the same.
         let _ = stream.set_nodelay(true);
-        let (front, port) = (front.clone(), port.clone());
+        let (gate, port) = (gate.clone(), port.clone());
         tokio::spawn(async move {
             let _permit = permit;
             let service = service_fn(move |request| {
-                let (front, port) = (front.clone(), port.clone());
-                async move { Ok::<_, Infallible>(identified(answer(&front, &port, request, peer).await)) }
+                let (gate, port) = (gate.clone(), port.clone());
+                async move { Ok::<_, Infallible>(identified(answer(&gate, &port, request, peer).await)) }
             });
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
@@ -175,21 +200,27 @@ fn identified(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
-    if !front.host_names.allow(request.headers()) {
+async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
+    if !gate.host_names.allow(request.headers()) {
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
-        return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
+        return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
-    if matches!(port, Port::Main) && is_from_a_page(request.headers()) {
+    let is_console = matches!(port, Port::Main) && Console::is_for(&request);
+    if matches!(port, Port::Main) && !is_console && is_from_a_page(request.headers()) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
-        return whole(respond(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", text));
+        return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
+    let front = match gate.front() {
+        Some(front) => front,
+        None if is_probe(&request) => return whole(probed(request.uri().path(), gate.phase())),
+        None => gate.opened().await,
+    };
     if matches!(port, Port::Main) && request.uri().path() == crate::lane::PATH {
         return crate::lane::open(front, request);
     }
     let (parts, body) = request.into_parts();
-    let bytes_max = body_bytes_max(port, &parts);
+    let bytes_max = if is_console { CONSOLE_BODY_BYTES_MAX } else { body_bytes_max(port, &parts) };
     if body.size_hint().lower() > bytes_max as u64 {
         return whole(too_large(bytes_max));
     }
@@ -203,25 +234,78 @@ async fn answer(front: &Arc<Front>, port: &Port, request: http::Request<Incoming
         }
         Ok(Err(error)) if is_no_room(&*error) => return whole(throttled(port, &parts.headers)),
         _ => {
-            return whole(respond(
-                StatusCode::BAD_REQUEST,
-                "text/plain; charset=utf-8",
-                "The request body is broken.\n",
-            ));
+            return whole(respond(StatusCode::BAD_REQUEST, PLAIN, "The request body is broken.\n"));
         }
     };
     let answers_much = answers_much(&parts.headers);
     let request = http::Request::from_parts(parts, body);
-    match port {
+    let told = log::is_on(Level::Debug).then(|| Told::of(port, &request));
+    let (door, answer) = match port {
+        Port::Main if is_console => (Door::Console, shown(front.console.handle(request).await)),
         Port::Main if answers_much => at_leisure(front, request, peer).await,
-        Port::Api(api) => whole(front.gateway.handle(api, request, peer).await),
+        Port::Api(api) => (Door::ApiGateway, whole(front.gateway.handle(api, request, peer).await)),
         Port::Main => front.route(request, peer).await,
+    };
+    front.counters.answered(door, answer.status());
+    if let Some(told) = told {
+        told.answered(door, answer.status());
+    }
+    answer
+}
+
+/// A request for the log: neither query, headers nor body, which may hold what is nobody's business. The path of an
+/// API's request is its caller's data too.
+struct Told {
+    method: Method,
+    what: String,
+    since: Instant,
+}
+
+impl Told {
+    fn of(port: &Port, request: &Request) -> Told {
+        let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok());
+        let what = match (port, target) {
+            (Port::Api(api), _) => format!("API {}", api.id()),
+            (Port::Main, Some(target)) => target.to_owned(),
+            (Port::Main, None) => request.uri().path().to_owned(),
+        };
+        Told { method: request.method().clone(), what, since: Instant::now() }
+    }
+
+    fn answered(self, door: Door, status: StatusCode) {
+        let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let fields = [
+            ("door", door.name().into()),
+            ("method", self.method.as_str().into()),
+            ("what", (&self.what).into()),
+            ("status", u64::from(status.as_u16()).into()),
+            ("took_us", micros.into()),
+        ];
+        log::debug("http", "request", &fields);
     }
 }
 
+fn is_probe<B>(request: &http::Request<B>) -> bool {
+    request.method() == Method::GET && matches!(request.uri().path(), "/healthz" | "/readyz")
+}
+
+/// While nothing is there to ask: it lives, and is not ready.
+fn probed(path: &str, phase: Phase) -> Response {
+    match path {
+        "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n"),
+        _ => not_ready(phase.why_not().unwrap_or_default()),
+    }
+}
+
+fn not_ready(why: &str) -> Response {
+    respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{why}\n"))
+}
+
 /// Megabytes take long to write down: on a thread of their own, few at a time, so that nobody else waits for them.
-async fn at_leisure(front: &Arc<Front>, request: Request, peer: SocketAddr) -> Answer {
-    let Some(turn) = pressure::turn().await else { return whole(throttled(&Port::Main, request.headers())) };
+async fn at_leisure(front: &Arc<Front>, request: Request, peer: SocketAddr) -> (Door, Answer) {
+    let Some(turn) = pressure::turn().await else {
+        return (Door::Other, whole(throttled(&Port::Main, request.headers())));
+    };
     let (front, runtime) = (front.clone(), tokio::runtime::Handle::current());
     let routed = tokio::task::spawn_blocking(move || {
         let _turn = turn;
@@ -256,7 +340,7 @@ fn body_bytes_max(port: &Port, parts: &http::request::Parts) -> usize {
 
 fn too_large(bytes_max: usize) -> Response {
     let text = format!("The request body is larger than {bytes_max} bytes.\n");
-    respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", text)
+    respond(StatusCode::PAYLOAD_TOO_LARGE, PLAIN, text)
 }
 
 fn is_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -283,9 +367,21 @@ fn whole(response: Response) -> Answer {
     })
 }
 
+fn shown(response: http::Response<console::Body>) -> Answer {
+    response.map(|body| match body {
+        console::Body::Whole(bytes) => Full::new(bytes).boxed(),
+        console::Body::Stream(pieces) => Stream(pieces).boxed(),
+    })
+}
+
 impl Front {
-    pub fn add_api(&self, api: Arc<Api>) {
+    pub fn add_api(&self, api: Arc<Api>, address: SocketAddr) {
+        self.addresses.write().unwrap_or_else(PoisonError::into_inner).insert(api.id().to_owned(), address);
         self.apis.write().unwrap_or_else(PoisonError::into_inner).push(api);
+    }
+
+    pub fn api_addresses(&self) -> BTreeMap<String, SocketAddr> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn has_api(&self, id: &str) -> bool {
@@ -299,29 +395,36 @@ impl Front {
         self.gateway.handle_at(&apis, address, request, peer).await
     }
 
-    async fn route(&self, request: Request, peer: SocketAddr) -> Answer {
+    async fn route(&self, request: Request, peer: SocketAddr) -> (Door, Answer) {
         let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if target.starts_with(aws_states::TARGET_PREFIX) {
-            return whole(self.states.handle(&request).await);
+            return (Door::States, whole(self.states.handle(&request).await));
         }
         if target.starts_with("DynamoDB") {
-            return whole(self.dynamo.handle(request).await);
+            return (Door::Dynamo, whole(self.dynamo.handle(request).await));
         }
         if target.starts_with(aws_logs::TARGET_PREFIX) {
-            return whole(self.logs.handle(request).await);
+            return (Door::Logs, whole(self.logs.handle(request).await));
         }
         if let Some(address) = Address::of(&request) {
-            return whole(self.call_api(&address, request, peer).await);
+            return (Door::ApiGateway, whole(self.call_api(&address, request, peer).await));
         }
         if is_lambda(request.uri().path()) {
-            return whole(self.lambda.handle(request).await);
+            return (Door::Lambda, whole(self.lambda.handle(request).await));
         }
+        (Door::Other, self.own(&request, peer).await)
+    }
+
+    /// The server's own pages.
+    async fn own(&self, request: &Request, peer: SocketAddr) -> Answer {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => whole(self.health()),
+            (&Method::GET, "/readyz") => whole(self.readiness()),
+            (&Method::GET, "/metrics") => whole(self.metrics(request).await),
             (&Method::GET, "/ithaca/changes") => self.changes(),
-            (&Method::POST, "/ithaca/backup") => self.backup(&request, peer),
-            (&Method::GET, "/") => whole(respond(StatusCode::OK, "text/plain; charset=utf-8", WELCOME)),
-            _ => whole(unknown(&request)),
+            (&Method::POST, "/ithaca/backup") => self.backup(request, peer),
+            (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
+            _ => whole(unknown(request)),
         }
     }
 
@@ -330,12 +433,32 @@ impl Front {
             None => (StatusCode::OK, "ok\n".to_owned()),
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         };
-        respond(status, "text/plain; charset=utf-8", text)
+        respond(status, PLAIN, text)
+    }
+
+    /// It is of use only when the engine goes on and all is there.
+    pub fn why_not_ready(&self) -> Option<String> {
+        let stopped = self.fatal.borrow().clone();
+        stopped.or_else(|| self.phase.borrow().why_not().map(str::to_owned))
+    }
+
+    fn readiness(&self) -> Response {
+        match self.why_not_ready() {
+            None => respond(StatusCode::OK, PLAIN, "ready\n"),
+            Some(why) => not_ready(&why),
+        }
+    }
+
+    async fn metrics(&self, request: &Request) -> Response {
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let dialect = Dialect::asked(accept);
+        let is_ready = self.why_not_ready().is_none();
+        respond(StatusCode::OK, dialect.content_type(), metrics::scrape(self, is_ready, dialect).await)
     }
 
     /// Copies the data folder; the answer tells how far it is, a JSON object a line. Who goes away ends it.
     fn backup(&self, request: &Request, peer: SocketAddr) -> Answer {
-        let refuse = |status, text: String| whole(respond(status, "text/plain; charset=utf-8", text));
+        let refuse = |status, text: String| whole(respond(status, PLAIN, text));
         if !Backups::may_ask(peer.ip()) {
             let text = "A backup goes to a folder of this machine, so it is asked for on this machine.\n";
             return refuse(StatusCode::FORBIDDEN, text.to_owned());
@@ -424,6 +547,7 @@ fn is_lambda(path: &str) -> bool {
 }
 
 const WELCOME: &str = "Ithaca is running.\n\n\
+    Browser: open this address.\n\
     AWS clients: point --endpoint-url or AWS_ENDPOINT_URL here.\n\
     Command line: ithaca executions, ithaca show NAME, ithaca --help.\n";
 
@@ -459,6 +583,40 @@ mod tests {
         check("/functions", false);
         check("/", false);
         check("/20é5-03-31/functions", false);
+    }
+
+    /// While the engine is being recovered, only health and readiness are told; who asks for more waits.
+    #[tokio::test]
+    async fn before_the_engine_is_there() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new(HostNames::Local);
+        let port = tokio::spawn(serve(listener, gate.clone(), Port::Main));
+        let ask = async |path: &str| {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream
+        };
+        let answered = async |path: &str| {
+            let mut text = String::new();
+            ask(path).await.read_to_string(&mut text).await.unwrap();
+            text
+        };
+        assert!(answered("/healthz").await.starts_with("HTTP/1.1 200 "));
+        let mut waiting = ask("/").await;
+        let unready = answered("/readyz").await;
+        assert!(
+            unready.starts_with("HTTP/1.1 503 ") && unready.ends_with("recovering: what was open is being loaded\n")
+        );
+        let mut byte = [0];
+        // Others that came later have been answered.
+        assert!(matches!(waiting.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock));
+        // Nobody answers any more when the start fails.
+        port.abort();
+        assert_eq!(gate.phase(), Phase::Recovering);
+        drop(waiting.shutdown().await);
     }
 
     #[test]

@@ -51,6 +51,11 @@ static LANES: Semaphore = Semaphore::const_new(LANES_MAX);
 
 type Answer = http::Response<BoxBody<Bytes, Infallible>>;
 
+/// How many there are.
+pub fn open_lanes() -> usize {
+    LANES_MAX - LANES.available_permits()
+}
+
 /// Answers the request that opens a lane, which goes on by itself.
 pub fn open(front: &Arc<Front>, mut request: http::Request<Incoming>) -> Answer {
     if let Err((status, why)) = check(request.method(), request.headers()) {

@@ -4,6 +4,11 @@
 //!   cli ──> server ──> store, engine, doors        one process, one data folder
 //!              │
 //!              ├─ front    sockets; which door a request is for
+//!              ├─ console  what the console shows of the doors
+//!              ├─ phase    is it ready; holds requests back until it is
+//!              ├─ metrics  what all parts count, for Prometheus
+//!              ├─ log      what the server says of itself
+//!              ├─ otel     ended executions as traces, for a collector
 //!              ├─ tasks    a task of the engine becomes an invocation of the Lambda host
 //!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs
 //! ```
@@ -11,18 +16,25 @@
 mod apis;
 mod backup;
 pub mod cli;
+mod console;
 mod deploy;
 mod events;
 mod findings;
 mod front;
 mod lane;
+pub mod log;
 mod logs;
+mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
+mod phase;
 mod pressure;
 mod process;
 mod request_id;
 mod server;
 mod tasks;
 mod template;
+mod webhook;
 
 pub use deploy::{Deployed, Prepared, deploy, prepare};
 pub use server::{Options, Server, StartError};

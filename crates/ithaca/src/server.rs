@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_dynamodb::{Backend, Dynamo};
@@ -15,16 +15,22 @@ use aws_logs::Logs;
 use aws_protocol::Home;
 use aws_states::{Recorder, States};
 use bytes::Bytes;
+use console::Console;
 use engine::{Engine, Handle, Reader};
 use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::backup::Backups;
+use crate::console::Sources;
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
+use crate::log;
 use crate::logs::LogGroups;
+use crate::metrics::Counters;
+use crate::phase::{Gate, Phase};
 use crate::tasks::{Elsewhere, Tasks};
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
@@ -52,8 +58,22 @@ pub struct Options {
     pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
+    /// The collector that gets a trace of each execution.
+    #[cfg(feature = "otel")]
+    pub otlp: Option<crate::webhook::Address>,
     /// Called with every line that functions write.
     pub print_logs: bool,
+}
+
+/// For people.
+impl std::fmt::Display for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Objects::Own => f.write_str("in the data folder"),
+            Objects::Folder(folder) => folder.display().fmt(f),
+            Objects::Endpoint(endpoint) => f.write_str(&endpoint.url),
+        }
+    }
 }
 
 /// Where objects are kept, for distributed Maps and for tasks of S3.
@@ -124,8 +144,11 @@ pub struct Server {
     engine: Engine,
     recorder: Arc<Recorder>,
     followers: Followers,
+    #[cfg(feature = "otel")]
+    exporter: Option<crate::otel::Exporter>,
+    gate: Arc<Gate>,
     fatal: watch::Receiver<Option<String>>,
-    main: tokio::task::JoinHandle<()>,
+    main: AbortHandle,
     apis: Vec<tokio::task::JoinHandle<()>>,
     _folder: Folder,
 }
@@ -133,13 +156,35 @@ pub struct Server {
 impl Server {
     /// Opens everything and begins to serve. What was running goes on before the first request is taken.
     pub async fn start(mut options: Options) -> Result<Server, StartError> {
+        let began = Instant::now();
         let folder = Folder::lock_within(&options.data, LOCK_WAIT).map_err(StartError::Store)?;
         options.data = folder.path().to_owned();
         // The port comes first: two instances must not both recover before one finds it taken.
         let asked = SocketAddr::new(options.host, options.port);
         let listener = listen(asked, "--port").await?;
         let address = listener.local_addr().unwrap_or(asked);
+        let gate = Gate::new(front::HostNames::of(options.host));
+        let main = tokio::spawn(front::serve(listener, gate.clone(), front::Port::Main));
+        log::info("server", "bound, recovering", &[("address", (&address.to_string()).into())]);
+        let opened = Server::open(options, folder, address, gate, main.abort_handle());
+        let server = opened.await.inspect_err(|_| main.abort())?;
+        let recovered = [
+            ("open_executions", server.handle().gauges().await.open_executions.into()),
+            ("took_ms", (began.elapsed().as_millis() as u64).into()),
+        ];
+        log::info("server", "recovered, serving", &recovered);
+        Ok(server)
+    }
 
+    /// Opens what stands behind the port, and lets requests in.
+    async fn open(
+        options: Options,
+        folder: Folder,
+        address: SocketAddr,
+        gate: Arc<Gate>,
+        main: AbortHandle,
+    ) -> Result<Server, StartError> {
+        let counters = Arc::<Counters>::default();
         let host = Host::open(lambda_config(&options, address, &folder)?).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store = Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?;
@@ -152,9 +197,9 @@ impl Server {
         let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
         for why in logs.unreadable() {
-            eprintln!("warning: a log group is left alone: {why}");
+            log::warn("logs", "a log group is left alone", &[("why", (&why.to_string()).into())]);
         }
-        let log_groups = Arc::new(LogGroups(logs.clone()));
+        let log_groups = Arc::new(LogGroups { logs: logs.clone(), counters: counters.clone() });
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
         let config = engine::Config { log: recorder.clone(), retention: options.history, ..engine::Config::default() };
@@ -163,13 +208,20 @@ impl Server {
             target.check().map_err(StartError::Events)?;
             targets.push((target.clone(), config.changes.subscribe()));
         }
+        #[cfg(feature = "otel")]
+        let to_be_traced = options.otlp.clone().map(|address| (address, config.changes.subscribe()));
         let engine = Engine::open(store, runner.clone(), &config).map_err(StartError::Engine)?;
 
         let mut states = States::new(engine.handle(), engine.reader(), options.home.clone()).with_log(log_groups);
         if options.account_is_fixed {
             states = states.with_fixed_account();
         }
-        let followers = Followers::start(targets, &states);
+        let followers = Followers::start(targets, &states, &counters);
+        #[cfg(feature = "otel")]
+        let exporter = to_be_traced.map(|(address, changes)| {
+            crate::otel::Exporter::start(address, changes, engine.reader(), counters.clone())
+        });
+        let sources = Sources::new(&options, address);
         let fatal = first_end(engine.fatal(), dynamo.fatal());
         let front = Arc::new(Front {
             states,
@@ -178,15 +230,19 @@ impl Server {
             logs,
             dynamo,
             apis: RwLock::default(),
+            addresses: RwLock::default(),
             handle: engine.handle(),
             reader: engine.reader(),
             objects,
+            console: Console::new(engine.reader(), engine.handle(), endpoint_url(address), sources.around()),
+            phase: gate.watch(),
+            counters,
             backups: Arc::new(backups),
-            host_names: front::HostNames::of(options.host),
             fatal: fatal.clone(),
         });
         runner.open(&front);
-        let main = tokio::spawn(front::serve(listener, front.clone(), front::Port::Main));
+        sources.open(&front);
+        gate.open(front.clone());
         Ok(Server {
             options,
             address,
@@ -194,6 +250,9 @@ impl Server {
             engine,
             recorder,
             followers,
+            #[cfg(feature = "otel")]
+            exporter,
+            gate,
             fatal,
             main,
             apis: Vec::new(),
@@ -235,8 +294,8 @@ impl Server {
                     let asked = SocketAddr::new(self.options.host, port);
                     let address = listener.local_addr().unwrap_or(asked);
                     let api = Arc::new(api);
-                    self.front.add_api(api.clone());
-                    self.apis.push(tokio::spawn(front::serve(listener, self.front.clone(), front::Port::Api(api))));
+                    self.front.add_api(api.clone(), address);
+                    self.apis.push(tokio::spawn(front::serve(listener, self.gate.clone(), front::Port::Api(api))));
                     return Ok(address);
                 }
                 Err(error) => last = Some(error),
@@ -245,8 +304,16 @@ impl Server {
         Err(last.expect("at least one port was tried"))
     }
 
+    /// What was to be deployed is there: `/readyz` says so.
+    pub fn ready(&self) {
+        self.gate.set(Phase::Ready);
+        log::info("server", "ready", &[]);
+    }
+
     /// Takes no more requests, gives running tasks a moment to answer, ends all functions.
     pub async fn shut_down(self) {
+        self.gate.set(Phase::Stopping);
+        log::info("server", "stopping", &[]);
         for api in &self.apis {
             api.abort();
         }
@@ -260,8 +327,13 @@ impl Server {
         };
         let _ = tokio::task::spawn_blocking(close).await;
         self.followers.shut_down().await;
+        #[cfg(feature = "otel")]
+        if let Some(exporter) = self.exporter {
+            exporter.shut_down().await;
+        }
         self.main.abort();
         self.front.lambda.shut_down().await;
+        log::info("server", "stopped", &[]);
     }
 }
 
@@ -305,7 +377,7 @@ fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Res
     config.home = options.home.clone();
     config.guard = Some(guard);
     if options.print_logs {
-        config.log_sink = Some(Arc::new(|line| eprintln!("  {} | {}", line.function, line.text)));
+        config.log_sink = Some(Arc::new(|line| log::function_line(&line.function, &line.text)));
     }
     Ok(config)
 }

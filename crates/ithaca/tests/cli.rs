@@ -17,8 +17,20 @@ use support::scratch::Scratch;
 use support::travel::example;
 use support::wait::wait_for;
 
-const COMMANDS: [&str; 10] =
-    ["up", "start", "executions", "show", "history", "stop", "backup", "validate", "graph", "bench"];
+const COMMANDS: [&str; 12] = [
+    "up",
+    "start",
+    "executions",
+    "show",
+    "history",
+    "stop",
+    "answer",
+    "redrive",
+    "backup",
+    "validate",
+    "graph",
+    "bench",
+];
 
 #[test]
 fn help() {

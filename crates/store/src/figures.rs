@@ -26,10 +26,14 @@ pub struct Figures {
     pub checkpoints: u64,
     /// From the call of `commit` to just before its `done`, for each durable batch.
     pub commit_latency: Histogram,
+    /// Bytes of the values put, for each transaction.
+    pub commit_bytes: Sizes,
     /// Batches waiting now.
     pub queued: u64,
     /// Size of all files now.
     pub file_bytes: u64,
+    /// Size of the write-ahead log among them.
+    pub wal_bytes: u64,
 }
 
 /// Steps within each doubling: a bucket's bounds are at most 25 % apart.
@@ -54,6 +58,12 @@ impl Histogram {
     pub fn record(&mut self, duration: Duration) {
         self.counts[bucket_of(duration)] += 1;
         self.total += duration;
+    }
+
+    /// Adds what another has recorded.
+    pub fn add(&mut self, other: &Histogram) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(sum, more)| *sum += more);
+        self.total += other.total;
     }
 
     pub fn count(&self) -> u64 {
@@ -81,6 +91,36 @@ impl Histogram {
     /// Each bucket's upper bound and how many durations fell into it. The last bound stands for infinity.
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         self.counts.iter().enumerate().map(|(bucket, count)| (bound_of(bucket), *count))
+    }
+}
+
+/// The first bucket of [`Sizes`] holds what is below this.
+const SMALLEST: u64 = 256;
+/// The last bucket holds everything above 16 MiB, which is more than a batch may hold.
+const SIZES: usize = 18;
+
+/// Sizes in buckets that double.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    counts: [u64; SIZES],
+    total: u64,
+}
+
+impl Sizes {
+    pub fn record(&mut self, bytes: u64) {
+        let bucket = (bytes / SMALLEST).checked_ilog2().map_or(0, |doubling| doubling as usize + 1);
+        self.counts[bucket.min(SIZES - 1)] += 1;
+        self.total += bytes;
+    }
+
+    /// The sum of all sizes.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Each bucket's bound, which it does not reach, and how many sizes fell into it. The last bound stands for infinity.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.counts.iter().enumerate().map(|(bucket, count)| (SMALLEST << bucket, *count))
     }
 }
 
@@ -135,6 +175,7 @@ impl Counters {
         figures.fenced += tally.fenced;
         figures.rows += tally.rows;
         figures.value_bytes += tally.value_bytes;
+        figures.commit_bytes.record(tally.value_bytes);
         tally.latencies.into_iter().for_each(|latency| figures.commit_latency.record(latency));
     }
 
@@ -165,6 +206,23 @@ mod tests {
             assert!(bucket == 0 || duration >= bound_of(bucket - 1), "{micros} in bucket {bucket}");
         }
         assert_eq!(bucket_of(Duration::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn every_size_lies_below_the_bound_of_its_bucket() {
+        let check = |bytes: u64, bound: u64| {
+            let mut sizes = Sizes::default();
+            sizes.record(bytes);
+            assert_eq!(sizes.buckets().find(|(_, count)| *count == 1), Some((bound, 1)), "{bytes}");
+            assert_eq!(sizes.total(), bytes);
+        };
+        check(0, 256);
+        check(255, 256);
+        check(256, 512);
+        check(511, 512);
+        check(512, 1024);
+        check((16 << 20) - 1, 16 << 20);
+        check(u64::MAX, 32 << 20);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use std::{ops::Range, sync::mpsc};
 
 pub use batch::{BATCH_BYTES_MAX, Batch, Epoch, KEY_BYTES_MAX, ShardId, Write};
 pub use error::Error;
-pub use figures::{Figures, Histogram};
+pub use figures::{Figures, Histogram, Sizes};
 pub use folder::Folder;
 pub use memory::Memory;
 pub use space::{Layout, Space};

@@ -40,6 +40,18 @@ const KILL_BOUND: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
+/// How much of everything there is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub functions: usize,
+    /// Processes that live, or are about to.
+    pub processes: usize,
+    /// Those that wait for work.
+    pub idle: usize,
+    /// Invocations that wait for a process.
+    pub waiting: usize,
+}
+
 pub(crate) struct Inner {
     pub config: Config,
     /// Names the data folder in the environment of every process.
@@ -112,6 +124,25 @@ impl Host {
     pub fn create_function(&self, function: Function, code: Code) -> Result<FunctionInfo, Error> {
         let _changing = self.0.changing();
         self.create_locked(function, code)
+    }
+
+    /// Those of one function.
+    pub fn figures_of(&self, name_or_arn: &str) -> Option<Figures> {
+        let hosted = self.0.find(name_or_arn, None).ok()?;
+        let pool = hosted.pool();
+        Some(Figures { functions: 1, processes: pool.members().len(), idle: pool.idle(), waiting: pool.waiting() })
+    }
+
+    pub fn figures(&self) -> Figures {
+        let functions = self.0.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let mut figures =
+            Figures { functions: functions.len(), processes: *self.0.processes.borrow(), ..Figures::default() };
+        for hosted in functions.values() {
+            let pool = hosted.pool();
+            figures.idle += pool.idle();
+            figures.waiting += pool.waiting();
+        }
+        figures
     }
 
     /// Changes settings, code or both. With `revision_id`, only if that is still the current one. Blocks on the disk.

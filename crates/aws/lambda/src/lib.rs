@@ -55,7 +55,7 @@ pub use code::Code;
 pub use config::{Config, Guard, Limits, LogSink};
 pub use error::{Error, InvokeError, OpenError, Throttle};
 pub use function::{Architecture, Function, FunctionInfo};
-pub use host::Host;
+pub use host::{Figures, Host};
 pub use job::{InvokeOptions, Invoked};
 pub use log::{LogLine, Source};
 pub use outcome::Outcome;

@@ -106,6 +106,16 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
         self.generation
     }
 
+    /// Processes that wait for a job.
+    pub fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Jobs that wait for a process, those that nobody waits for any more included.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// A job arrives.
     pub fn offer(&mut self, mut job: J) -> Offer<J> {
         if self.closed {

@@ -1,7 +1,7 @@
 //! History events as `GetExecutionHistory` shows them.
 //!
-//! Every type has its own details member, named after a family of types. One flat match, in the order of
-//! [`EventKind`].
+//! Every type has its own details member, named after a family of types. One flat match over [`EventKind`], which
+//! knows the names of types itself.
 
 use std::sync::Arc;
 
@@ -23,13 +23,12 @@ pub struct Surroundings<'a> {
 }
 
 pub fn render(event: &HistoryEvent, around: &Surroundings<'_>) -> Value {
-    let (type_name, details) = body(&event.kind, around);
     let mut object = Map::new();
     object.insert("timestamp".into(), date(event.at));
-    object.insert("type".into(), type_name.into());
+    object.insert("type".into(), event.kind.type_name().into());
     object.insert("id".into(), event.id.into());
     object.insert("previousEventId".into(), event.previous.into());
-    if let Some((member, details)) = details {
+    if let Some((member, details)) = details(&event.kind, around) {
         object.insert(member.into(), Value::Object(details));
     }
     Value::Object(object)
@@ -37,54 +36,49 @@ pub fn render(event: &HistoryEvent, around: &Surroundings<'_>) -> Value {
 
 /// The type of an event, and what its details member holds.
 pub fn record(event: &HistoryEvent, around: &Surroundings<'_>) -> (String, Map<String, Value>) {
-    let (type_name, details) = body(&event.kind, around);
-    (type_name, details.map(|(_, details)| details).unwrap_or_default())
+    let details = details(&event.kind, around).map(|(_, details)| details).unwrap_or_default();
+    (event.kind.type_name().into_owned(), details)
 }
 
 type Details = Option<(&'static str, Map<String, Value>)>;
 
-fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
-    let fixed = |name: &str, details: Details| (name.to_owned(), details);
+fn details(kind: &EventKind, around: &Surroundings<'_>) -> Details {
     match kind {
         EventKind::ExecutionStarted { input } => {
             let mut details = data(around, "input", input);
             details.insert("roleArn".into(), around.role_arn.into());
             details.extend(around.through.clone());
-            fixed("ExecutionStarted", Some(("executionStartedEventDetails", details)))
+            Some(("executionStartedEventDetails", details))
         }
         EventKind::ExecutionSucceeded { output } => {
-            fixed("ExecutionSucceeded", Some(("executionSucceededEventDetails", data(around, "output", output))))
+            Some(("executionSucceededEventDetails", data(around, "output", output)))
         }
-        EventKind::ExecutionFailed(it) => fixed("ExecutionFailed", Some(("executionFailedEventDetails", failure(it)))),
-        EventKind::ExecutionAborted(it) => {
-            fixed("ExecutionAborted", Some(("executionAbortedEventDetails", failure(it))))
-        }
-        EventKind::ExecutionTimedOut(it) => {
-            fixed("ExecutionTimedOut", Some(("executionTimedOutEventDetails", failure(it))))
-        }
-        EventKind::StateEntered { state, name, input } => {
+        EventKind::ExecutionFailed(it) => Some(("executionFailedEventDetails", failure(it))),
+        EventKind::ExecutionAborted(it) => Some(("executionAbortedEventDetails", failure(it))),
+        EventKind::ExecutionTimedOut(it) => Some(("executionTimedOutEventDetails", failure(it))),
+        EventKind::StateEntered { name, input, .. } => {
             let mut details = named(name);
             details.extend(data(around, "input", input));
-            (format!("{}StateEntered", state.name()), Some(("stateEnteredEventDetails", details)))
+            Some(("stateEnteredEventDetails", details))
         }
-        EventKind::StateExited { state, name, output } => {
+        EventKind::StateExited { name, output, .. } => {
             let mut details = named(name);
             details.extend(data(around, "output", output));
-            (format!("{}StateExited", state.name()), Some(("stateExitedEventDetails", details)))
+            Some(("stateExitedEventDetails", details))
         }
-        EventKind::StateExitedAssigning { state, name, output, variables } => {
+        EventKind::StateExitedAssigning { name, output, variables, .. } => {
             let mut details = named(name);
             details.extend(data(around, "output", output));
             details.extend(assigned(around, variables));
-            (format!("{}StateExited", state.name()), Some(("stateExitedEventDetails", details)))
+            Some(("stateExitedEventDetails", details))
         }
         EventKind::EvaluationFailed { failure: it, location, state } => {
             let mut details = failure(it);
             put(&mut details, "location", location.as_deref());
             details.insert("state".into(), state.as_ref().into());
-            fixed("EvaluationFailed", Some(("evaluationFailedEventDetails", details)))
+            Some(("evaluationFailedEventDetails", details))
         }
-        EventKind::StateAborted { state } => (format!("{}StateAborted", state.name()), None),
+        EventKind::StateAborted { .. } => None,
         EventKind::TaskScheduled { resource, input, timeout_seconds, heartbeat_seconds } => {
             scheduled(resource, input, *timeout_seconds, *heartbeat_seconds, None, around)
         }
@@ -92,84 +86,77 @@ fn body(kind: &EventKind, around: &Surroundings<'_>) -> (String, Details) {
             scheduled(resource, input, *timeout_seconds, *heartbeat_seconds, Some(role_arn), around)
         }
         EventKind::TaskStarted { resource } => match resource {
-            TaskResource::Function { .. } => fixed("LambdaFunctionStarted", None),
-            TaskResource::Activity { .. } => fixed("ActivityStarted", None),
-            TaskResource::Service { .. } => fixed("TaskStarted", Some(("taskStartedEventDetails", of(resource)))),
+            TaskResource::Function { .. } | TaskResource::Activity { .. } => None,
+            TaskResource::Service { .. } => Some(("taskStartedEventDetails", of(resource))),
         },
         EventKind::ActivityStarted { worker } => {
             let details = worker.iter().map(|worker| ("workerName".to_owned(), Value::from(&**worker))).collect();
-            fixed("ActivityStarted", Some(("activityStartedEventDetails", details)))
+            Some(("activityStartedEventDetails", details))
         }
         EventKind::TaskSubmitted { resource, output } => {
             let mut details = data(around, "output", output);
             details.extend(of(resource));
-            fixed("TaskSubmitted", Some(("taskSubmittedEventDetails", details)))
+            Some(("taskSubmittedEventDetails", details))
         }
-        EventKind::TaskSucceeded { resource, output } => match resource {
-            TaskResource::Function { .. } => fixed(
-                "LambdaFunctionSucceeded",
-                Some(("lambdaFunctionSucceededEventDetails", data(around, "output", output))),
-            ),
-            TaskResource::Activity { .. } => {
-                fixed("ActivitySucceeded", Some(("activitySucceededEventDetails", data(around, "output", output))))
-            }
-            TaskResource::Service { .. } => {
-                let mut details = data(around, "output", output);
-                details.extend(of(resource));
-                fixed("TaskSucceeded", Some(("taskSucceededEventDetails", details)))
-            }
-        },
+        EventKind::TaskSucceeded { resource, output } => {
+            let mut details = data(around, "output", output);
+            details.extend(of(resource));
+            let member = match resource {
+                TaskResource::Function { .. } => "lambdaFunctionSucceededEventDetails",
+                TaskResource::Activity { .. } => "activitySucceededEventDetails",
+                TaskResource::Service { .. } => "taskSucceededEventDetails",
+            };
+            Some((member, details))
+        }
         EventKind::TaskFailed { resource, failure } => ended(
             resource,
             failure,
-            ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails"),
-            ("ActivityFailed", "activityFailedEventDetails"),
-            ("TaskFailed", "taskFailedEventDetails"),
+            "lambdaFunctionFailedEventDetails",
+            "activityFailedEventDetails",
+            "taskFailedEventDetails",
         ),
         EventKind::TaskTimedOut { resource, failure } => ended(
             resource,
             failure,
-            ("LambdaFunctionTimedOut", "lambdaFunctionTimedOutEventDetails"),
-            ("ActivityTimedOut", "activityTimedOutEventDetails"),
-            ("TaskTimedOut", "taskTimedOutEventDetails"),
+            "lambdaFunctionTimedOutEventDetails",
+            "activityTimedOutEventDetails",
+            "taskTimedOutEventDetails",
         ),
-        EventKind::ParallelStarted => fixed("ParallelStateStarted", None),
-        EventKind::ParallelSucceeded => fixed("ParallelStateSucceeded", None),
-        EventKind::ParallelFailed => fixed("ParallelStateFailed", None),
         EventKind::MapStarted { length } => {
             let details = Map::from_iter([("length".to_owned(), Value::from(*length))]);
-            fixed("MapStateStarted", Some(("mapStateStartedEventDetails", details)))
+            Some(("mapStateStartedEventDetails", details))
         }
-        EventKind::MapSucceeded => fixed("MapStateSucceeded", None),
-        EventKind::MapFailed => fixed("MapStateFailed", None),
         EventKind::IterationStarted { name, index } => {
-            fixed("MapIterationStarted", Some(("mapIterationStartedEventDetails", iteration(name, *index))))
+            Some(("mapIterationStartedEventDetails", iteration(name, *index)))
         }
         EventKind::IterationSucceeded { name, index } => {
-            fixed("MapIterationSucceeded", Some(("mapIterationSucceededEventDetails", iteration(name, *index))))
+            Some(("mapIterationSucceededEventDetails", iteration(name, *index)))
         }
-        EventKind::IterationFailed { name, index } => {
-            fixed("MapIterationFailed", Some(("mapIterationFailedEventDetails", iteration(name, *index))))
-        }
+        EventKind::IterationFailed { name, index } => Some(("mapIterationFailedEventDetails", iteration(name, *index))),
         EventKind::IterationAborted { name, index } => {
-            fixed("MapIterationAborted", Some(("mapIterationAbortedEventDetails", iteration(name, *index))))
+            Some(("mapIterationAbortedEventDetails", iteration(name, *index)))
         }
         EventKind::MapRunStarted { arn } => {
             let details = Map::from_iter([("mapRunArn".to_owned(), Value::from(&**arn))]);
-            fixed("MapRunStarted", Some(("mapRunStartedEventDetails", details)))
+            Some(("mapRunStartedEventDetails", details))
         }
-        EventKind::MapRunSucceeded => fixed("MapRunSucceeded", None),
-        EventKind::MapRunFailed(it) => fixed("MapRunFailed", Some(("mapRunFailedEventDetails", failure(it)))),
-        EventKind::MapRunAborted => fixed("MapRunAborted", None),
+        EventKind::MapRunFailed(it) => Some(("mapRunFailedEventDetails", failure(it))),
         EventKind::MapRunRedriven { arn, count } => {
             let arn = ("mapRunArn".to_owned(), Value::from(&**arn));
             let details = Map::from_iter([arn, ("redriveCount".to_owned(), Value::from(*count))]);
-            fixed("MapRunRedriven", Some(("mapRunRedrivenEventDetails", details)))
+            Some(("mapRunRedrivenEventDetails", details))
         }
         EventKind::ExecutionRedriven { count } => {
             let details = Map::from_iter([("redriveCount".to_owned(), Value::from(*count))]);
-            fixed("ExecutionRedriven", Some(("executionRedrivenEventDetails", details)))
+            Some(("executionRedrivenEventDetails", details))
         }
+        EventKind::ParallelStarted
+        | EventKind::ParallelSucceeded
+        | EventKind::ParallelFailed
+        | EventKind::MapSucceeded
+        | EventKind::MapFailed
+        | EventKind::MapRunSucceeded
+        | EventKind::MapRunAborted => None,
     }
 }
 
@@ -180,7 +167,7 @@ fn scheduled(
     heartbeat_seconds: Option<u64>,
     role_arn: Option<&Arc<str>>,
     around: &Surroundings<'_>,
-) -> (String, Details) {
+) -> Details {
     let credentials = role_arn.map(|arn| json!({ "roleArn": &**arn }));
     match resource {
         TaskResource::Function { arn } => {
@@ -188,14 +175,14 @@ fn scheduled(
             details.insert("resource".into(), arn.as_ref().into());
             put(&mut details, "timeoutInSeconds", timeout_seconds);
             put(&mut details, "taskCredentials", credentials);
-            ("LambdaFunctionScheduled".into(), Some(("lambdaFunctionScheduledEventDetails", details)))
+            Some(("lambdaFunctionScheduledEventDetails", details))
         }
         TaskResource::Activity { arn } => {
             let mut details = data(around, "input", input);
             details.insert("resource".into(), arn.as_ref().into());
             put(&mut details, "timeoutInSeconds", timeout_seconds);
             put(&mut details, "heartbeatInSeconds", heartbeat_seconds);
-            ("ActivityScheduled".into(), Some(("activityScheduledEventDetails", details)))
+            Some(("activityScheduledEventDetails", details))
         }
         TaskResource::Service { .. } => {
             let mut details = of(resource);
@@ -206,7 +193,7 @@ fn scheduled(
             put(&mut details, "timeoutInSeconds", timeout_seconds);
             put(&mut details, "heartbeatInSeconds", heartbeat_seconds);
             put(&mut details, "taskCredentials", credentials);
-            ("TaskScheduled".into(), Some(("taskScheduledEventDetails", details)))
+            Some(("taskScheduledEventDetails", details))
         }
     }
 }
@@ -214,20 +201,18 @@ fn scheduled(
 fn ended(
     resource: &TaskResource,
     it: &Failure,
-    function: (&str, &'static str),
-    activity: (&str, &'static str),
-    service: (&str, &'static str),
-) -> (String, Details) {
+    function: &'static str,
+    activity: &'static str,
+    service: &'static str,
+) -> Details {
     let mut details = failure(it);
-    let (name, member) = match resource {
+    details.extend(of(resource));
+    let member = match resource {
         TaskResource::Function { .. } => function,
         TaskResource::Activity { .. } => activity,
-        TaskResource::Service { .. } => {
-            details.extend(of(resource));
-            service
-        }
+        TaskResource::Service { .. } => service,
     };
-    (name.to_owned(), Some((member, details)))
+    Some((member, details))
 }
 
 fn data(around: &Surroundings<'_>, member: &str, payload: &Payload) -> Map<String, Value> {

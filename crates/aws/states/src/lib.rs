@@ -61,7 +61,7 @@ impl States {
     }
 
     /// Where names are looked up and made.
-    pub(crate) fn home(&self) -> &Home {
+    pub fn home(&self) -> &Home {
         &self.homes.home
     }
 

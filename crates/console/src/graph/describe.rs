@@ -87,6 +87,7 @@ impl<'a> Describer<'a> {
             retried: !retry(&state.kind).is_empty(),
             mark: self.overlay.mark_of(state.id),
             remark: remark(&state.kind),
+            note: self.overlay.note_of(state.id),
             blocks: self.blocks(state),
         }
     }
@@ -168,6 +169,7 @@ fn place(name: &str, symbol: Symbol) -> Node {
         retried: false,
         mark: None,
         remark: None,
+        note: None,
         blocks: Vec::new(),
     }
 }

@@ -24,6 +24,7 @@ use asl::Definition;
 
 pub use overlay::{Mark, Overlay, Status};
 use picture::Picture;
+pub use svg::stylesheet;
 
 /// A machine, with what an execution has done to it if the overlay says something.
 pub struct Drawing {
@@ -37,7 +38,13 @@ pub fn draw(definition: &Definition, overlay: &Overlay) -> Drawing {
 impl Drawing {
     /// A whole SVG document; it may also stand inside a page as it is.
     pub fn svg(&self) -> String {
-        svg::svg(&self.picture)
+        svg::svg(&self.picture, &svg::Place::File)
+    }
+
+    /// An `<svg>` for a page that has [`stylesheet`] and changes marks while the execution goes on. `link` gives the
+    /// address that a state leads to.
+    pub fn svg_in_page(&self, link: &dyn Fn(&str) -> String) -> String {
+        svg::svg(&self.picture, &svg::Place::Page(link))
     }
 }
 

@@ -12,6 +12,7 @@ use asl::definition::StateId;
 pub struct Overlay {
     marks: BTreeMap<StateId, Mark>,
     taken: BTreeSet<(StateId, StateId)>,
+    notes: BTreeMap<StateId, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,15 @@ impl Overlay {
     /// The execution went this way, by `Next`, by a Choice or by a Catch.
     pub fn take(&mut self, from: StateId, to: StateId) {
         self.taken.insert((from, to));
+    }
+
+    /// How far a Map is, in a few characters.
+    pub fn note(&mut self, state: StateId, text: String) {
+        self.notes.insert(state, text);
+    }
+
+    pub fn note_of(&self, state: StateId) -> Option<String> {
+        self.notes.get(&state).cloned()
     }
 
     pub fn mark_of(&self, state: StateId) -> Option<Mark> {

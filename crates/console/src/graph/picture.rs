@@ -57,6 +57,8 @@ pub struct Node {
     pub mark: Option<Mark>,
     /// A remark in the corner of a Map: how many at a time.
     pub remark: Option<String>,
+    /// Instead of the remark, when an execution is shown: how far its iterations are.
+    pub note: Option<String>,
     /// The branches of a Parallel, the processor of a Map.
     pub blocks: Vec<Block>,
 }

@@ -22,7 +22,46 @@ const LEGEND: f64 = 34.0;
 /// How far the second sheet of a Map looks out.
 const SHEET: f64 = 4.0;
 
-pub fn svg(picture: &Picture) -> String {
+/// Where a drawing stands.
+pub enum Place<'a> {
+    /// In a file of its own, with its style, card and legend.
+    File,
+    /// In a page that has the style ([`stylesheet`]) and may change marks: each state has room for every mark, lines
+    /// name their ends, and a state leads to the address that this gives for its name.
+    Page(&'a dyn Fn(&str) -> String),
+}
+
+pub fn svg(picture: &Picture, place: &Place<'_>) -> String {
+    match place {
+        Place::File => file(picture),
+        Place::Page(link) => in_page(picture, *link),
+    }
+}
+
+fn in_page(picture: &Picture, link: &dyn Fn(&str) -> String) -> String {
+    let scene = Scene::of(picture);
+    let mut out = String::new();
+    let marked = if picture.marked { " marked" } else { "" };
+    let _ = writeln!(
+        out,
+        "<svg class=\"ithaca-graph{marked}\" role=\"group\" aria-label=\"{}\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
+         height=\"{h}\">",
+        escape(&picture.description),
+        w = number(scene.width),
+        h = number(scene.height)
+    );
+    // What a page needs to paint another mark: the sign of each status.
+    out.push_str("<defs>");
+    for status in Status::ALL {
+        let _ = write!(out, "<path data-sign=\"{}\" d=\"{}\"/>", status.class(), sign(status));
+    }
+    out.push_str("</defs>\n<g class=\"scene\">\n");
+    paint(&scene, Some(link), &mut out);
+    out.push_str("</g></svg>\n");
+    out
+}
+
+fn file(picture: &Picture) -> String {
     let scene = Scene::of(picture);
     let legend = Legend::of(picture);
     let width = scene.width.max(legend.width);
@@ -44,19 +83,21 @@ pub fn svg(picture: &Picture) -> String {
     let _ = writeln!(out, "{}", rect("card", card, 12.0));
     let shift = (width - scene.width) / 2.0;
     let _ = writeln!(out, "<g transform=\"translate({} 0)\">", number(shift));
-    paint(&scene, &mut out);
+    paint(&scene, None, &mut out);
     out.push_str("</g>\n");
     legend.write(scene.height, width, &mut out);
     out.push_str("</svg>\n");
     out
 }
 
+type Link<'a> = Option<&'a dyn Fn(&str) -> String>;
+
 /// Taken lines lie over the others of their block, and a block's lines under its boxes.
-fn paint(scene: &Scene, out: &mut String) {
+fn paint(scene: &Scene, link: Link<'_>, out: &mut String) {
     let mut lines: Vec<&Line> = Vec::new();
     let flush = |lines: &mut Vec<&Line>, out: &mut String| {
         lines.sort_by_key(|line| line.edge.taken);
-        lines.iter().for_each(|line| write_line(line, out));
+        lines.iter().for_each(|line| write_line(line, link.is_some(), out));
         lines.iter().for_each(|line| write_label(line, out));
         lines.clear();
     };
@@ -69,14 +110,14 @@ fn paint(scene: &Scene, out: &mut String) {
             }
             Shape::Node(node) => {
                 flush(&mut lines, out);
-                write_node(node, out);
+                write_node(node, link, out);
             }
         }
     }
     flush(&mut lines, out);
 }
 
-fn write_line(line: &Line, out: &mut String) {
+fn write_line(line: &Line, with_ends: bool, out: &mut String) {
     let kind = match line.edge.kind {
         EdgeKind::Next => "next",
         EdgeKind::Choice => "choice",
@@ -87,11 +128,21 @@ fn write_line(line: &Line, out: &mut String) {
     let title = format!("{} → {}{label}", line.from.name, line.to.name);
     let _ = writeln!(
         out,
-        "<g class=\"edge {kind}{taken}\"><title>{}</title><path class=\"line\" d=\"{}\"/>{}</g>",
+        "<g class=\"edge {kind}{taken}\"{}><title>{}</title><path class=\"line\" d=\"{}\"/>{}</g>",
+        if with_ends { ends(line) } else { String::new() },
         escape(&title),
         path(&line.points),
         arrow(&line.points)
     );
+}
+
+/// By what a page finds the line: names of states, or none for Start and End.
+fn ends(line: &Line) -> String {
+    let name = |node: &Node| match node.symbol {
+        Symbol::Start | Symbol::End => String::new(),
+        _ => escape(&node.name),
+    };
+    format!(" data-from=\"{}\" data-to=\"{}\"", name(line.from), name(line.to))
 }
 
 fn write_label(line: &Line, out: &mut String) {
@@ -164,10 +215,15 @@ fn towards(from: Point, to: Point, distance: f64) -> Point {
     Point { x: from.x + (to.x - from.x) / far * distance, y: from.y + (to.y - from.y) / far * distance }
 }
 
-fn write_node(placed: &Placed, out: &mut String) {
-    match placed.node.symbol {
-        Symbol::Start | Symbol::End => write_terminal(placed, out),
-        _ => write_state(placed, out),
+fn write_node(placed: &Placed, link: Link<'_>, out: &mut String) {
+    match (placed.node.symbol, link) {
+        (Symbol::Start | Symbol::End, _) => write_terminal(placed, out),
+        (_, None) => write_state(placed, false, out),
+        (_, Some(link)) => {
+            let _ = write!(out, "<a href=\"{}\">", escape(&link(&placed.node.name)));
+            write_state(placed, true, out);
+            out.push_str("</a>");
+        }
     }
 }
 
@@ -183,7 +239,7 @@ fn write_terminal(placed: &Placed, out: &mut String) {
         writeln!(out, "<g class=\"terminal\"><title>{name}</title><circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>{text}</g>");
 }
 
-fn write_state(placed: &Placed, out: &mut String) {
+fn write_state(placed: &Placed, is_live: bool, out: &mut String) {
     let node = placed.node;
     let is_container = !node.blocks.is_empty();
     let name = escape(&node.name);
@@ -215,7 +271,7 @@ fn write_state(placed: &Placed, out: &mut String) {
         symbol_path(node.symbol)
     );
     write_name(placed, middle_y, out);
-    write_corner_marks(placed, middle_y, out);
+    write_corner_marks(placed, middle_y, is_live, out);
     write_elsewhere(placed, middle_y, out);
     out.push_str("</g>\n");
 }
@@ -239,24 +295,27 @@ fn write_name(placed: &Placed, middle_y: f64, out: &mut String) {
     }
 }
 
-fn write_corner_marks(placed: &Placed, middle_y: f64, out: &mut String) {
+fn write_corner_marks(placed: &Placed, middle_y: f64, is_live: bool, out: &mut String) {
     let node = placed.node;
     let right = placed.rect.right();
     if node.retried {
         let at = (number(right - 21.0), number(middle_y - 6.0));
         let _ = write!(out, "<path class=\"retry\" transform=\"translate({} {})\" d=\"{RETRY}\"/>", at.0, at.1);
     }
-    if let Some(remark) = &node.remark {
+    if let Some(remark) = node.note.as_ref().or(node.remark.as_ref()) {
         let x = right - if node.retried { 28.0 } else { 12.0 };
         let y = middle_y + 4.0;
         let _ = write!(out, "<text class=\"remark\" x=\"{}\" y=\"{}\">{}</text>", number(x), number(y), escape(remark));
     }
-    if let Some(mark) = node.mark {
-        write_mark(placed.rect, mark, out);
+    match node.mark {
+        // Hidden by the style of the page until there is a status.
+        None if is_live => write_mark(placed.rect, Mark { status: Status::InProgress, attempts: 0 }, true, out),
+        None => {}
+        Some(mark) => write_mark(placed.rect, mark, is_live, out),
     }
 }
 
-fn write_mark(rect: Rect, mark: Mark, out: &mut String) {
+fn write_mark(rect: Rect, mark: Mark, is_live: bool, out: &mut String) {
     let (x, y) = (rect.right() - 2.0, rect.y + 2.0);
     let _ = write!(
         out,
@@ -267,14 +326,16 @@ fn write_mark(rect: Rect, mark: Mark, out: &mut String) {
         number(y - 8.0),
         sign(mark.status)
     );
-    if mark.attempts > 1 {
+    if mark.attempts > 1 || is_live {
         let text = format!("{} attempts", mark.attempts);
-        let width = words::width(&text, LABEL_SIZE) + 10.0;
+        let room = if is_live { "88 attempts" } else { text.as_str() };
+        let width = words::width(room, LABEL_SIZE) + 10.0;
+        let few = if mark.attempts > 1 { "" } else { " few" };
         let pill = Rect { x: rect.right() - 12.0 - width, y: rect.bottom() - 8.0, width, height: 16.0 };
         let _ = write!(
             out,
-            "{}<text class=\"attempts-text\" x=\"{}\" y=\"{}\">{text}</text>",
-            self::rect("attempts", pill, 8.0),
+            "{}<text class=\"attempts-text{few}\" x=\"{}\" y=\"{}\">{text}</text>",
+            self::rect(&format!("attempts{few}"), pill, 8.0),
             number(pill.x + width / 2.0),
             number(pill.y + 12.0)
         );
@@ -489,7 +550,28 @@ const DARK: Palette = Palette {
     ],
 };
 
+/// The style of drawings in pages: light or dark as the page says by `data-theme`, or else as the reader's system does.
+pub fn stylesheet() -> String {
+    let mut css = shapes();
+    palette(&LIGHT, "", &mut css);
+    palette(&DARK, ":root[data-theme=dark] ", &mut css);
+    css.push_str("@media (prefers-color-scheme:dark){");
+    palette(&DARK, ":root:not([data-theme=light]) ", &mut css);
+    css.push('}');
+    css
+}
+
 fn style() -> String {
+    let mut css = shapes();
+    palette(&LIGHT, "", &mut css);
+    css.push_str("@media (prefers-color-scheme:dark){");
+    palette(&DARK, "", &mut css);
+    css.push('}');
+    // `"` needs no escape inside an element, and the palette holds neither `<` nor `&`.
+    css
+}
+
+fn shapes() -> String {
     let mut css = String::new();
     let fonts =
         "-apple-system,BlinkMacSystemFont,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,\"Noto Sans\",sans-serif";
@@ -507,17 +589,12 @@ fn style() -> String {
          .ithaca-graph .in-progress .body,.ithaca-graph .waiting .body{stroke-width:2.2}\
          .ithaca-graph.marked .none .body{stroke-dasharray:5 4}",
     );
-    palette(&LIGHT, &mut css);
-    css.push_str("@media (prefers-color-scheme:dark){");
-    palette(&DARK, &mut css);
-    css.push('}');
-    // `"` needs no escape inside an element, and the palette holds neither `<` nor `&`.
     css
 }
 
-fn palette(p: &Palette, css: &mut String) {
+fn palette(p: &Palette, under: &str, css: &mut String) {
     let mut rule = |selector: &str, declarations: String| {
-        let selectors: Vec<String> = selector.split(',').map(|part| format!(".ithaca-graph{part}")).collect();
+        let selectors: Vec<String> = selector.split(',').map(|part| format!("{under}.ithaca-graph{part}")).collect();
         let _ = write!(css, "{}{{{declarations}}}", selectors.join(","));
     };
     let both = |tone: &Tone| format!("fill:{};stroke:{}", tone.fill, tone.border);

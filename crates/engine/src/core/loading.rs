@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use interpreter::Timestamp;
+use interpreter::{Execution, Timestamp};
 use store::{Order, Space, Store};
 
 use super::{Active, about, input_in, started_input};
@@ -92,6 +92,15 @@ pub fn load(store: &dyn Store, machines: &Machines, id: ExecutionId) -> Result<M
     open(store, machines, id, &read_row(store, id)?, &Records::of(store, id).newest()?)
 }
 
+/// The snapshot that goes with the last record of an execution, and whether it has a row of its own.
+pub fn snapshot(store: &dyn Store, id: ExecutionId, last_record: &[u8]) -> Result<(Option<Execution>, bool), Error> {
+    if let Some(inside) = record::decode_snapshot(last_record)? {
+        return Ok((Some(inside), false));
+    }
+    let apart = store.get(Space::Records, &keys::snapshot(id))?;
+    Ok((apart.map_or(Ok(None), |apart| record::decode_snapshot(&apart))?, true))
+}
+
 fn read_row(store: &dyn Store, id: ExecutionId) -> Result<Vec<u8>, Error> {
     store.get(Space::Executions, &keys::execution(id))?.ok_or_else(|| incomplete(id, "its row is missing"))
 }
@@ -110,11 +119,7 @@ fn open(
 ) -> Result<Moved, Error> {
     let row = record::decode_row(row)?;
     let (seq, last) = newest.last().ok_or_else(|| incomplete(id, "its last record is missing"))?;
-    let mut snapshot = record::decode_snapshot(last)?;
-    let is_apart = snapshot.is_none();
-    if is_apart && let Some(apart) = store.get(Space::Records, &keys::snapshot(id))? {
-        snapshot = record::decode_snapshot(&apart)?;
-    }
+    let (snapshot, is_apart) = snapshot(store, id, last)?;
     let execution = snapshot.ok_or_else(|| incomplete(id, "its last record has no snapshot"))?;
     let events = record::decode_events(last)?;
     let moved_at = events.last().map_or(row.started_at, |event| event.at);
@@ -136,6 +141,7 @@ fn open(
         events: Vec::new(),
         is_dirty: false,
         is_new: false,
+        is_redriven: false,
         is_apart,
         items: 0,
         on_end: None,

@@ -410,6 +410,7 @@ impl Core {
             events: Vec::new(),
             is_dirty: false,
             is_new: true,
+            is_redriven: false,
             is_apart: false,
             items: input.items,
             on_end: None,

@@ -115,6 +115,7 @@ impl Core {
         active.row.status = ExecutionStatus::Running;
         active.row.stopped_at = None;
         active.row.redrive_count += 1;
+        active.is_redriven = true;
         active.row.redriven_at = Some(self.now);
         let new = keys::listing(listed, ExecutionStatus::Running, id);
         self.writes.extend([

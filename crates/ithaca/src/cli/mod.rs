@@ -3,6 +3,7 @@
 //! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
 //! so it works as well against one on another machine; `backup`, which needs a folder of that machine, only there. Human output by default, `--json` for programs.
 
+mod answer;
 mod backup;
 mod bench;
 mod client;
@@ -10,13 +11,15 @@ mod executions;
 mod files;
 mod show;
 mod start;
-mod terminal;
+pub(crate) mod terminal;
 mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::log::{Format, Level};
 
 /// The hidden subcommand of the guard process; see `aws_lambda::guard`.
 pub const GUARD: &str = "guard-functions";
@@ -52,6 +55,10 @@ enum Command {
     History(OneArgs),
     /// Stop an execution. Its compensations do not run.
     Stop(StopArgs),
+    /// Answer a task that waits for its token: with --output as a success, with --error as a failure.
+    Answer(AnswerArgs),
+    /// Go on with an execution that ended badly, from the state that failed.
+    Redrive(RedriveArgs),
     /// Copy the data folder of a running Ithaca, as it is at one moment, to a folder to be made.
     Backup(BackupArgs),
     /// Check definitions (*.asl.json) and templates without running them.
@@ -116,6 +123,16 @@ pub(crate) struct UpArgs {
     /// Print what functions write to their logs.
     #[arg(long)]
     logs: bool,
+    /// Send a trace of each execution that ends to an OpenTelemetry collector (http://HOST:4318).
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// What the server says of itself on standard error: lines of this level and above it.
+    #[arg(long, value_enum, default_value_t = Level::Warn)]
+    log_level: Level,
+    /// How it says it: text for people, or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
 }
 
 #[derive(Args)]
@@ -159,6 +176,30 @@ pub(crate) struct StopArgs {
     error: Option<String>,
     #[arg(long)]
     cause: Option<String>,
+}
+
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("verdict").required(true).multiple(true).args(["output", "error", "cause"])))]
+pub(crate) struct AnswerArgs {
+    /// The task's token; or the name, the beginning of it, or the ARN of the execution that waits.
+    task: String,
+    /// JSON, @FILE, or - for standard input: the task has succeeded.
+    #[arg(long, conflicts_with_all = ["error", "cause"])]
+    output: Option<String>,
+    /// The task has failed with this error, which Retry and Catch compare.
+    #[arg(long)]
+    error: Option<String>,
+    #[arg(long)]
+    cause: Option<String>,
+    /// The state that waits, where several do.
+    #[arg(long)]
+    state: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct RedriveArgs {
+    /// The execution's name, the beginning of it, or its ARN.
+    execution: String,
 }
 
 #[derive(Args)]
@@ -223,6 +264,8 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Show(args) => client_runtime()?.block_on(show::run(args, context)),
         Command::History(args) => client_runtime()?.block_on(show::history(args, context)),
         Command::Stop(args) => client_runtime()?.block_on(start::stop(args, context)),
+        Command::Answer(args) => client_runtime()?.block_on(answer::run(args, context)),
+        Command::Redrive(args) => client_runtime()?.block_on(answer::redrive(args, context)),
         Command::Backup(args) => client_runtime()?.block_on(backup::run(args, context)),
         Command::Validate(args) => files::validate(&args, context),
         Command::Graph(args) => files::graph(&args),

@@ -15,7 +15,8 @@ const POLL: Duration = Duration::from_millis(50);
 
 pub async fn run(args: StartArgs, context: &Context) -> Outcome {
     let mut client = Client::connect(&context.endpoint).await?;
-    let mut body = json!({ "stateMachineArn": client.machine(&args.machine).await?, "input": input(&args.input)? });
+    let mut body =
+        json!({ "stateMachineArn": client.machine(&args.machine).await?, "input": input(&args.input, "--input")? });
     if let Some(name) = args.name {
         body["name"] = name.into();
     }
@@ -54,7 +55,7 @@ pub async fn stop(args: StopArgs, context: &Context) -> Outcome {
 }
 
 /// The text itself, a file after `@`, or standard input for `-`; checked to be JSON here, where the place is known.
-fn input(argument: &str) -> Result<String, String> {
+pub fn input(argument: &str, option: &str) -> Result<String, String> {
     let (text, from) = match argument.strip_prefix('@') {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("the input file {path}: {error}"))?;
@@ -65,7 +66,7 @@ fn input(argument: &str) -> Result<String, String> {
             std::io::stdin().read_to_string(&mut text).map_err(|error| format!("standard input: {error}"))?;
             (text, "standard input".to_owned())
         }
-        None => (argument.to_owned(), "--input".to_owned()),
+        None => (argument.to_owned(), option.to_owned()),
     };
     serde_json::from_str::<Value>(&text).map_err(|error| format!("{from} is not JSON: {error}"))?;
     Ok(text)

@@ -14,6 +14,7 @@ use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::{Context, Outcome, UpArgs};
 use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
 use crate::events::Target;
+use crate::log;
 use crate::server::{Objects, Options, Server};
 use crate::tasks::Elsewhere;
 use crate::template;
@@ -22,10 +23,13 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
     // SAFETY: umask only sets a number of this process.
     unsafe { libc::umask(0o077) };
+    log::set(args.log_level, args.log_format);
     crate::process::survive_file_limit();
     match crate::process::raise_open_files() {
         Ok(connections) => crate::front::limit_connections(connections),
-        Err(error) => eprintln!("{} the limit of open files is not known: {error}", paint(Tone::Warn, "warning:")),
+        Err(error) => {
+            log::warn("server", "the limit of open files is not known", &[("why", (&error.to_string()).into())]);
+        }
     }
     let account = args.account.as_deref();
     check_account(account)?;
@@ -51,6 +55,8 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         objects: objects(args.objects, args.s3_endpoint, &elsewhere),
         elsewhere,
         events: args.events.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?,
+        #[cfg(feature = "otel")]
+        otlp: args.otlp_endpoint.as_deref().map(crate::otel::parse).transpose()?,
         print_logs: args.logs,
     };
     let mut server = Server::start(options).await.map_err(|error| error.to_string())?;
@@ -66,9 +72,10 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
             return Err(text);
         }
     };
+    server.ready();
     announce(&server, &deployed, context);
     for text in server.unreadable() {
-        eprintln!("{} {text}", paint(Tone::Bad, "error:"));
+        log::error("engine", "an execution does not go on", &[("why", text.into())]);
     }
     let mut fatal = server.fatal();
     let mut stop = std::pin::pin!(stop_signal());
@@ -79,13 +86,15 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 // Nothing that is acknowledged is lost, and only a new process reads it again: no orderly stop, which
                 // would need the engine.
-                eprintln!("{} {why}. Start Ithaca again", paint(Tone::Bad, "error:"));
+                log::error("server", "it cannot go on. Start Ithaca again", &[("why", (&why).into())]);
                 std::process::exit(1);
             }
             change = changes.recv() => match change {
                 Ok(change) if change.status != ExecutionStatus::Running => report(&change, context),
                 Ok(_) => {}
-                Err(RecvError::Lagged(missed)) => eprintln!("({missed} changes came too fast to be shown)"),
+                Err(RecvError::Lagged(missed)) => {
+                    log::warn("executions", "changes came too fast to be shown", &[("count", missed.into())]);
+                }
                 Err(RecvError::Closed) => break,
             },
         }
@@ -187,6 +196,7 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
         return;
     }
     print_line!("{}  data in {}", paint(Tone::Strong, "Ithaca is up"), server.options.data.display());
+    print_line!("  console         {}", paint(Tone::Strong, &endpoint));
     print_line!("  AWS endpoint    {}", paint(Tone::Strong, &endpoint));
     for (name, address) in &deployed.apis {
         print_line!("  API {name:<11} {}", paint(Tone::Strong, &format!("http://{address}")));

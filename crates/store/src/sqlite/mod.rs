@@ -188,8 +188,13 @@ impl Store for Sqlite {
     fn figures(&self) -> Figures {
         let files = ["", "-wal", "-shm"].map(|suffix| open::beside(&self.shared.file, suffix));
         // A log that is not there has no bytes.
-        let file_bytes = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum();
-        Figures { queued: self.shared.queue.waiting() as u64, file_bytes, ..self.shared.counters.snapshot() }
+        let [file, wal, index] = files.map(|file| fs::metadata(file).map_or(0, |file| file.len()));
+        Figures {
+            queued: self.shared.queue.waiting() as u64,
+            file_bytes: file + wal + index,
+            wal_bytes: wal,
+            ..self.shared.counters.snapshot()
+        }
     }
 }
 

@@ -159,7 +159,7 @@ fn text_formats_hold_every_state_and_line() {
 fn a_thousand_states_do_not_hang() {
     // One common handler: the lines to it share one bus.
     let picture = random::saga(998, 1);
-    assert_eq!(svg::svg(&picture).matches("data-state=").count(), 999);
+    assert_eq!(svg::svg(&picture, &svg::Place::File).matches("data-state=").count(), 999);
     // A compensation for each step: a quarter of a million bends if all lines were drawn.
     let picture = random::saga(500, 500);
     let scene = Scene::within(&picture, 20_000);

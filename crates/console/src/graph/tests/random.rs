@@ -45,6 +45,7 @@ fn state(name: &str, lane: Lane) -> Node {
         retried: false,
         mark: None,
         remark: None,
+        note: None,
         blocks: Vec::new(),
     }
 }

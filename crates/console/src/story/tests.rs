@@ -1,0 +1,237 @@
+//! Histories as tables, and what is told of them.
+
+use std::collections::HashMap;
+
+use super::{Aftermath, End, Event, Over, Story, Tale, What};
+
+fn entered(kind: &'static str, name: &'static str) -> What<'static> {
+    What::Entered { kind, name }
+}
+
+fn exited(kind: &'static str, name: &'static str) -> What<'static> {
+    What::Exited { kind, name }
+}
+
+/// Events as (previous, what); ids and times are their places.
+fn tale(events: &[(u64, What<'static>)]) -> Tale {
+    let compensations = HashMap::from([("Cancel".to_owned(), "Book".to_owned())]);
+    let numbered = events.iter().zip(1..);
+    Tale::of(
+        compensations,
+        numbered.map(|((previous, what), id)| Event { id, previous: *previous, at: id as i64, what: what.clone() }),
+    )
+}
+
+#[track_caller]
+fn check(events: &[(u64, What<'static>)], expect: &[(&str, usize, &str, usize)], story: &[&str]) {
+    let tale = tale(events);
+    let shown: Vec<_> =
+        tale.visits.iter().map(|v| (v.name.as_str(), v.depth, v.end.name(), v.attempts.len())).collect();
+    assert_eq!(shown, expect);
+    let told: Vec<String> = Story::of(&tale).sentences(&tale, "why").into_iter().map(|it| it.text).collect();
+    assert_eq!(told, story);
+}
+
+fn failed(why: &str) -> What<'static> {
+    What::Failed(why.to_owned())
+}
+
+#[test]
+fn a_caught_failure_and_its_compensation() {
+    check(
+        &[
+            (0, What::Other),
+            (0, entered("Task", "Book")),
+            (2, What::Scheduled),
+            (3, failed("Full")),
+            (4, exited("Task", "Book")),
+            (5, entered("Task", "Cancel")),
+            (6, What::Scheduled),
+            (7, failed("E")),
+            (8, What::Scheduled),
+            (9, What::Succeeded),
+            (10, exited("Task", "Cancel")),
+            (11, entered("Fail", "Sorry")),
+            (12, What::Over(Over::Failed)),
+        ],
+        &[("Book", 0, "CAUGHT", 1), ("Cancel", 0, "SUCCEEDED", 2), ("Sorry", 0, "FAILED", 0)],
+        &["Book failed: Full.", "Cancel compensated.", "Nothing is left over."],
+    );
+}
+
+#[test]
+fn a_failure_without_an_origin() {
+    check(
+        &[(0, What::Other), (0, entered("Fail", "Sorry")), (2, What::Over(Over::Failed))],
+        &[("Sorry", 0, "FAILED", 0)],
+        &["It failed in Sorry: why."],
+    );
+}
+
+#[test]
+fn a_compensation_that_gave_up() {
+    check(
+        &[
+            (0, What::Other),
+            (0, entered("Task", "Book")),
+            (2, What::Scheduled),
+            (3, failed("Full")),
+            (4, exited("Task", "Book")),
+            (5, entered("Task", "Cancel")),
+            (6, What::Scheduled),
+            (7, failed("E")),
+            (8, What::Over(Over::Failed)),
+        ],
+        &[("Book", 0, "CAUGHT", 1), ("Cancel", 0, "FAILED", 1)],
+        &["Book failed: Full.", "Cancel did not compensate Book: its effect is left over."],
+    );
+}
+
+#[test]
+fn a_stop_leaves_effects() {
+    check(
+        &[
+            (0, What::Other),
+            (0, entered("Task", "Book")),
+            (2, What::Scheduled),
+            (3, What::Succeeded),
+            (4, exited("Task", "Book")),
+            (5, entered("Task", "Pay")),
+            (6, What::Scheduled),
+            (7, What::StateAborted),
+            (8, What::Over(Over::Aborted)),
+        ],
+        &[("Book", 0, "SUCCEEDED", 1), ("Pay", 0, "ABORTED", 1)],
+        &["Book was not compensated: its effect is left over.", "It ended as ABORTED: why."],
+    );
+}
+
+#[test]
+fn branches_are_deeper_and_interleave() {
+    check(
+        &[
+            (0, What::Other),
+            (0, entered("Parallel", "Both")),
+            (2, What::BranchesBegan),
+            (3, entered("Pass", "A")),
+            (3, entered("Wait", "B")),
+            (4, exited("Pass", "A")),
+            (5, exited("Wait", "B")),
+            (7, What::Other),
+            (7, exited("Parallel", "Both")),
+            (9, entered("Pass", "After")),
+        ],
+        &[("Both", 0, "SUCCEEDED", 0), ("A", 1, "SUCCEEDED", 0), ("B", 1, "SUCCEEDED", 0), ("After", 0, "RUNNING", 0)],
+        &["It is in After."],
+    );
+}
+
+#[test]
+fn an_error_is_told_where_it_came_from_and_where_it_was_caught() {
+    let events = [
+        (0, What::Other),
+        (0, entered("Parallel", "Both")),
+        (2, What::BranchesBegan),
+        (3, entered("Task", "A")),
+        (3, entered("Wait", "B")),
+        (4, What::Scheduled),
+        (6, failed("Broken")),
+        (5, What::StateAborted),
+        (7, What::BranchesFailed),
+        (9, exited("Parallel", "Both")),
+        (10, entered("Pass", "Mend")),
+        (11, exited("Pass", "Mend")),
+        (12, What::Over(Over::Succeeded)),
+    ];
+    check(
+        &events,
+        &[("Both", 0, "CAUGHT", 0), ("A", 1, "FAILED", 1), ("B", 1, "ABORTED", 0), ("Mend", 0, "SUCCEEDED", 0)],
+        &["A failed: Broken.", "Both caught it."],
+    );
+    let tale = tale(&events);
+    let story = Story::of(&tale);
+    assert_eq!((story.origin, story.caught_by), (Some(1), Some(0)));
+}
+
+#[test]
+fn a_redrive_goes_on_where_it_was_cut_off() {
+    let both = [
+        (0, What::Other),
+        (0, entered("Parallel", "Both")),
+        (2, What::BranchesBegan),
+        (3, entered("Task", "A")),
+        (3, entered("Wait", "B")),
+        (4, What::Scheduled),
+        (6, failed("Broken")),
+        (5, What::StateAborted),
+        (7, What::BranchesFailed),
+        (9, What::Over(Over::Failed)),
+        (10, What::Redriven),
+    ];
+    check(&both, &[("Both", 0, "RUNNING", 0), ("A", 1, "RUNNING", 1), ("B", 1, "RUNNING", 0)], &["It is in A and B."]);
+    // What was tried before the attempt that failed last is over.
+    let mut again = both[..9].to_vec();
+    again.extend([
+        (9, What::BranchesBegan),
+        (10, entered("Task", "A")),
+        (11, What::Scheduled),
+        (12, What::Over(Over::Aborted)),
+        (13, What::Redriven),
+    ]);
+    check(
+        &again,
+        &[("Both", 0, "RUNNING", 0), ("A", 1, "FAILED", 1), ("B", 1, "ABORTED", 0), ("A", 1, "RUNNING", 1)],
+        &["A failed: Broken.", "It is in A."],
+    );
+}
+
+#[test]
+fn what_a_bad_end_leaves() {
+    let book = [(0, What::Other), (0, entered("Task", "Book")), (2, What::Scheduled)];
+    let check = |rest: &[(u64, What<'static>)], expect: Option<Aftermath>| {
+        let events: Vec<_> = book.iter().chain(rest).cloned().collect();
+        assert_eq!(Story::of(&tale(&events)).aftermath(), expect);
+    };
+    // Nothing is known to have been done.
+    check(&[(3, failed("Full")), (4, What::Over(Over::Failed))], None);
+    let booked = [(3, What::Succeeded), (4, exited("Task", "Book"))];
+    check(&booked, None);
+    let with = |rest: &[(u64, What<'static>)]| booked.iter().chain(rest).cloned().collect::<Vec<_>>();
+    check(&with(&[(5, What::Over(Over::Succeeded))]), None);
+    check(&with(&[(5, What::Over(Over::TimedOut))]), Some(Aftermath::LeftOver));
+    let cancelled = [
+        (5, entered("Task", "Cancel")),
+        (6, What::Scheduled),
+        (7, What::Succeeded),
+        (8, exited("Task", "Cancel")),
+        (9, What::Over(Over::Failed)),
+    ];
+    check(&with(&cancelled), Some(Aftermath::Compensated));
+    let stuck = [(5, entered("Task", "Cancel")), (6, What::Scheduled), (7, failed("E")), (8, What::Over(Over::Failed))];
+    check(&with(&stuck), Some(Aftermath::LeftOver));
+}
+
+#[test]
+fn iterations_are_counted() {
+    let began = |index| What::IterationBegan { name: "Each", index };
+    let ended = |end| What::IterationEnded { name: "Each", end };
+    let tale = tale(&[
+        (0, What::Other),
+        (0, entered("Map", "Each")),
+        (2, What::MapBegan { length: 3 }),
+        (3, began(0)),
+        (4, entered("Pass", "In")),
+        (3, began(1)),
+        (5, exited("Pass", "In")),
+        (7, ended(End::Done)),
+        (6, entered("Task", "In")),
+        (9, What::Scheduled),
+        (10, failed("E")),
+        (11, ended(End::Failed)),
+    ]);
+    let items = tale.visits[0].items.expect("a Map counts");
+    assert_eq!((items.total, items.begun, items.done, items.failed, items.running()), (3, 2, 1, 1, 0));
+    assert_eq!(tale.visits[0].failed_items, [1]);
+    let inner: Vec<_> = tale.visits[1..].iter().map(|visit| (visit.inside, visit.iteration, visit.depth)).collect();
+    assert_eq!(inner, [(Some(0), Some(0), 1), (Some(0), Some(1), 1)]);
+}
