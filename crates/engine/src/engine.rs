@@ -20,7 +20,7 @@ use crate::limits::{OPEN_EXECUTIONS_MAX, RETENTION_MS, RUNNING_TASKS_MAX, WATCH_
 use crate::log::{LogSink, NoLog};
 use crate::machines::Machines;
 use crate::reader::Reader;
-use crate::shard::{Message, Recover, Shard};
+use crate::shard::{Message, Pace, Recover, Shard};
 use crate::surroundings::{Clock, Surroundings};
 use crate::task::{Outcome, TaskRunner};
 use crate::watch::StatusChange;
@@ -76,7 +76,8 @@ impl Engine {
             Assembly::open(store, runner, config, &Surroundings::real())?;
         let mut threads = Vec::new();
         let volatile = shards.len() - 1;
-        for (number, shard) in shards.into_iter().enumerate() {
+        for (number, mut shard) in shards.into_iter().enumerate() {
+            shard.pace = Pace::new(true);
             let name = if number == volatile { "express".to_owned() } else { format!("shard-{number}") };
             let thread = std::thread::Builder::new()
                 .name(name)
@@ -172,6 +173,7 @@ impl Assembly {
                 parked: VecDeque::new(),
                 flying: None,
                 closes_at: None,
+                pace: Pace::new(false),
                 clock,
                 fatal: fatal.clone(),
             });

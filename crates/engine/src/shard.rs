@@ -172,9 +172,37 @@ pub struct Shard {
     pub flying: Option<Vec<Act>>,
     /// It is shutting down, and ends at this moment at the latest.
     pub closes_at: Option<Instant>,
+    pub pace: Pace,
     pub clock: Clock,
     /// Told once, when the shard cannot go on: only a restart, which reads everything again, helps then.
     pub fatal: Arc<watch::Sender<Option<String>>>,
+}
+
+/// When many tasks run, their outcomes come in one by one, and a commit for each few of them writes the same pages again and
+/// again. Then a batch gathers for a moment more: what is asked of the disk and of the processors falls by a third, and as
+/// long as they are what limits the whole, nobody waits longer for it.
+pub struct Pace {
+    is_kept: bool,
+    last: Instant,
+}
+
+/// Fewer running tasks than these are not held up.
+const PACED_TASKS_MIN: usize = 256;
+
+/// From one commit to the next: what a task of a person's code hardly notices.
+const PACE: Duration = Duration::from_millis(2);
+
+impl Pace {
+    /// A shard whose turns somebody else takes is never held up.
+    pub fn new(is_kept: bool) -> Pace {
+        Pace { is_kept, last: Instant::now() }
+    }
+
+    /// How long the open batch still gathers.
+    fn left(&self, running_tasks: usize) -> Option<Duration> {
+        let is_due = !self.is_kept || running_tasks < PACED_TASKS_MIN;
+        PACE.checked_sub(self.last.elapsed()).filter(|left| !is_due && !left.is_zero())
+    }
 }
 
 impl Shard {
@@ -267,7 +295,7 @@ impl Shard {
         // A commit that is on its way answers soon and wakes us anyway.
         let until_close =
             self.closes_at.filter(|_| self.flying.is_none()).map(|at| at.saturating_duration_since(Instant::now()));
-        match until_timer.into_iter().chain(until_close).min() {
+        match until_timer.into_iter().chain(until_close).chain(self.gathers_for()).min() {
             None => self.inbox.recv().ok(),
             Some(timeout) => self.inbox.recv_timeout(timeout).ok(),
         }
@@ -357,11 +385,18 @@ impl Shard {
         Box::new(Figures { gauges: self.core.gauges(), inbox, shards: 1, ..self.core.figures.clone() })
     }
 
+    /// How long the open batch waits for more, though it could be written.
+    fn gathers_for(&self) -> Option<Duration> {
+        let may = self.flying.is_none() && self.closes_at.is_none() && self.core.has_work() && !self.core.is_full();
+        if may { self.pace.left(self.core.gauges().running_tasks) } else { None }
+    }
+
     /// Hands the open batch to the store, if there is something in it and no other is on its way.
     fn submit(&mut self) {
-        if self.flying.is_some() || !self.core.has_work() {
+        if self.flying.is_some() || !self.core.has_work() || self.gathers_for().is_some() {
             return;
         }
+        self.pace.last = Instant::now();
         let (batch, acts) = self.core.seal();
         self.flying = Some(acts);
         let sender = self.sender.clone();
