@@ -124,13 +124,13 @@ async fn read(lane: &Lane, mut from: impl AsyncRead + Unpin) -> io::Result<()> {
     // Up to here no line ends.
     let mut searched = 0;
     loop {
-        if let Some(end) = bytes[searched..].iter().rposition(|byte| *byte == b'\n') {
-            let end = searched + end + 1;
+        let (end, is_too_long) = good_lines(&bytes, searched, LINE_BYTES_MAX);
+        if end > 0 {
             lane.read(&bytes[..end]);
             bytes.advance(end);
         }
         searched = bytes.len();
-        if searched > LINE_BYTES_MAX {
+        if is_too_long {
             lane.refuse_long_line();
             return discard(from).await;
         }
@@ -144,6 +144,25 @@ async fn read(lane: &Lane, mut from: impl AsyncRead + Unpin) -> io::Result<()> {
             Ok(read) => drop(read?),
         }
     }
+}
+
+/// How many bytes at the beginning are whole lines that may be read, and whether a line longer than `max` follows them.
+/// No line ends before `searched`.
+fn good_lines(bytes: &[u8], searched: usize, max: usize) -> (usize, bool) {
+    let is_break = |byte: &u8| *byte == b'\n';
+    let end = bytes[searched..].iter().rposition(is_break).map_or(0, |at| searched + at + 1);
+    // So few hold no line that is too long: most reads are done here.
+    if bytes.len() <= max {
+        return (end, false);
+    }
+    let mut begin = 0;
+    for line in bytes[..end].split_inclusive(is_break) {
+        if line.len() - 1 > max {
+            return (begin, true);
+        }
+        begin += line.len();
+    }
+    (end, bytes.len() - end > max)
 }
 
 /// Reads over what is left, for a while.
@@ -173,6 +192,26 @@ async fn write(lane: &Lane, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines() {
+        let check = |text: &str, searched: usize, expect: (usize, bool)| {
+            assert_eq!(good_lines(text.as_bytes(), searched, 4), expect, "{text:?}");
+        };
+        check("", 0, (0, false));
+        check("ab", 0, (0, false));
+        check("ab\n\nc", 0, (4, false));
+        check("abcd\n", 0, (5, false));
+        check("abcd\n", 4, (5, false));
+        check("abcd\nabcd", 0, (5, false));
+        // It is the line that counts, not how it came.
+        check("abcde\n", 0, (0, true));
+        check("abcde\n", 4, (0, true));
+        check("abcde", 4, (0, true));
+        check("ab\nabcde\nab\n", 0, (3, true));
+        check("ab\nabcde", 0, (3, true));
+        check("ab\nab\nab\nab\n", 0, (12, false));
+    }
 
     #[test]
     fn requests() {
