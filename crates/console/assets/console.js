@@ -195,13 +195,29 @@ function offer(area) {
     button.title = text.slice(0, 2000);
     button.addEventListener("click", () => {
       area.value = text;
-      check(area);
+      area.dispatchEvent(new Event("input"));
       area.focus();
     });
     list.append(button);
   }
   area.before(list);
   if (area.value.trim() === "{}") area.value = inputs[0];
+}
+
+// Commands to copy that have the text of a field in them. Quoted as ui.rs does.
+function quoted(text) {
+  return /^[A-Za-z0-9_./:@=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function follow(command) {
+  const field = document.getElementById(command.dataset.follows);
+  const write = () => {
+    const text = command.dataset.pattern.split("\ufffc").join(quoted(field.value.trim() || "{}"));
+    command.querySelector("code").textContent = text;
+    command.querySelector("[data-copy]").dataset.copy = text;
+  };
+  field.addEventListener("input", write);
+  write();
 }
 
 // Everything that needs a script is hidden until here.
@@ -223,6 +239,7 @@ function prepare(root) {
     area.addEventListener("input", () => check(area));
     check(area);
   }
+  for (const command of all("[data-follows]", root)) follow(command);
 }
 
 const theme = document.getElementById("theme");

@@ -36,8 +36,8 @@ export function paint(svg, { nodes, ways }) {
   }
 }
 
-// Of the natural size, at which labels have twelve pixels.
-const LEGIBLE = 0.65;
+// Of the natural size: below it names cannot be read at all.
+const LEGIBLE = 0.4;
 const LEAST = 0.15;
 const MOST = 4;
 
@@ -64,8 +64,12 @@ class Graph {
       this.follow();
     });
     document.addEventListener("ithaca:replaced", () => this.choose());
-    // Where there is little room, a part that can be read is better than a whole that cannot.
-    if (this.scale < LEGIBLE) this.resize(LEGIBLE + 0.1);
+    // It is fitted to the width first. Only where nothing could be read, a part that can be is better than the whole:
+    // the upper one, where it starts.
+    if (this.scale < LEGIBLE) {
+      const { left, width, top } = this.svg.getBoundingClientRect();
+      this.resize(LEGIBLE, { x: left + width / 2, y: top });
+    }
     this.choose();
     this.follow();
   }

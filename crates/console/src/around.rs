@@ -4,6 +4,7 @@
 //! calls may block: pages are made by threads that may.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::pages::{Apis, Functions, Health, Tables};
 
@@ -13,4 +14,6 @@ pub struct Around {
     pub tables: Arc<dyn Tables>,
     pub apis: Arc<dyn Apis>,
     pub health: Arc<dyn Health>,
+    /// How long executions are kept after their end.
+    pub history: Duration,
 }

@@ -5,6 +5,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::console::Console;
 
+/// Where the command line looks when nobody says where.
+const USUAL_ENDPOINT: &str = "http://127.0.0.1:4566";
+
 pub struct Ask {
     pub console: Console,
     /// What stands for the `{}` of the route, decoded.
@@ -62,15 +65,50 @@ impl Ask {
         self.form.get(name)
     }
 
+    /// A command of AWS's tool, aimed at this Ithaca: `service operation` and its arguments.
+    pub fn aws(&self, operation: &str, arguments: &str) -> String {
+        aws(&self.console.endpoint, operation, arguments)
+    }
+
+    /// A command of our own, aimed at this Ithaca.
+    pub fn ithaca(&self, command: &str) -> String {
+        ithaca(&self.console.endpoint, command)
+    }
+
     /// The part of the page that a script wants anew, if it is one that asks.
     pub fn part(&self) -> Option<&str> {
         self.query.get("part")
     }
 }
 
+fn aws(endpoint: &str, operation: &str, arguments: &str) -> String {
+    let between = if arguments.is_empty() { "" } else { " " };
+    format!("aws {operation} --endpoint-url {endpoint}{between}{arguments}")
+}
+
+/// Short where the tool would find us anyway.
+fn ithaca(endpoint: &str, command: &str) -> String {
+    match endpoint == USUAL_ENDPOINT {
+        true => format!("ithaca {command}"),
+        false => format!("ithaca {command} --endpoint {endpoint}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands() {
+        let elsewhere = "http://127.0.0.1:4600";
+        assert_eq!(
+            aws(elsewhere, "lambda list-functions", ""),
+            "aws lambda list-functions --endpoint-url http://127.0.0.1:4600"
+        );
+        assert_eq!(aws(elsewhere, "a b", "--c d"), "aws a b --endpoint-url http://127.0.0.1:4600 --c d");
+        assert_eq!(ithaca(elsewhere, "show x"), "ithaca show x --endpoint http://127.0.0.1:4600");
+        assert_eq!(ithaca(USUAL_ENDPOINT, "show x"), "ithaca show x");
+    }
 
     #[test]
     fn fields() {

@@ -7,6 +7,8 @@
 //! - a request that says where it comes from must come from the console itself: exact `Origin`, `Sec-Fetch-Site`;
 //! - what changes something must say so, and must bring back the key that only our own pages hold. The key is made
 //!   anew at every start and stands in forms alone, so it travels in no cookie that another port would see;
+//! - one thing is for other pages too: the drawing of a state machine or an execution, as an image. Whoever embeds it
+//!   knows its ARN, and the browser lets that page show it, not read it;
 //! - answers run no script and load nothing but ours, stand in no frame, and are kept in no cache.
 //!
 //! Pure but for the key's chance.
@@ -101,11 +103,14 @@ pub fn check(parts: &Parts, body: &[u8], key: &Key) -> Result<(), Refusal> {
     }
     let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let is_navigation = parts.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    let is_image = parts.headers.get("sec-fetch-dest").is_some_and(|dest| dest == "image");
     match parts.method {
         Method::GET | Method::HEAD => match site {
             None | Some(b"none" | b"same-origin") => Ok(()),
             // A link on another page may lead here: it changes nothing, and the other page sees nothing of it.
             Some(_) if is_navigation && origin.is_none() => Ok(()),
+            // A drawing may be an image on another page, which can look at it and not read it.
+            Some(_) if is_image && origin.is_none() && is_drawing(parts.uri.path()) => Ok(()),
             Some(_) => Err(Refusal::ForeignPage),
         },
         Method::POST => match site {
@@ -118,6 +123,12 @@ pub fn check(parts: &Parts, body: &[u8], key: &Key) -> Result<(), Refusal> {
         },
         _ => Err(Refusal::OtherMethod),
     }
+}
+
+/// The drawing of a state machine or an execution as a file.
+fn is_drawing(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    matches!(parts[..], ["", "console", "machines" | "executions", _, "graph.svg"])
 }
 
 /// An address, or a name that no foreign DNS can give: of this machine or of the local network.
@@ -162,6 +173,8 @@ pub fn hardened(mut response: Response<Body>) -> Response<Body> {
     if is_drawing {
         let policy = HeaderValue::from_static(DRAWING_POLICY);
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        let anybody = HeaderValue::from_static("cross-origin");
+        response.headers_mut().insert("cross-origin-resource-policy", anybody);
     }
     response
 }
@@ -175,8 +188,13 @@ mod tests {
 
     #[track_caller]
     fn check(method: &str, headers: &[(&str, &str)], has_key: bool, expect: Result<(), Refusal>) {
+        check_at("/console", method, headers, has_key, expect);
+    }
+
+    #[track_caller]
+    fn check_at(path: &str, method: &str, headers: &[(&str, &str)], has_key: bool, expect: Result<(), Refusal>) {
         let key = Key::new();
-        let mut request = http::Request::builder().method(method).uri("/console");
+        let mut request = http::Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -199,6 +217,26 @@ mod tests {
         check("GET", &[HOST, ("sec-fetch-site", "cross-site")], false, foreign);
         check("GET", &[HOST, ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")], false, foreign);
         check("GET", &[HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false, Ok(()));
+    }
+
+    #[test]
+    fn drawings_on_other_pages() {
+        let foreign = Err(Refusal::ForeignPage);
+        let (site, image) = (("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image"));
+        let drawing = "/console/executions/arn:a/graph.svg";
+        check_at(drawing, "GET", &[HOST, site, image], false, Ok(()));
+        check_at("/console/machines/arn:a/graph.svg", "GET", &[HOST, site, image], false, Ok(()));
+        check_at(drawing, "GET", &[HOST, site], false, foreign);
+        check_at(drawing, "GET", &[HOST, site, ("sec-fetch-dest", "empty")], false, foreign);
+        check_at(drawing, "GET", &[HOST, site, ("sec-fetch-dest", "iframe")], false, foreign);
+        check_at(drawing, "GET", &[HOST, site, image, ("origin", "http://evil.example")], false, foreign);
+        check_at(drawing, "GET", &[("host", "evil.example"), site, image], false, Err(Refusal::ForeignHost));
+        check_at(drawing, "POST", &[HOST, site, image], true, foreign);
+        for other in
+            ["/console", "/console/executions/arn:a", "/console/executions/arn:a/events/graph.svg", "/graph.svg"]
+        {
+            check_at(other, "GET", &[HOST, site, image], false, foreign);
+        }
     }
 
     #[test]

@@ -201,6 +201,20 @@ pub fn twin(text: &str) -> Markup {
     html! { details.twin { summary { "The same from a terminal" } (command(text)) } }
 }
 
+/// The same, where an argument is what stands in the field of this id: a script keeps it so while somebody writes.
+pub fn following(field: &str, command_of: impl Fn(&str) -> String, now: &str) -> Markup {
+    let now = command_of(&quoted(now));
+    html! {
+        details.twin {
+            summary { "The same from a terminal" }
+            div.command data-follows=(field) data-pattern=(command_of(HOLE)) { code { (now) } (copy("Copy", &now)) }
+        }
+    }
+}
+
+/// Where the argument goes in a pattern. No name of ours has such a character.
+const HOLE: &str = "\u{fffc}";
+
 /// A figure that stands for itself, in a list of `cards`.
 pub fn card(class: &str, words: &str, figure: &str) -> Markup {
     html! { li class={ "card " (class) } { span.label { (words) } strong { (figure) } } }

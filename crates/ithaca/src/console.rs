@@ -36,6 +36,7 @@ pub struct Sources {
     runtime: Handle,
     started_at: Timestamp,
     data: PathBuf,
+    history: Duration,
     settings: Vec<(&'static str, String)>,
 }
 
@@ -46,12 +47,19 @@ impl Sources {
             runtime: Handle::current(),
             started_at: engine::now(),
             data: options.data.clone(),
+            history: options.history,
             settings: settings(options, address),
         })
     }
 
     pub fn around(self: &Arc<Sources>) -> Around {
-        Around { functions: self.clone(), tables: self.clone(), apis: self.clone(), health: self.clone() }
+        Around {
+            functions: self.clone(),
+            tables: self.clone(),
+            apis: self.clone(),
+            health: self.clone(),
+            history: self.history,
+        }
     }
 
     pub fn open(&self, front: &Arc<Front>) {

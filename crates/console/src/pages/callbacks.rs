@@ -114,12 +114,12 @@ fn activities(ask: &Ask) -> Markup {
             "There is no activity",
             html! {
                 p { "An activity is work that a worker of yours asks for:" }
-                (ui::command(&format!("aws stepfunctions create-activity --name ship --endpoint-url {}", ask.console.endpoint)))
+                (ui::command(&ask.aws("stepfunctions create-activity", "--name ship")))
             },
         ),
         false => html! {
             (ui::table("Activities", &["Name", "Tasks that wait", "Workers that wait", "Made"], rows))
-            (ui::twin("aws stepfunctions list-activities"))
+            (ui::twin(&ask.aws("stepfunctions list-activities", "")))
         },
     };
     ui::section("activities", "Activities", Some(ui::number(all.len() as u64)), body)

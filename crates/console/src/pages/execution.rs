@@ -136,7 +136,10 @@ pub fn see(ask: &Ask) -> Result<Seen, Trouble> {
     ask.console.executions.see(arn)?.ok_or_else(|| {
         Trouble::not_found(
             "There is no such execution",
-            format!("{arn} does not exist. Histories are kept for 90 days after the end; those of Express executions are not kept."),
+            format!(
+                "{arn} does not exist. Histories are kept for {} after the end; those of Express executions are not kept.",
+                ui::plural(ask.console.around.history.as_secs() / 86_400, "day", "days")
+            ),
         )
         .next("/console/machines", "See all state machines")
     })
@@ -190,18 +193,19 @@ fn head(ask: &Ask, seen: &Seen) -> Markup {
             }
             div.actions {
                 @if row.status == ExecutionStatus::Running {
-                    (stop_form(ask, &address))
+                    (stop_form(ask, arn, &address))
                 } @else {
                     @if refusal.is_none() && row.parent_run().is_none() {
                         (ui::form(ask, &format!("{address}/redrive"), html! {
                             button type="submit" title="Go on from the state that failed, with what was done before" { "Redrive" }
                         }))
+                        (ui::copy("Copy redrive command", &ask.ithaca(&format!("redrive {}", ui::quoted(arn)))))
                     }
                 }
                 @if can_start_again(seen) { a.button href=(start_again(seen)) { "Start again…" } }
                 (ui::copy("Copy ARN", arn))
                 @let called = if row.parent_run().is_some() { arn } else { &*row.name };
-                (ui::copy("Copy command", &format!("ithaca show {}", ui::quoted(called))))
+                (ui::copy("Copy command", &ask.ithaca(&format!("show {}", ui::quoted(called)))))
             }
         }
     }
@@ -218,7 +222,7 @@ fn start_again(seen: &Seen) -> String {
     format!("{}?again={}#start", ui::path(&["machines", machine]), ui::part(execution))
 }
 
-fn stop_form(ask: &Ask, address: &str) -> Markup {
+fn stop_form(ask: &Ask, arn: &str, address: &str) -> Markup {
     html! {
         details.menu {
             summary.button { "Stop…" }
@@ -228,6 +232,7 @@ fn stop_form(ask: &Ask, address: &str) -> Markup {
                 input #cause name="cause" autocomplete="off" maxlength="256";
                 button.danger type="submit" { "Stop the execution" }
             }))
+            (ui::twin(&ask.ithaca(&format!("stop {}", ui::quoted(arn)))))
         }
     }
 }
@@ -312,9 +317,17 @@ fn data(seen: &Seen) -> Markup {
 pub fn stop(ask: &Ask) -> Outcome {
     let arn = ask.name(0);
     let address = ui::path(&["executions", arn]);
+    let before = see(ask)?.about.row.status;
+    if before != ExecutionStatus::Running {
+        return Err(ended_before(before).next(address, "Back to the execution"));
+    }
     let failure = Failure { error: ask.field("error").map(Into::into), cause: ask.field("cause").map(Into::into) };
     match tokio::runtime::Handle::current().block_on(ask.console.handle.stop(arn, failure)) {
-        Ok(_) => Ok(Answer::SeeOther(address)),
+        // The engine answers as well if there was nothing to stop: it may have ended on the way here.
+        Ok(_) => match see(ask)?.about.row.status {
+            ExecutionStatus::Aborted => Ok(Answer::SeeOther(address)),
+            other => Err(ended_before(other).next(address, "Back to the execution")),
+        },
         Err(StopError::DoesNotExist) => {
             Err(Trouble::not_found("There is no such execution", arn)
                 .next("/console/machines", "See all state machines"))
@@ -323,6 +336,11 @@ pub fn stop(ask: &Ask) -> Outcome {
             Err(Trouble::refused("It was not stopped", error.to_string()).next(address, "Back to the execution"))
         }
     }
+}
+
+fn ended_before(status: ExecutionStatus) -> Trouble {
+    let text = format!("It had already ended as {}. Nothing was changed.", status.name());
+    Trouble::refused("There is nothing to stop", text)
 }
 
 pub fn redrive(ask: &Ask) -> Outcome {

@@ -82,7 +82,7 @@ pub fn page(ask: &Ask) -> Outcome {
         h1 { "Functions" span.count { (ui::number(functions.len() as u64)) } }
         section aria-label="All functions" {
             (ui::live("functions", "/console/functions", &part))
-            (ui::twin(&format!("aws lambda list-functions --endpoint-url {}", ask.console.endpoint)))
+            (ui::twin(&ask.aws("lambda list-functions", "")))
         }
     };
     Ok(Answer::Page(Page::new(Section::Functions, "Functions", body).stream("/console/live")))
@@ -134,7 +134,7 @@ fn detail(ask: &Ask, function: &Function, told: Option<Markup>) -> Page {
             p.facts {
                 span { (function.runtime) }
                 @if !function.description.is_empty() { span { (function.description) } }
-                span { "changed " (function.changed_at) }
+                span { "changed " (changed(&function.changed_at)) }
                 (ui::copy("Copy ARN", &function.arn))
             }
         }
@@ -143,7 +143,7 @@ fn detail(ask: &Ask, function: &Function, told: Option<Markup>) -> Page {
                 @if let Some(told) = told { (told) }
                 (invoke_form(ask, function, &address))
             }))
-            (ui::section("settings", "Configuration", None, settings(function)))
+            (ui::section("settings", "Configuration", None, settings(ask, function)))
         }
         (ui::live("work", &address, &work(ask, function)))
     };
@@ -152,7 +152,15 @@ fn detail(ask: &Ask, function: &Function, told: Option<Markup>) -> Page {
         .stream("/console/ticks")
 }
 
-fn settings(function: &Function) -> Markup {
+/// Lambda writes its moments in a form of its own: `2026-11-21T21:28:00.123+0000`.
+fn changed(at: &str) -> Markup {
+    match asl::timestamp::parse(&at.replace("+0000", "Z")) {
+        Some(at) => ui::moment(Timestamp(at)),
+        None => html! { (at) },
+    }
+}
+
+fn settings(ask: &Ask, function: &Function) -> Markup {
     html! {
         dl {
             dt { "ARN" } dd { (function.arn) }
@@ -173,7 +181,7 @@ fn settings(function: &Function) -> Markup {
             // They may hold secrets, so they stand here only when somebody opens them.
             dl { @for (name, value) in &function.environment { dt { code { (name) } } dd { code { (value) } } } }
         }
-        (ui::twin(&format!("aws lambda get-function-configuration --function-name {}", ui::quoted(&function.name))))
+        (ui::twin(&ask.aws("lambda get-function-configuration", &format!("--function-name {}", ui::quoted(&function.name)))))
     }
 }
 
@@ -187,11 +195,10 @@ fn invoke_form(ask: &Ask, function: &Function, address: &str) -> Markup {
     };
     html! {
         (ui::form(ask, &format!("{address}/invoke"), inside))
-        (ui::twin(&format!(
-            "aws lambda invoke --function-name {} --cli-binary-format raw-in-base64-out --payload {} answer.json",
+        (ui::following("payload", |payload| ask.aws("lambda invoke", &format!(
+            "--function-name {} --cli-binary-format raw-in-base64-out --payload {payload} answer.json",
             ui::quoted(&function.name),
-            ui::quoted(payload),
-        )))
+        )), payload))
     }
 }
 
@@ -289,7 +296,7 @@ impl Invocation {
     fn pill(&self) -> Markup {
         match &self.error {
             _ if self.duration.is_empty() => ui::pill("in-progress", "Running"),
-            Some(error) => ui::pill("failed", error),
+            Some(error) => ui::pill("failed", &format!("Failed: {error}")),
             None => ui::pill("succeeded", "Ended"),
         }
     }
@@ -313,6 +320,8 @@ fn invocations(lines: &[LogLine]) -> Vec<Invocation> {
                     "Duration" => found[*place].duration = value.to_owned(),
                     "Max Memory Used" => found[*place].memory = value.to_owned(),
                     "Status" => found[*place].error = Some(value.to_owned()),
+                    // It comes after the status and says more.
+                    "Error Type" => found[*place].error = Some(value.to_owned()),
                     _ => {}
                 }
             }
@@ -337,6 +346,8 @@ mod tests {
                 "REPORT RequestId: b\tDuration: 1.50 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: 9 MB\tStatus: timeout",
             ),
             line(5, "REPORT RequestId: before\tDuration: 1.50 ms"),
+            line(6, "START RequestId: d Version: $LATEST"),
+            line(7, "REPORT RequestId: d\tDuration: 2 ms\tMax Memory Used: 9 MB\tStatus: error\tError Type: NoRoom"),
         ];
         let expect = |id: &str, at: i64, duration: &str, memory: &str, error: Option<&str>| Invocation {
             request_id: id.to_owned(),
@@ -345,7 +356,11 @@ mod tests {
             memory: memory.to_owned(),
             error: error.map(str::to_owned),
         };
-        let all = [expect("a", 1, "", "", None), expect("b", 2, "1.50 ms", "9 MB", Some("timeout"))];
+        let all = [
+            expect("a", 1, "", "", None),
+            expect("b", 2, "1.50 ms", "9 MB", Some("timeout")),
+            expect("d", 6, "2 ms", "9 MB", Some("NoRoom")),
+        ];
         assert_eq!(invocations(&lines), all);
     }
 }

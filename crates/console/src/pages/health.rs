@@ -99,7 +99,7 @@ fn shown(fact: &Fact) -> Markup {
         Fact::Free { free, of } => share(
             of.saturating_sub(*free),
             *of,
-            html! { (ui::bytes(*free as usize)) " free of " (ui::bytes(*of as usize)) },
+            html! { (ui::bytes(of.saturating_sub(*free) as usize)) " of " (ui::bytes(*of as usize)) " used, " (ui::bytes(*free as usize)) " free" },
         ),
     }
 }
@@ -133,7 +133,7 @@ mod tests {
         check(Fact::Micros(999), "999 µs");
         check(Fact::Micros(1500), "1.5 ms");
         check(Fact::Share { used: 9, of: 10 }, "nearly full");
-        check(Fact::Free { free: 2_000_000, of: 4_000_000 }, "2.0 MB free of 4.0 MB");
+        check(Fact::Free { free: 1_000_000, of: 4_000_000 }, "3.0 MB of 4.0 MB used, 1.0 MB free");
         assert!(!shown(&Fact::Share { used: 1, of: 10 }).into_string().contains("nearly"));
         assert!(!shown(&Fact::Share { used: 0, of: 0 }).into_string().contains("nearly"));
     }

@@ -54,7 +54,7 @@ fn whole(ask: &Ask, machine: &Machine, input: Option<&str>, trouble: Option<&Tro
             (drawing_of(machine, &address))
         }
         (ui::section("definition", "Definition", Some(ui::plural(machine.revision.text.lines().count() as u64, "line", "lines")), definition(machine, &address)))
-        (ui::section("versions", "Versions and aliases", Some(ui::plural(machine.versions.len() as u64, "version", "versions") + ", " + &ui::plural(machine.aliases.len() as u64, "alias", "aliases")), versions(machine)))
+        (ui::section("versions", "Versions and aliases", Some(ui::plural(machine.versions.len() as u64, "version", "versions") + ", " + &ui::plural(machine.aliases.len() as u64, "alias", "aliases")), versions(ask, machine)))
     };
     let page = Page::new(Section::Machines, &*machine.name, body)
         .crumb("/console/machines", "State machines")
@@ -281,10 +281,7 @@ fn start_form(
             }
             button.primary type="submit" { "Start" }
         }
-        details {
-            summary { "The same from a terminal" }
-            (ui::command(&format!("ithaca start {} --input '{{}}'", ui::quoted(&machine.name))))
-        }
+        (ui::following("input", |input| ask.ithaca(&format!("start {} --input {input}", ui::quoted(&machine.name))), input.unwrap_or("{}")))
     };
     Ok(ui::form(ask, &format!("{address}/start#start"), inside))
 }
@@ -455,13 +452,13 @@ fn lines_of_states(definition: &asl::Definition) -> HashMap<String, u32> {
     lines
 }
 
-fn versions(machine: &Machine) -> Markup {
+fn versions(ask: &Ask, machine: &Machine) -> Markup {
     if machine.versions.is_empty() && machine.aliases.is_empty() {
         return ui::empty(
             "No version was published",
             html! {
                 p { "A version keeps this definition; an alias shares starts out among versions." }
-                (ui::command(&format!("aws stepfunctions publish-state-machine-version --state-machine-arn {}", machine.arn)))
+                (ui::command(&ask.aws("stepfunctions publish-state-machine-version", &format!("--state-machine-arn {}", machine.arn))))
             },
         );
     }

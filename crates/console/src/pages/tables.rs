@@ -98,7 +98,7 @@ pub fn page(ask: &Ask) -> Outcome {
             "There is no table yet",
             html! {
                 p { "A template brings them, or any AWS client:" }
-                (ui::command(&format!("aws dynamodb create-table --endpoint-url {} --table-name hello --billing-mode PAY_PER_REQUEST --attribute-definitions AttributeName=pk,AttributeType=S --key-schema AttributeName=pk,KeyType=HASH", ask.console.endpoint)))
+                (ui::command(&ask.aws("dynamodb create-table", "--table-name hello --billing-mode PAY_PER_REQUEST --attribute-definitions AttributeName=pk,AttributeType=S --key-schema AttributeName=pk,KeyType=HASH")))
             },
         ),
         false => list(&tables),
@@ -111,7 +111,7 @@ pub fn page(ask: &Ask) -> Outcome {
         h1 { "Tables" span.count { (count) } }
         section aria-label="All tables" {
             (ui::live("tables", "/console/tables", &part))
-            (ui::twin(&format!("aws dynamodb list-tables --endpoint-url {}", ask.console.endpoint)))
+            (ui::twin(&ask.aws("dynamodb list-tables", "")))
         }
     };
     Ok(Answer::Page(Page::new(Section::Tables, "Tables", body).stream("/console/ticks")))
@@ -215,14 +215,14 @@ fn question(ask: &Ask, table: &Table) -> (&'static str, Value) {
     ("Query", body)
 }
 
-fn command(operation: &str, body: &Value) -> String {
-    let operation = operation.to_lowercase();
-    format!("aws dynamodb {operation} --cli-input-json {}", ui::quoted(&body.to_string()))
+fn command(ask: &Ask, operation: &str, body: &Value) -> String {
+    let arguments = format!("--cli-input-json {}", ui::quoted(&body.to_string()));
+    ask.aws(&format!("dynamodb {operation}"), &arguments)
 }
 
 fn items(ask: &Ask, table: &Table) -> Result<Markup, Trouble> {
     let (operation, body) = question(ask, table);
-    let twin = command(operation, &body);
+    let twin = command(ask, &operation.to_lowercase(), &body);
     let told = call(ask, operation, body)?;
     let empty = Vec::new();
     let items = told["Items"].as_array().unwrap_or(&empty);
@@ -377,7 +377,7 @@ pub fn item(ask: &Ask) -> Outcome {
         h1 { (title) @if let Some(range) = &range { span.count { (range) } } }
         (ui::section("item", "Attributes", None, html! {
             (ui::live("item", &here, &part))
-            (ui::twin(&format!("aws dynamodb get-item --cli-input-json {}", ui::quoted(&body.to_string()))))
+            (ui::twin(&command(ask, "get-item", &body)))
         }))
     };
     let page = Page::new(Section::Tables, title, body)

@@ -84,8 +84,8 @@ pub fn one(ask: &Ask, execution: &str, task: &OpenTask, state: &str, more: Marku
                     }
                     details {
                         summary { "The same from a terminal" }
-                        (ui::command(&format!("ithaca answer {} --output '{{}}'", ui::quoted(token))))
-                        (ui::command(&format!("ithaca answer {} --error Declined --cause 'Not this time'", ui::quoted(token))))
+                        (ui::command(&ask.ithaca(&format!("answer {} --output '{{}}'", ui::quoted(token)))))
+                        (ui::command(&ask.ithaca(&format!("answer {} --error Declined --cause 'Not this time'", ui::quoted(token)))))
                     }
                 },
             }

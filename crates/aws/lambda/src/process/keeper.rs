@@ -260,9 +260,6 @@ fn fail_front(process: &Process, reason: &str, outcome: impl Fn(&str) -> Outcome
     let tail = job.options.log_tail.then(|| format!("{start_line}\n"));
     hosted.note(start_line);
     let now = Instant::now();
-    let status = match &outcome {
-        Outcome::FunctionError { error_type, .. } => Some(format!("error\tError Type: {error_type}")),
-        Outcome::Succeeded(_) => None,
-    };
+    let status = super::failure_status(&outcome);
     process.conclude(Running { job, started: now, deadline: now, tail }, outcome, status.as_deref());
 }

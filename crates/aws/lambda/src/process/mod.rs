@@ -168,7 +168,8 @@ impl Process {
         let previous = std::mem::replace(&mut *state, State::Returned { since: Instant::now() });
         drop(state);
         if let State::Running(running) = previous {
-            self.conclude(running, outcome, None);
+            let status = failure_status(&outcome);
+            self.conclude(running, outcome, status.as_deref());
         }
         true
     }
@@ -294,6 +295,14 @@ impl Process {
             append_tail(running.tail.as_mut(), &text);
         }
         self.hosted.log.push(source, text);
+    }
+}
+
+/// What the report of an invocation says of its end, if it failed.
+fn failure_status(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::FunctionError { error_type, .. } => Some(format!("error\tError Type: {error_type}")),
+        Outcome::Succeeded(_) => None,
     }
 }
 
