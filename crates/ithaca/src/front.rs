@@ -78,6 +78,12 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// Where AWS's JSON protocols name service and operation.
 const TARGET: header::HeaderName = header::HeaderName::from_static("x-amz-target");
 
+/// Our own command line says with it that it wants the main port, so that no API's function takes its requests.
+pub const FOR_MAIN_PORT: &str = "ithaca-main-port";
+
+/// What `/healthz` answers.
+pub const ALIVE: &str = "ok\n";
+
 /// What AWS's support, and a log, would find the request by.
 const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-amzn-requestid");
 
@@ -205,6 +211,10 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
         let text = "This Host is not a name of this machine. Call Ithaca by localhost or an address, or let it listen on the network with --host.\n";
         return whole(respond(StatusCode::FORBIDDEN, PLAIN, text));
     }
+    if matches!(port, Port::Api(_)) && request.headers().contains_key(FOR_MAIN_PORT) {
+        let text = "This is the port of an API, not Ithaca's main port.\n";
+        return whole(respond(StatusCode::MISDIRECTED_REQUEST, PLAIN, text));
+    }
     let is_console = matches!(port, Port::Main) && Console::is_for(&request);
     if matches!(port, Port::Main) && !is_console && is_from_a_page(request.headers()) {
         let text =
@@ -292,7 +302,7 @@ fn is_probe<B>(request: &http::Request<B>) -> bool {
 /// While nothing is there to ask: it lives, and is not ready.
 fn probed(path: &str, phase: Phase) -> Response {
     match path {
-        "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n"),
+        "/healthz" => respond(StatusCode::OK, PLAIN, ALIVE),
         _ => not_ready(phase.why_not().unwrap_or_default()),
     }
 }
@@ -430,7 +440,7 @@ impl Front {
 
     fn health(&self) -> Response {
         let (status, text) = match &*self.fatal.borrow() {
-            None => (StatusCode::OK, "ok\n".to_owned()),
+            None => (StatusCode::OK, ALIVE.to_owned()),
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         };
         respond(status, PLAIN, text)

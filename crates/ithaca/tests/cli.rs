@@ -14,7 +14,7 @@ use support::functions;
 use support::history::check_whole;
 use support::ithaca::{Ithaca, Killed, Said, Up, command};
 use support::scratch::Scratch;
-use support::travel::example;
+use support::travel::{built_example, example};
 use support::wait::wait_for;
 
 const COMMANDS: [&str; 12] = [
@@ -231,6 +231,55 @@ fn looking_at_executions() {
     );
     let again = ithaca.run(&[&stop[..], &["--json"]].concat()).expect_success().json();
     assert!(again["stopDate"].is_number(), "{again}");
+    for (name, status) in [("long-1", "ABORTED"), ("good-1", "SUCCEEDED"), ("bad-1", "FAILED")] {
+        let said = ithaca.run(&["stop", name]).expect_success().out;
+        assert!(said.ends_with(&format!(":{name} had already ended as {status}\n")), "{said}");
+    }
+}
+
+/// What cannot be meant is refused before anything is made.
+#[test]
+fn arguments_that_make_no_sense() {
+    let scratch = Scratch::new("cli-senseless");
+    let check = |arguments: &[&str], expect: &str| {
+        let said = Said::of(command(arguments).current_dir(scratch.path()));
+        assert!(said.code.is_some_and(|code| code > 0), "{arguments:?}");
+        assert!(said.err.contains(expect), "{arguments:?}: {}", said.err);
+    };
+    check(&["up", "--port", "0", "--parameter", "foo"], "there is no template to take it");
+    check(&["up", "--port", "0", "--parameter", "a=b"], "there is no template to take it");
+    for region in ["x$", "", "Us-East-1", "a b", "1a"] {
+        check(&["up", "--port", "0", "--region", region], "a region has lower-case letters, digits and hyphens");
+    }
+    check(&["bench", "--concurrency", "0"], "at least 1");
+    check(&["bench", "--concurrency", "1,0"], "at least 1");
+    check(&["bench", "--repeat", "0"], "at least 1");
+    check(&["bench", "--waiting", "0"], "at least 1");
+    check(&["bench", "--seconds", "0"], "more than 0");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0, "something was made");
+}
+
+/// A command pointed at somebody else's port sends it nothing that could act.
+#[test]
+fn a_port_that_is_not_the_main_one() {
+    let scratch = Scratch::new("cli-port");
+    let travel = Up::new(scratch.join("data")).template(built_example()).start();
+    let port = format!("http://{}", travel.api().address);
+    let commands: [&[&str]; 7] = [
+        &["executions"],
+        &["show"],
+        &["history"],
+        &["start", "travel"],
+        &["stop", "x"],
+        &["redrive", "x"],
+        &["backup", "b"],
+    ];
+    for arguments in commands {
+        let said = Said::of(command(arguments).args(["--endpoint", &port]).current_dir(scratch.path()));
+        assert_eq!(said.code, Some(1), "{arguments:?}: {}", said.out);
+        assert!(said.err.contains("is not Ithaca's main port"), "{arguments:?}: {}", said.err);
+    }
+    assert_eq!(travel.run(&["executions"]).expect_success().out, "no executions\n", "nothing has reached the API");
 }
 
 #[test]

@@ -168,17 +168,25 @@ fn an_execution_is_started_stopped_and_redriven() {
     page.post(&format!("{machine}/start"), &format!("input=%7B%22a%22%3A1%7D&name=one&key={key}"), &[]);
     let execution = arn.replace(":stateMachine:", ":execution:") + ":one";
     let there = format!("/console/executions/{execution}");
+    let twin = |verb: &str| format!("ithaca {verb} {execution} --endpoint {}", ithaca.endpoint());
     let seen = page.get(&there, &[]).text();
-    for part in ["data-state=\"Wait\" data-status=\"in-progress\"", "It is in Wait.", "Stop the execution"] {
+    for part in
+        ["data-state=\"Wait\" data-status=\"in-progress\"", "It is in Wait.", "Stop the execution", &twin("stop")]
+    {
         assert!(seen.contains(part), "{part} is not on the page: {seen}");
     }
     let stopped = page.post(&format!("{there}/stop"), &format!("cause=enough&key={key}"), &[]);
     assert_eq!(stopped.status, 303, "{}", stopped.text());
     assert_eq!(status(&client, &execution), "ABORTED");
     let seen = page.get(&there, &[]).text();
-    for part in ["data-state=\"Wait\" data-status=\"cancelled\"", "It ended as ABORTED: enough.", "Redrive"] {
+    for part in
+        ["data-state=\"Wait\" data-status=\"cancelled\"", "It ended as ABORTED: enough.", "Redrive", &twin("redrive")]
+    {
         assert!(seen.contains(part), "{part} is not on the page: {seen}");
     }
+    let twice = page.post(&format!("{there}/stop"), &format!("cause=again&key={key}"), &[]);
+    assert_eq!(twice.status, 409);
+    assert!(twice.text().contains("It had already ended as ABORTED."), "{}", twice.text());
     let redriven = page.post(&format!("{there}/redrive"), &format!("key={key}"), &[]);
     assert_eq!(redriven.status, 303, "{}", redriven.text());
     wait_for("the execution goes on", || (status(&client, &execution) == "RUNNING").then_some(()));
@@ -186,6 +194,13 @@ fn an_execution_is_started_stopped_and_redriven() {
     assert_eq!(again.status, 409, "{}", again.text());
     let svg = page.get(&format!("{there}/graph.svg"), &[]);
     assert_eq!(svg.header("content-type"), Some("image/svg+xml"));
+    // It may be an image on another page; the page about it may not.
+    let image = [("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image"), ("sec-fetch-mode", "no-cors")];
+    let embedded = page.get(&format!("{there}/graph.svg"), &image);
+    assert_eq!((embedded.status, embedded.header("cross-origin-resource-policy")), (200, Some("cross-origin")));
+    assert_eq!((embedded.header("access-control-allow-origin"), embedded.header("set-cookie")), (None, None));
+    assert_eq!(page.get(&there, &image).status, 403);
+    assert_eq!(page.get(&there, &[]).header("cross-origin-resource-policy"), Some("same-origin"));
     assert!(
         svg.header("content-security-policy").unwrap().starts_with("default-src 'none'; style-src 'unsafe-inline'")
     );

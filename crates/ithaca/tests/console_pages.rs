@@ -95,16 +95,17 @@ fn a_trip_by_the_console_alone() {
 
     // Its rows: all, by key, one.
     let table = format!("/console/tables/{TABLE}");
-    shows(&page(&client, "/console/tables"), &[TABLE, "aws dynamodb list-tables"]);
+    let here = format!("--endpoint-url {}", ithaca.endpoint());
+    shows(&page(&client, "/console/tables"), &[TABLE, &format!("aws dynamodb list-tables {here}")]);
     let all = page(&client, &table);
-    shows(&all, &["3 items", "HOTEL#", "confirmed", "aws dynamodb scan"]);
+    shows(&all, &["3 items", "HOTEL#", "confirmed", &format!("aws dynamodb scan {here}")]);
     let hotel = page(&client, &format!("{table}?hash=trip-c&range=HOTEL"));
     shows(&hotel, &["1 item", "HOTEL#", "aws dynamodb query", "begins_with"]);
     assert!(!hotel.contains("FLIGHT#"));
     shows(&page(&client, &format!("{table}?hash=nobody")), &["No item has the key nobody"]);
     let item = between(&hotel, &format!("href=\"{table}/item?key="), "\"").to_owned();
     let item = page(&client, &format!("{table}/item?key={item}"));
-    shows(&item, &["transaction_status", "confirmed", "holiday inn", "aws dynamodb get-item"]);
+    shows(&item, &["transaction_status", "confirmed", "holiday inn", &format!("aws dynamodb get-item {here}")]);
     let gone = r#"{"pk":{"S":"x"},"sk":{"S":"y"}}"#.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     shows(&page(&client, &format!("{table}/item?key={gone}")), &["The item is not there"]);
     assert_eq!(get(&client, "/console/tables/none").status, 404);
@@ -114,7 +115,10 @@ fn a_trip_by_the_console_alone() {
     shows(&page(&client, "/console/functions"), &["travel-SagaFunction", "provided.al2023", "128 MB"]);
     let function = "/console/functions/travel-ReserveHotelFunction";
     let shown = page(&client, function);
-    shows(&shown, &["START RequestId", "the last 1 of 1", "TABLE_NAME", "aws lambda invoke"]);
+    shows(
+        &shown,
+        &["START RequestId", "the last 1 of 1", "TABLE_NAME", &format!("aws lambda invoke {here}"), "changed <time"],
+    );
     let payload = support::travel::trip("trip-by-hand", "success").to_string();
     let invoked = post(&client, function, &format!("{function}/invoke"), &[("payload", &payload)]);
     assert_eq!(invoked.status, 200);
@@ -122,6 +126,7 @@ fn a_trip_by_the_console_alone() {
     shows(&page(&client, &format!("{table}?hash=trip-by-hand")), &["pending"]);
     let failed = post(&client, function, &format!("{function}/invoke"), &[("payload", "[]")]);
     assert_eq!((failed.status, failed.text().contains("Failed")), (200, true), "{}", failed.text());
+    shows(&page(&client, function), &["pill failed\">Failed: "]);
     assert_eq!(post(&client, function, &format!("{function}/invoke"), &[("payload", "{")]).status, 400);
     assert_eq!(get(&client, "/console/functions/none").status, 404);
 

@@ -21,7 +21,9 @@ pub async fn run(args: AnswerArgs, context: &Context) -> Outcome {
         Some(_) => args.task.clone(),
         None => {
             let arn = client.execution(Some(&args.task)).await?;
-            one_of(waiting(&show::events(&mut client, &arn).await?), args.state.as_deref(), &arn)?
+            let events = show::events(&mut client, &arn).await?;
+            let state = args.state.as_deref();
+            one_of(waiting(&events), state, &arn).map_err(|why| how_to_take(&events, state, context).unwrap_or(why))?
         }
     };
     match (&args.output, &args.error) {
@@ -73,6 +75,37 @@ fn waiting(events: &[Value]) -> Vec<(String, String)> {
     waiting.into_iter().map(|(visit, token)| (tale.visits[visit].name.clone(), token)).collect()
 }
 
+/// If a task lies there that no worker has taken: that, and how it is taken. Only who takes it gets its token.
+fn how_to_take(events: &[Value], state: Option<&str>, context: &Context) -> Option<String> {
+    let (name, activity) = untaken(events).into_iter().find(|(name, _)| state.is_none_or(|state| state == name))?;
+    Some(format!(
+        "no worker has taken the task of {name} yet, so it cannot be answered. Take it, and answer with the taskToken that you get: \
+         aws stepfunctions get-activity-task --endpoint-url {} --activity-arn {activity}",
+        context.endpoint
+    ))
+}
+
+/// The states whose tasks wait for a worker, each with its activity.
+fn untaken(events: &[Value]) -> Vec<(String, String)> {
+    let mut tale = Tale::default();
+    events.iter().for_each(|event| tale.tell(&told(event)));
+    let mut untaken: Vec<(usize, String)> = Vec::new();
+    for event in events {
+        let Some(visit) = event["id"].as_u64().and_then(|id| tale.visit_of_event(id)) else { continue };
+        match event["type"].as_str() {
+            Some("ActivityScheduled") if tale.visits[visit].is_asked() => {
+                let activity = details(event)["resource"].as_str().unwrap_or_default().to_owned();
+                untaken.push((visit, activity));
+            }
+            Some("ActivityStarted" | "ActivityFailed" | "ActivityTimedOut") => {
+                untaken.retain(|(known, _)| *known != visit)
+            }
+            _ => {}
+        }
+    }
+    untaken.into_iter().map(|(visit, activity)| (tale.visits[visit].name.clone(), activity)).collect()
+}
+
 fn token_in(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Token::decode(text).map(|_| text.as_str()),
@@ -103,6 +136,27 @@ fn one_of(waiting: Vec<(String, String)>, state: Option<&str>, arn: &str) -> Res
 mod tests {
     use super::*;
     use interpreter::{FrameId, TaskId, WaitId};
+
+    #[test]
+    fn tasks_that_no_worker_has_taken() {
+        let event = |id: u64, kind: &str, details: Value| json!({ "id": id, "previousEventId": id - 1, "type": kind, "timestamp": id as f64, "xEventDetails": details });
+        let scheduled = |id: u64| event(id, "ActivityScheduled", json!({ "resource": "arn:ship" }));
+        let mut events = vec![
+            event(1, "ExecutionStarted", json!({})),
+            event(2, "TaskStateEntered", json!({ "name": "Ship" })),
+            scheduled(3),
+        ];
+        let lies = [("Ship".to_owned(), "arn:ship".to_owned())];
+        assert_eq!(untaken(&events), lies);
+        let context = Context { endpoint: "http://127.0.0.1:4600".into(), json: false };
+        let told = how_to_take(&events, None, &context).unwrap();
+        assert!(told.ends_with("--endpoint-url http://127.0.0.1:4600 --activity-arn arn:ship"), "{told}");
+        assert_eq!(how_to_take(&events, Some("Other"), &context), None);
+        events.push(event(4, "ActivityStarted", json!({ "workerName": "w" })));
+        assert_eq!(untaken(&events), []);
+        events.extend([event(5, "ActivityFailed", json!({ "error": "E" })), scheduled(6)]);
+        assert_eq!(untaken(&events), lies);
+    }
 
     #[test]
     fn tokens_in_histories() {

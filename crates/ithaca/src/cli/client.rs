@@ -8,6 +8,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use crate::front;
+
 pub struct Client {
     authority: String,
     connection: SendRequest<Full<Bytes>>,
@@ -32,7 +34,29 @@ impl Client {
         let (connection, driver) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| format!("{endpoint}: {error}"))?;
         tokio::spawn(driver);
-        Ok(Client { authority, connection })
+        let mut client = Client { authority, connection };
+        client.check_port(endpoint).await?;
+        Ok(client)
+    }
+
+    /// Nothing that acts is sent to a port that is somebody else's. Ports of APIs refuse this question themselves, since
+    /// what an API's function does is not known: it may book a trip.
+    async fn check_port(&mut self, endpoint: &str) -> Result<(), String> {
+        let request = Request::get("/healthz")
+            .header(header::HOST, &self.authority)
+            .header(front::FOR_MAIN_PORT, "1")
+            .body(Full::default())
+            .map_err(|error| error.to_string())?;
+        let (status, body) = self.send(request).await?;
+        match status {
+            StatusCode::OK if body == front::ALIVE => Ok(()),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::FORBIDDEN => {
+                Err(format!("{endpoint} answered {status}: {}", String::from_utf8_lossy(&body).trim()))
+            }
+            _ => Err(format!(
+                "{endpoint} is not Ithaca's main port. Name it with --endpoint; `ithaca up` listens on 4566 unless --port says otherwise"
+            )),
+        }
     }
 
     /// Calls an operation of Step Functions.

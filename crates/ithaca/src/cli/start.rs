@@ -46,12 +46,21 @@ pub async fn stop(args: StopArgs, context: &Context) -> Outcome {
             body[member] = value.into();
         }
     }
+    let before = status(&mut client, &arn).await?;
     let stopped = client.call("StopExecution", body).await?;
-    match context.json {
-        true => print_line!("{stopped}"),
-        false => print_line!("stopped {arn}"),
+    // As AWS does, it takes one that has ended too; and it may have ended on the way here.
+    let after = status(&mut client, &arn).await?;
+    match (context.json, before == "RUNNING" && after == "ABORTED") {
+        (true, _) => print_line!("{stopped}"),
+        (false, true) => print_line!("stopped {arn}"),
+        (false, false) => print_line!("{arn} had already ended as {after}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn status(client: &mut Client, arn: &str) -> Result<String, String> {
+    let description = client.call("DescribeExecution", json!({ "executionArn": arn })).await?;
+    Ok(description["status"].as_str().unwrap_or_default().to_owned())
 }
 
 /// The text itself, a file after `@`, or standard input for `-`; checked to be JSON here, where the place is known.

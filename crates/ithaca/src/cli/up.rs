@@ -33,6 +33,12 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     }
     let account = args.account.as_deref();
     check_account(account)?;
+    check_region(&args.region)?;
+    if let (None, Some(parameter)) = (&args.path, args.parameters.first()) {
+        return Err(format!(
+            "--parameter {parameter}: there is no template to take it; name one, as in `ithaca up PATH`"
+        ));
+    }
     let home = home(&args.region, account);
     let plan = match &args.path {
         Some(path) => Some(read_plan(path, &args.parameters, &home)?),
@@ -148,6 +154,20 @@ fn check_account(account: Option<&str>) -> Result<(), String> {
             Err(format!("--account {account}: an account has twelve digits"))
         }
         _ => Ok(()),
+    }
+}
+
+/// AWS adds regions, so any name of their form is taken: it becomes a part of ARNs and of host names.
+fn check_region(region: &str) -> Result<(), String> {
+    /// As a part of a host name.
+    const CHARS_MAX: usize = 63;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_good = region.starts_with(|c: char| c.is_ascii_lowercase()) && region.chars().all(is_plain);
+    match is_good && region.len() <= CHARS_MAX {
+        true => Ok(()),
+        false => {
+            Err(format!("--region {region}: a region has lower-case letters, digits and hyphens, as in us-east-1"))
+        }
     }
 }
 

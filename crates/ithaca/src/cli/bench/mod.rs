@@ -47,6 +47,22 @@ use shape::{Saga, Shape, Tasks};
 /// Of a stored result; another is not compared with.
 const FORMAT: u64 = 1;
 
+/// Of nothing there is nothing to measure.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
+fn more_than_none(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
+        Ok(_) => Err("it must be more than 0".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 #[derive(Args)]
 pub struct BenchArgs {
     /// Who does the tasks; several are measured one after the other.
@@ -56,16 +72,16 @@ pub struct BenchArgs {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "travel")]
     shape: Vec<Shape>,
     /// Sagas in flight, one measurement each.
-    #[arg(long, value_delimiter = ',', default_value = "1,64,512")]
+    #[arg(long, value_delimiter = ',', default_value = "1,64,512", value_parser = at_least_one)]
     concurrency: Vec<usize>,
     /// Seconds of each measurement, after a warm-up of a quarter of it; longer if sagas need longer.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 5.0, value_parser = more_than_none)]
     seconds: f64,
     /// Measure so often, each time with a new engine, and tell the median.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     repeat: usize,
     /// Measure executions that wait instead, so many: memory, processor time, restart after a crash.
-    #[arg(long, value_name = "EXECUTIONS", conflicts_with = "growth")]
+    #[arg(long, value_name = "EXECUTIONS", conflicts_with = "growth", value_parser = at_least_one)]
     waiting: Option<usize>,
     /// Measure how cost grows with work instead, and draw it here.
     #[arg(long, value_name = "SVG")]
