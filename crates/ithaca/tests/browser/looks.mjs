@@ -146,17 +146,18 @@ export async function firstPage(at) {
   check(bytes < FIRST_PAGE_BYTES, `the first page has ${bytes} bytes`);
 }
 
+/** Where they are taken, and how much of the page is on them. */
 const PICTURES = {
-  "console-execution": trip("trip-7"),
-  "console-overview": "/console",
-  "console-waiting": order("order-waiting"),
+  "console-execution": [trip("trip-7"), 1430],
+  "console-overview": ["/console", 1000],
+  "console-waiting": [order("order-waiting"), 1000],
 };
 
 /** What the documents show. */
 export async function pictures(at, told) {
   const page = await at.window.newPage();
-  await page.setViewportSize({ width: 1280, height: 860 });
-  for (const [name, path] of Object.entries(PICTURES)) {
+  for (const [name, [path, height]] of Object.entries(PICTURES)) {
+    await page.setViewportSize({ width: LOOKS.light.viewport.width, height });
     await page.goto(path);
     await page.locator("#stream[data-state=live]").waitFor();
     await page.screenshot({ path: `${told.pictures}/${name}.png` });
