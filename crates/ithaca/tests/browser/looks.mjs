@@ -148,7 +148,7 @@ export async function firstPage(at) {
 
 /** Where they are taken, and how much of the page is on them. */
 const PICTURES = {
-  "console-execution": [trip("trip-7"), 1430],
+  "console-execution": [trip("trip-7"), 1418],
   "console-overview": ["/console", 1000],
   "console-waiting": [order("order-waiting"), 1000],
 };
