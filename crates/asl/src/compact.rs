@@ -403,7 +403,7 @@ mod tests {
             if scale < text.len() {
                 text.insert(text.len() - scale, '.');
             }
-            if entropy.next() % 2 == 0 {
+            if entropy.next().is_multiple_of(2) {
                 text.insert(0, '-');
             }
             if is_compact(&text) {

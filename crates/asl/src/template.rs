@@ -45,6 +45,11 @@ impl Template {
     /// [compact](crate::compact). `None` where that is not simple, or an error: evaluating tells then.
     pub fn splice(&self, compact: &str) -> Option<String> {
         let pieces = self.pieces.as_ref()?.iter();
+        let is_sought = |piece: &&Piece| matches!(piece, Piece::Data(names) if !names.is_empty());
+        // Each is sought from the beginning; many in a long text are found sooner in its values.
+        if pieces.clone().filter(is_sought).count().saturating_mul(compact.len()) > SPLICED_BYTES_MAX {
+            return None;
+        }
         let texts = pieces.map(|piece| match piece {
             Piece::Text(text) => Some(&**text),
             Piece::Data(names) => compact::find(compact, names),

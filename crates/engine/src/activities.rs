@@ -345,6 +345,11 @@ impl Activities {
                 Waits::Lane(number) => {
                     let Some(lane) = queue.lanes.get_mut(&number) else { continue };
                     lane.is_in_line = false;
+                    if lane.inbox.is_closed() {
+                        // Whoever is gone gets nothing; its tokens stay as good as before.
+                        queue.lanes.remove(&number);
+                        continue;
+                    }
                     if lane.held < lane.credit {
                         return Some(Place::Lane(self.take_seat(queue, activity, number)));
                     }

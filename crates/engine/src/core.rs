@@ -22,7 +22,7 @@ use crate::activities::{Activities, Seat};
 use crate::error::{Error, StartError, StopError};
 use crate::figures::{Figures, Moved, Tally};
 use crate::keys::{self, ExecutionId, IdMap, IdSet};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
+use crate::limits::{BATCH_ACTS_MAX, BATCH_BYTES_MAX, BATCH_INPUTS_MAX};
 use crate::log::Logged;
 use crate::machines::{Machines, Revision};
 use crate::map_run::RunKey;
@@ -992,7 +992,7 @@ impl Core {
 
     /// Has the open batch reached one of its limits?
     pub fn is_full(&self) -> bool {
-        self.dirty_bytes >= BATCH_BYTES_MAX || self.inputs >= BATCH_INPUTS_MAX
+        self.dirty_bytes >= BATCH_BYTES_MAX || self.inputs >= BATCH_INPUTS_MAX || self.acts.len() >= BATCH_ACTS_MAX
     }
 
     /// Closes the open batch: the writes to commit, and the acts to perform once that is done.

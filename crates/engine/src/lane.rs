@@ -53,6 +53,9 @@ pub struct Lane {
     held: Mutex<Held>,
 }
 
+/// Tasks that one worker holds, of all its activities. It may name as many as it likes, ours or not.
+const HELD_TASKS_MAX: usize = 100_000;
+
 /// What the worker has, as far as this lane knows.
 #[derive(Default)]
 struct Held {
@@ -79,6 +82,9 @@ impl Lane {
         let arn: Arc<str> = activities.get(activity).ok_or(PollError::DoesNotExist)?.arn;
         let mut held = self.held();
         let before = held.tasks.len();
+        if before + holding.len() > HELD_TASKS_MAX {
+            return Err(PollError::TooManyPollers);
+        }
         let tokens = holding.iter().filter_map(|token| Token::decode(token.as_ref()));
         held.tasks.extend(tokens.map(|token| ((ExecutionId(token.execution), token.task), arn.clone())));
         let added = held.tasks.len() - before;
@@ -154,14 +160,9 @@ impl Lane {
                     told.push(Told::Task { activity, token: taken.token, input: taken.input });
                 }
                 Item::Answered { token, outcome } => told.push(Told::Answered { token, outcome }),
-                Item::Drained(activity) => {
-                    held.activities.remove(&activity);
-                    told.push(Told::Drained(activity));
-                }
-                Item::Gone(activity) => {
-                    held.activities.remove(&activity);
-                    told.push(Told::Gone(activity));
-                }
+                // It may have been asked for again since, so it is among those that the end of the lane ends.
+                Item::Drained(activity) => told.push(Told::Drained(activity)),
+                Item::Gone(activity) => told.push(Told::Gone(activity)),
             }
         }
         drop(held);
@@ -213,7 +214,7 @@ impl Offer {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.seat.inbox().state().is_closed
+        self.seat.inbox().is_closed()
     }
 
     pub(crate) fn give_back(self) {
@@ -289,6 +290,10 @@ impl Inbox {
 
     fn items(&self) -> Vec<Item> {
         std::mem::take(&mut self.state().items)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().is_closed
     }
 
     fn close(&self) -> Vec<Item> {

@@ -4,6 +4,10 @@
 /// well under a tenth of a second.
 pub const BATCH_INPUTS_MAX: usize = 1024;
 
+/// What a batch does once it is durable, answers of what was refused among them: those are no inputs, but each may have read
+/// the store.
+pub const BATCH_ACTS_MAX: usize = 8 * BATCH_INPUTS_MAX;
+
 /// Bytes of payload one batch gathers at most before it is sealed.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 

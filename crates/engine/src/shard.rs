@@ -337,6 +337,9 @@ impl Shard {
                 }
                 AnswerReply::Lane(reply) => self.core.answer_from_lane(token, answer, reply),
             },
+            // A stop hands no more tasks over: this one is scheduled, and offered again by the next start.
+            Message::TakeForLane(offer) if self.closes_at.is_some() => drop(offer),
+            Message::Take { reply, .. } if self.closes_at.is_some() => drop(reply.send(None)),
             Message::TakeForLane(offer) if offer.is_closed() => offer.give_back(),
             Message::TakeForLane(offer) => {
                 let (id, task, seat) = offer.into_seat();

@@ -344,6 +344,16 @@ impl Execution {
                 false => frame.input.settle(),
             }
             frame.variables.values_mut().for_each(Payload::settle);
+            // What a task is asked without Parameters is the state's input.
+            if let Wait::Task(TaskWait {
+                phase: Phase::Scheduled(asked) | Phase::Started { again: Some(asked) }, ..
+            }) = &mut frame.wait
+            {
+                match asked.is(&shared) {
+                    true => *asked = input.clone(),
+                    false => asked.settle(),
+                }
+            }
         }
     }
 

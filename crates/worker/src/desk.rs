@@ -45,7 +45,8 @@ struct State {
     /// The lines for the open connection.
     outbox: Vec<u8>,
     stream: Option<Arc<TcpStream>>,
-    /// By token, in the order in which they were sent.
+    /// By token, in order. The first is under way; the next is sent when that was answered, so that each answer is known to be
+    /// its own.
     letters: HashMap<String, VecDeque<Letter>>,
     /// Lines to be sent again, and when.
     again: VecDeque<(Instant, String)>,
@@ -110,7 +111,7 @@ impl Desk {
             let line = lines::subscribe(&job.activity, self.name.as_deref(), job.credit, &holding);
             state.outbox.extend_from_slice(line.as_bytes());
         }
-        for letter in state.letters.values().flatten() {
+        for letter in state.letters.values().filter_map(VecDeque::front) {
             state.outbox.extend_from_slice(letter.line.as_bytes());
         }
         self.mail.notify_one();
@@ -153,6 +154,7 @@ impl Desk {
                 }
             }
             Heard::Accepted { token } => {
+                self.mail.notify_one();
                 if let Some(waiter) = state.acknowledged(&token).and_then(|letter| letter.waiter) {
                     // Whoever waited may have gone.
                     let _ = waiter.send(Ok(()));
@@ -167,7 +169,7 @@ impl Desk {
     }
 
     fn refused(&self, state: &mut State, token: String, refused: Refused) {
-        let Some(mut letter) = state.acknowledged(&token) else { return };
+        let Some(mut letter) = state.refused(&token) else { return };
         let is_passing = matches!(refused.error.as_str(), "ThrottlingException" | "InternalServerError");
         let is_gone = matches!(refused.error.as_str(), "TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken");
         if is_passing && !letter.is_heartbeat {
@@ -175,6 +177,8 @@ impl Desk {
             state.letters.entry(token).or_default().push_front(letter);
             return self.mail.notify_one();
         }
+        state.send_next(&token);
+        self.mail.notify_one();
         if let Some(waiter) = letter.waiter.take() {
             let _ = waiter.send(Err(refused));
         } else if !is_gone && !letter.is_heartbeat {
@@ -217,13 +221,15 @@ impl Desk {
     }
 
     fn post(&self, state: &mut State, token: String, letter: Letter) {
-        if state.stream.is_some() {
-            if state.outbox.is_empty() {
+        let State { letters, outbox, stream, .. } = state;
+        let under_way = letters.entry(token).or_default();
+        if under_way.is_empty() && stream.is_some() {
+            if outbox.is_empty() {
                 self.mail.notify_one();
             }
-            state.outbox.extend_from_slice(letter.line.as_bytes());
+            outbox.extend_from_slice(letter.line.as_bytes());
         }
-        state.letters.entry(token).or_default().push_back(letter);
+        under_way.push_back(letter);
     }
 
     /// Fills in what is to be written, and where to; waits for it. None when all is over.
@@ -362,14 +368,24 @@ impl Desk {
 }
 
 impl State {
-    /// The letter of this token that was sent first.
+    /// The letter of this token that is under way was taken; the next one goes.
     fn acknowledged(&mut self, token: &str) -> Option<Letter> {
-        let letters = self.letters.get_mut(token)?;
-        let letter = letters.pop_front();
-        if letters.is_empty() {
-            self.letters.remove(token);
-        }
+        let letter = self.letters.get_mut(token)?.pop_front();
+        self.send_next(token);
         letter
+    }
+
+    /// The letter of this token that is under way was not taken: it, or the next one, is to be sent.
+    fn refused(&mut self, token: &str) -> Option<Letter> {
+        self.letters.get_mut(token)?.pop_front()
+    }
+
+    fn send_next(&mut self, token: &str) {
+        match self.letters.get(token).map(VecDeque::front) {
+            Some(Some(next)) if self.stream.is_some() => self.outbox.extend_from_slice(next.line.as_bytes()),
+            Some(None) => drop(self.letters.remove(token)),
+            _ => {}
+        }
     }
 
     fn unfinished(&self) -> usize {

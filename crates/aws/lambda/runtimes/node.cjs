@@ -297,6 +297,7 @@ async function refused(id, { status, body }) {
 }
 
 let current;
+let isInitialised = false;
 
 // What nobody catches ends the process, and the invocation with it.
 function onUnhandled(type) {
@@ -304,6 +305,8 @@ function onUnhandled(type) {
     const error = type === 'Runtime.UnhandledPromiseRejection' ? named(type, thrown && thrown.message ? `${thrown.name || 'Error'}: ${thrown.message}` : String(thrown)) : thrown;
     if (type === 'Runtime.UnhandledPromiseRejection' && thrown && thrown.stack) error.stack = thrown.stack;
     console.error(type === 'Runtime.UnhandledPromiseRejection' ? 'Unhandled Promise Rejection' : 'Uncaught Exception', '\t', JSON.stringify(errorShape(error)));
+    // Between two invocations there is nobody to tell; the next one gets a fresh process.
+    if (!current && isInitialised) process.exit(type === 'Runtime.UnhandledPromiseRejection' ? 128 : 129);
     try {
       if (current) await postError(`/invocation/${current}/error`, error);
       else await postError('/init/error', error);
@@ -327,6 +330,7 @@ async function main() {
     await postError('/init/error', error);
     process.exit(1);
   }
+  isInitialised = true;
   for (;;) await serveOne(handler);
 }
 

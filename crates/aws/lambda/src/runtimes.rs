@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -118,8 +119,11 @@ fn link(link: &Path, target: Option<&Path>) -> io::Result<()> {
     if old.as_deref() == target {
         return Ok(());
     }
-    if old.is_some() {
-        fs::remove_file(link)?;
+    if old.is_some()
+        && let Err(error) = fs::remove_file(link)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
     }
     let Some(target) = target else { return Ok(()) };
     fs::create_dir_all(link.parent().unwrap_or(link))?;
@@ -194,11 +198,32 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// A shim that takes longer is not asked again.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
 /// Where the interpreter says that it is. What is on the PATH may be a shim of a version manager: slow, and perhaps for a version that
 /// is not there.
 fn itself(program: &Path, ask: [&str; 2]) -> Option<PathBuf> {
-    let output = Command::new(program).args(ask).stdin(Stdio::null()).output().ok()?;
-    let answer = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    let mut child = Command::new(program)
+        .args(ask)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let until = Instant::now() + ANSWERS_WITHIN;
+    while child.try_wait().ok()?.is_none() {
+        if Instant::now() > until {
+            // It is of no use; what becomes of it is its own affair.
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A path: it fits into the pipe that nobody has read so far.
+    let output = child.wait_with_output().ok().filter(|output| output.status.success())?;
+    let answer = String::from_utf8(output.stdout).ok()?;
     Some(PathBuf::from(answer.trim())).filter(|path| is_executable(path))
 }
 

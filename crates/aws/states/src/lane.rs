@@ -159,6 +159,8 @@ struct State {
     /// What the engine has told and was not written yet.
     told: VecDeque<Told>,
     activities: HashSet<String>,
+    /// Those of them that end once no task of them is on its way; each is acknowledged once.
+    ending: HashSet<String>,
     /// Nothing more is read.
     is_closing: bool,
 }
@@ -245,13 +247,18 @@ impl Lane {
             return Err(errors::activity_worker_limit());
         }
         state.activities.insert(arn.to_owned());
-        drop(state);
         // Acknowledged later, when nothing is on its way any more.
-        let ends = usize::from(asked.credit == 0);
+        let ends = usize::from(asked.credit == 0 && state.ending.insert(arn.to_owned()));
+        if asked.credit > 0 && state.ending.remove(arn) {
+            // It goes on after all.
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop(state);
         self.pending.fetch_add(ends, Ordering::Relaxed);
         let subscribed = self.engine.subscribe(arn, asked.worker_name.as_deref(), asked.credit, &asked.holding);
         subscribed.map_err(|error| {
             self.pending.fetch_sub(ends, Ordering::Relaxed);
+            self.state().forget(arn);
             match error {
                 PollError::DoesNotExist => errors::activity_does_not_exist(arn),
                 PollError::TooManyPollers => errors::activity_worker_limit(),
@@ -287,7 +294,7 @@ impl Lane {
             let is_waiting = {
                 let mut state = self.state();
                 out.append(&mut state.at_once);
-                let acknowledged = std::mem::take(&mut state.at_once_lines) + render(&mut state.told, out);
+                let acknowledged = std::mem::take(&mut state.at_once_lines) + render(&mut state, out);
                 if acknowledged > 0 {
                     self.pending.fetch_sub(acknowledged, Ordering::Relaxed);
                     self.room.notify_one();
@@ -329,13 +336,19 @@ impl State {
         self.lines += 1;
         self.lines
     }
+
+    /// This activity is none of the lane's any more; how many acknowledgements that is.
+    fn forget(&mut self, activity: &str) -> usize {
+        self.activities.remove(activity);
+        usize::from(self.ending.remove(activity))
+    }
 }
 
 /// Writes what was told, as far as one write goes; how many acknowledgements are in it.
-fn render(told: &mut VecDeque<Told>, out: &mut Vec<u8>) -> usize {
+fn render(state: &mut State, out: &mut Vec<u8>) -> usize {
     let mut acknowledged = 0;
     while out.len() < WRITE_BYTES
-        && let Some(next) = told.pop_front()
+        && let Some(next) = state.told.pop_front()
     {
         match next {
             Told::Task { activity, token, input } => {
@@ -352,10 +365,11 @@ fn render(told: &mut VecDeque<Told>, out: &mut Vec<u8>) -> usize {
                 }
             }
             Told::Drained(activity) => {
-                acknowledged += 1;
+                acknowledged += state.forget(&activity);
                 write_line(out, &Said::Subscribed { activity_arn: &activity, credit: 0 });
             }
             Told::Gone(activity) => {
+                acknowledged += state.forget(&activity);
                 let error = errors::activity_does_not_exist(&activity);
                 write_refused(out, &error, |refused| refused.activity_arn = Some(&activity));
             }

@@ -193,6 +193,10 @@ impl Core {
             return Ok(false);
         }
         let Some(Parent::MapRun { execution, .. }) = row.parent else { return Ok(true) };
+        // It was redriven, which may not be durable yet.
+        if self.active.contains_key(&execution) {
+            return Ok(false);
+        }
         match self.store.get(Space::Executions, &keys::execution(execution))? {
             None => Ok(true),
             Some(parent) => Ok(self.is_expired(&record::decode_row(&parent)?)),

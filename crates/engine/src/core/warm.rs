@@ -30,7 +30,9 @@ struct Entry {
 
 impl Warm {
     pub fn add(&mut self, id: ExecutionId, active: &Active) {
-        let bytes = BYTES_EACH + snapshot_bytes(&active.execution);
+        let input = &active.about.input;
+        let input_bytes = if input.is_parsed() { input.size() } else { 0 };
+        let bytes = BYTES_EACH + snapshot_bytes(&active.execution).max(input_bytes);
         self.bytes += bytes;
         self.queue.push_back(Entry { id, seq: active.seq, bytes });
     }

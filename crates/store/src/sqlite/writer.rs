@@ -215,7 +215,9 @@ impl Log {
 
 /// Copies the log into the database file, so that the next commit may write it from the start again.
 fn checkpoint(connection: &Connection, shared: &Shared, log: &mut Log) -> rusqlite::Result<()> {
-    // A copy of the file reads for as long as it takes: the log grows meanwhile, and nobody waits.
+    // A copy of the file reads for as long as it takes: the log grows meanwhile, and nobody waits. None may begin between
+    // the look and the checkpoint.
+    let _passing = shared.gate.pass();
     let waits = log.frames >= LOG_FRAMES_STOP && shared.snapshots.load(Ordering::SeqCst) == 0;
     let sql = if waits { "PRAGMA wal_checkpoint(RESTART)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
     // The row tells how far it came; what readers held up is copied next time.
