@@ -47,10 +47,14 @@ export class Browser {
   listen(page) {
     const note = (what) => this.problems.push(`${page.url()}: ${what}`);
     page.on("pageerror", (error) => note(error));
+    // With which status a page itself is answered is judged by who opens it; browsers write it into the console.
+    const opened = new Set();
+    const isOfPage = (message) => message.text().startsWith("Failed to load resource") && opened.has(message.location().url);
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) note(message.text());
+      if (["error", "warning"].includes(message.type()) && !isOfPage(message)) note(message.text());
     });
     page.on("request", (request) => {
+      if (request.isNavigationRequest()) opened.add(request.url());
       const url = request.url();
       if (!["data:", "blob:"].some((scheme) => url.startsWith(scheme)) && !url.startsWith(this.endpoint)) note(`asks for ${url}`);
     });
