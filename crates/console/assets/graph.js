@@ -64,11 +64,10 @@ class Graph {
       this.follow();
     });
     document.addEventListener("ithaca:replaced", () => this.choose());
-    // It is fitted to the width first. Only where nothing could be read, a part that can be is better than the whole:
-    // the upper one, where it starts.
+    // It is fitted to the width first. Only where nothing could be read, a part that can be is better than the whole.
     if (this.scale < LEGIBLE) {
-      const { left, width, top } = this.svg.getBoundingClientRect();
-      this.resize(LEGIBLE, { x: left + width / 2, y: top });
+      this.resize(LEGIBLE);
+      [this.canvas.scrollLeft, this.canvas.scrollTop] = [0, 0];
     }
     this.choose();
     this.follow();

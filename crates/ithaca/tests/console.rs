@@ -180,7 +180,7 @@ fn an_execution_is_started_stopped_and_redriven() {
     assert_eq!(status(&client, &execution), "ABORTED");
     let seen = page.get(&there, &[]).text();
     for part in
-        ["data-state=\"Wait\" data-status=\"cancelled\"", "It ended as ABORTED: enough.", "Redrive", &twin("redrive")]
+        ["data-state=\"Wait\" data-status=\"cancelled\"", "It was stopped: enough.", "Redrive", &twin("redrive")]
     {
         assert!(seen.contains(part), "{part} is not on the page: {seen}");
     }

@@ -88,6 +88,14 @@ pub fn page(ask: &Ask) -> Outcome {
     Ok(Answer::Page(Page::new(Section::Functions, "Functions", body).stream("/console/live")))
 }
 
+/// AWS writes the moment of a change with a zone of four digits.
+fn changed(at: &str) -> Markup {
+    match asl::timestamp::parse(&at.replace("+0000", "Z")) {
+        Some(ms) => ui::moment(Timestamp(ms)),
+        None => html! { (at) },
+    }
+}
+
 fn table(functions: &[Function]) -> Markup {
     let rows = html! {
         @for function in functions {
@@ -150,14 +158,6 @@ fn detail(ask: &Ask, function: &Function, told: Option<Markup>) -> Page {
     Page::new(Section::Functions, &*function.name, body)
         .crumb("/console/functions", "Functions")
         .stream("/console/ticks")
-}
-
-/// Lambda writes its moments in a form of its own: `2026-11-21T21:28:00.123+0000`.
-fn changed(at: &str) -> Markup {
-    match asl::timestamp::parse(&at.replace("+0000", "Z")) {
-        Some(at) => ui::moment(Timestamp(at)),
-        None => html! { (at) },
-    }
 }
 
 fn settings(ask: &Ask, function: &Function) -> Markup {
