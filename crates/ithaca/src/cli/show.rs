@@ -2,7 +2,6 @@
 //!
 //! What happened is told by `console::story`, as on the page of the execution.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 use console::story::{Attempt, End, Event, Mood, Over, Story, Tale, Visit, What, error_text};
@@ -49,7 +48,7 @@ pub async fn print(client: &mut Client, arn: &str, context: &Context) -> Result<
     let description = client.call("DescribeExecution", json!({ "executionArn": arn })).await?;
     let machine = client.call("DescribeStateMachineForExecution", json!({ "executionArn": arn })).await?;
     let events = events(client, arn).await?;
-    let mut tale = Tale::new(compensations(text(&machine["definition"])));
+    let mut tale = knowing(text(&machine["definition"]));
     events.iter().for_each(|event| tale.tell(&told(event)));
     let visits = &tale.visits;
     if context.json {
@@ -72,9 +71,9 @@ pub async fn print(client: &mut Client, arn: &str, context: &Context) -> Result<
     Ok(())
 }
 
-/// The states that compensate another, by name.
-fn compensations(definition: &str) -> HashMap<String, String> {
-    asl::parse::parse(definition).map(|parsed| Tale::compensations(&parsed.definition)).unwrap_or_default()
+/// A definition that this program cannot read tells nothing before the events do.
+fn knowing(definition: &str) -> Tale {
+    asl::parse::parse(definition).map(|parsed| Tale::knowing(&parsed.definition)).unwrap_or_default()
 }
 
 /// An event of `GetExecutionHistory` as the story takes it.
