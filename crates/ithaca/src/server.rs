@@ -19,7 +19,7 @@ use console::Console;
 use engine::{Engine, Handle, Reader};
 use objects::{EndpointOptions, ObjectStore};
 use store::{Folder, Sqlite, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -362,8 +362,18 @@ async fn end_of(mut part: watch::Receiver<Option<String>>) -> String {
     }
 }
 
+/// Connections that the kernel keeps for us until we take them. Where hundreds come at once and there is no room, each waits a
+/// second before it tries again.
+const BACKLOG: u32 = 4096;
+
 async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|cause| StartError::Port { address, option, cause })
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|cause| StartError::Port { address, option, cause })
 }
 
 fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Result<aws_lambda::Config, StartError> {
