@@ -204,6 +204,9 @@ pub struct Tale {
     errors: HashMap<String, String>,
     /// Visits that ended without an exit, by what happened around them: a redrive takes them up again.
     cut_off: Vec<usize>,
+    /// The newest redrive, and the visits that go on from it and have not been heard of since.
+    redriven: u64,
+    to_go_on: Vec<usize>,
     pub over: Option<Over>,
     over_at: Option<i64>,
     pub redrives: u32,
@@ -258,7 +261,8 @@ impl Tale {
     pub fn tell(&mut self, event: &Event<'_>) {
         let before = usize::try_from(event.previous).ok().and_then(|previous| previous.checked_sub(1));
         let from = before.and_then(|at| self.places.get(at)).copied().unwrap_or_default();
-        let place = self.place(event, from);
+        let resumed = if event.previous == self.redriven { self.resumed(event) } else { None };
+        let place = self.place(event, resumed.map_or(from, |index| self.place_of(index)));
         self.places.push(place);
     }
 
@@ -333,6 +337,7 @@ impl Tale {
                 self.over = None;
                 self.redrives += 1;
                 self.pauses.extend(self.over_at.take().map(|over_at| (over_at, event.at)));
+                self.redriven = event.id;
                 self.take_up_again();
                 from
             }
@@ -458,10 +463,32 @@ impl Tale {
         }
     }
 
+    /// All threads go on from the one event of the redrive: whose it is, by what it says, the oldest first.
+    fn resumed(&mut self, event: &Event<'_>) -> Option<usize> {
+        let is_it = |visit: &Visit| match &event.what {
+            What::Entered { kind, name } => visit.kind == *kind && visit.name == *name,
+            What::Exited { kind, name } => visit.left.is_none() && visit.kind == *kind && visit.name == *name,
+            What::Scheduled => visit.left.is_none() && visit.kind == "Task",
+            What::MapRunBegan { .. } => visit.left.is_none() && visit.map_run.is_some(),
+            What::StateAborted => visit.left.is_none() && visit.kind != "Parallel" && visit.kind != "Map",
+            _ => false,
+        };
+        let at = self.to_go_on.iter().position(|index| is_it(&self.visits[*index]))?;
+        let index = self.to_go_on.remove(at);
+        let visit = &mut self.visits[index];
+        if matches!(event.what, What::Entered { .. }) && visit.left.is_none() {
+            // It had not come to its work: the visit that begins now takes its place.
+            (visit.left, visit.end) = (self.pauses.last().map(|(end, _)| *end), End::Failed);
+        }
+        Some(index)
+    }
+
     /// A redrive: what was cut off goes on. What takes no time is entered once more instead.
     fn take_up_again(&mut self) {
-        for index in std::mem::take(&mut self.cut_off) {
-            let visit = &mut self.visits[index];
+        self.to_go_on = std::mem::take(&mut self.cut_off);
+        self.to_go_on.sort_unstable();
+        for index in &self.to_go_on {
+            let visit = &mut self.visits[*index];
             if matches!(visit.kind.as_str(), "Pass" | "Choice" | "Succeed" | "Fail") {
                 continue;
             }

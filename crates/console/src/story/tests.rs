@@ -298,6 +298,62 @@ fn the_error_told_is_the_last_before_the_way_back() {
 }
 
 #[test]
+fn a_branch_that_is_redriven_is_the_one_that_was_cut_off() {
+    let redriven = with(paid_in_vain(), &[(10, What::Over(Over::Failed)), (11, What::Redriven), (12, What::Scheduled)]);
+    let inside = [("A", 1, "ABORTED", 0), ("Pay", 1, "FAILED", 2)];
+    check(
+        &with(
+            redriven.clone(),
+            &[(13, failed("Again")), (14, What::StateAborted), (12, What::StateAborted), (14, What::BranchesFailed)],
+        ),
+        &[("Both", 0, "RUNNING", 0), inside[0], inside[1]],
+        &["It is still running."],
+    );
+    let failed_again = [
+        (13, failed("Again")),
+        (14, What::StateAborted),
+        (12, What::StateAborted),
+        (14, What::BranchesFailed),
+        (17, What::Over(Over::Failed)),
+    ];
+    check(
+        &with(redriven.clone(), &failed_again),
+        &[("Both", 0, "FAILED", 0), inside[0], inside[1]],
+        &["Pay failed: Again."],
+    );
+    // What was mended is told no more.
+    let mended = [
+        (13, What::Succeeded),
+        (14, exited("Task", "Pay")),
+        (12, exited("Wait", "A")),
+        (16, exited("Parallel", "Both")),
+        (17, What::Over(Over::Succeeded)),
+    ];
+    check(
+        &with(redriven, &mended),
+        &[("Both", 0, "SUCCEEDED", 0), ("A", 1, "SUCCEEDED", 0), ("Pay", 1, "SUCCEEDED", 2)],
+        &[],
+    );
+    // A Fail state is entered once more, in its branch.
+    check(
+        &[
+            (0, What::Other),
+            (0, entered("Parallel", "Both")),
+            (2, What::BranchesBegan),
+            (3, entered("Fail", "No")),
+            (4, What::BranchesFailed),
+            (5, What::Over(Over::Failed)),
+            (6, What::Redriven),
+            (7, entered("Fail", "No")),
+            (8, What::BranchesFailed),
+            (9, What::Over(Over::Failed)),
+        ],
+        &[("Both", 0, "FAILED", 0), ("No", 1, "FAILED", 0), ("No", 1, "FAILED", 0)],
+        &["No failed: Denied: not today."],
+    );
+}
+
+#[test]
 fn the_pause_before_a_redrive_is_no_work() {
     let tale = tale(&[
         (0, What::Other),
