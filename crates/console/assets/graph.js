@@ -65,7 +65,10 @@ class Graph {
     });
     document.addEventListener("ithaca:replaced", () => this.choose());
     // Where there is little room, a part that can be read is better than a whole that cannot.
-    if (this.scale < LEGIBLE) this.resize(LEGIBLE + 0.1);
+    if (this.scale < LEGIBLE) {
+      this.resize(LEGIBLE + 0.1);
+      [this.canvas.scrollLeft, this.canvas.scrollTop] = [0, 0];
+    }
     this.choose();
     this.follow();
   }

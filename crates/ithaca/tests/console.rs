@@ -176,7 +176,7 @@ fn an_execution_is_started_stopped_and_redriven() {
     assert_eq!(stopped.status, 303, "{}", stopped.text());
     assert_eq!(status(&client, &execution), "ABORTED");
     let seen = page.get(&there, &[]).text();
-    for part in ["data-state=\"Wait\" data-status=\"cancelled\"", "It ended as ABORTED: enough.", "Redrive"] {
+    for part in ["data-state=\"Wait\" data-status=\"cancelled\"", "It was stopped: enough.", "Redrive"] {
         assert!(seen.contains(part), "{part} is not on the page: {seen}");
     }
     let redriven = page.post(&format!("{there}/redrive"), &format!("key={key}"), &[]);

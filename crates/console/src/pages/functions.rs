@@ -88,6 +88,14 @@ pub fn page(ask: &Ask) -> Outcome {
     Ok(Answer::Page(Page::new(Section::Functions, "Functions", body).stream("/console/live")))
 }
 
+/// AWS writes the moment of a change with a zone of four digits.
+fn changed(at: &str) -> Markup {
+    match asl::timestamp::parse(&at.replace("+0000", "Z")) {
+        Some(ms) => ui::moment(Timestamp(ms)),
+        None => html! { (at) },
+    }
+}
+
 fn table(functions: &[Function]) -> Markup {
     let rows = html! {
         @for function in functions {
@@ -134,7 +142,7 @@ fn detail(ask: &Ask, function: &Function, told: Option<Markup>) -> Page {
             p.facts {
                 span { (function.runtime) }
                 @if !function.description.is_empty() { span { (function.description) } }
-                span { "changed " (function.changed_at) }
+                span { "changed " (changed(&function.changed_at)) }
                 (ui::copy("Copy ARN", &function.arn))
             }
         }

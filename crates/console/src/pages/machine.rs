@@ -42,7 +42,7 @@ fn whole(ask: &Ask, machine: &Machine, input: Option<&str>, trouble: Option<&Tro
                 (ui::copy("Copy ARN", &machine.arn))
             }
         }
-        div.split {
+        div.split.wide {
             div {
                 @if machine.revision.is_express {
                     (ui::section("executions", "Executions", None, express()))

@@ -99,12 +99,14 @@ pub fn table(counted: &Counted) -> Markup {
         }
     };
     html! {
-        (ui::table(
-            "State machines",
-            &["Name", "Type", "Running", "Succeeded", "Failed", "Timed out", "Stopped", "Changed"],
-            rows,
-        ))
-        (left_out(counted))
+        section aria-label="All state machines" {
+            (ui::table(
+                "State machines",
+                &["Name", "Type", "Running", "Succeeded", "Failed", "Timed out", "Stopped", "Changed"],
+                rows,
+            ))
+            (left_out(counted))
+        }
     }
 }
 

@@ -104,7 +104,7 @@ fn a_stop_leaves_effects() {
             (8, What::Over(Over::Aborted)),
         ],
         &[("Book", 0, "SUCCEEDED", 1), ("Pay", 0, "ABORTED", 1)],
-        &["Book was not compensated: its effect is left over.", "It ended as ABORTED: why."],
+        &["Book was not compensated: its effect is left over.", "It was stopped: why."],
     );
 }
 

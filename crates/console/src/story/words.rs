@@ -118,8 +118,8 @@ impl Story {
                 tell(Mood::Plain, with_reason(&where_it_ended(tale), failure))
             }
             Some(Over::Failed) => {}
-            Some(Over::TimedOut) => tell(Mood::Plain, with_reason("It ended as TIMED_OUT", failure)),
-            Some(Over::Aborted) => tell(Mood::Plain, with_reason("It ended as ABORTED", failure)),
+            Some(Over::TimedOut) => tell(Mood::Plain, with_reason("It timed out", failure)),
+            Some(Over::Aborted) => tell(Mood::Plain, with_reason("It was stopped", failure)),
         }
         told
     }
