@@ -31,6 +31,17 @@ function tick() {
 }
 setInterval(tick, 1000);
 
+// What grows while nothing happens is asked for anew every so many seconds, as long as the page hears its stream.
+let seconds = 0;
+setInterval(() => {
+  seconds += 1;
+  if (!stream || document.hidden) return;
+  for (const grown of all("[data-ticks]")) {
+    const part = grown.closest("[data-part]");
+    if (part && seconds % Number(grown.dataset.ticks) === 0) refresh(part);
+  }
+}, 1000);
+
 // Live parts: asked for anew when the stream says so, one request at a time for each, and not faster than people see.
 const PACE_MS = 300;
 const parts = new WeakMap();

@@ -137,8 +137,8 @@ impl Executions {
             *looked_at = now;
             return Ok(told.clone());
         }
-        let compensations = Tale::compensations(revision.definition()?);
-        let told = Told { tale: Tale::new(compensations), next: None, children: Vec::new(), places: Vec::new() };
+        let told =
+            Told { tale: Tale::knowing(revision.definition()?), next: None, children: Vec::new(), places: Vec::new() };
         let told = Arc::new(Mutex::new(told));
         while kept.told.len() >= KEPT_MAX || kept.events() > EVENTS_KEPT_MAX {
             let oldest = kept.told.iter().min_by_key(|(_, (looked_at, _))| *looked_at).map(|(id, _)| *id);
@@ -173,13 +173,12 @@ pub fn runs(reader: &Reader, id: ExecutionId, told: &Mutex<Told>) -> Result<Vec<
 pub fn tell_once(reader: &Reader, arn: &str) -> Result<Option<Tale>, engine::Error> {
     let Some(id) = reader.find(arn)? else { return Ok(None) };
     let revision = reader.revision(&reader.row(id)?)?;
-    let compensations = Tale::compensations(revision.definition()?);
+    let mut tale = Tale::knowing(revision.definition()?);
     // Where nothing compensates, nothing has to be read.
-    if compensations.is_empty() {
+    if tale.reverses().is_empty() {
         return Ok(None);
     }
     let page = reader.history(id, None, Order::Ascending, TOLD_ONCE_MAX)?;
-    let mut tale = Tale::new(compensations);
     page.events.iter().for_each(|event| tale.tell(&Event::from(event)));
     Ok(page.next.is_none().then_some(tale))
 }

@@ -282,7 +282,7 @@ fn advice(seen: &Seen) -> Option<&'static str> {
     }
 }
 
-fn failure_text(seen: &Seen) -> String {
+pub fn failure_text(seen: &Seen) -> String {
     seen.about.failure.as_ref().map(text_of).unwrap_or_default()
 }
 

@@ -79,10 +79,15 @@ type KindOfEnd = (&'static str, &'static str, fn(&Ends) -> u32);
 /// From the bottom of a bar to its top.
 const KINDS: [KindOfEnd; 4] = [
     ("succeeded", "succeeded", |ends| ends.succeeded),
-    ("compensated", "compensated", |ends| ends.compensated),
+    ("compensated", "failed and compensated", |ends| ends.compensated),
     ("failed", "failed", |ends| ends.failed),
     ("cancelled", "stopped", |ends| ends.stopped),
 ];
+
+/// Those that compensated have failed too, so beside them the failed are the others.
+fn legend(words: &'static str, compensated: u64) -> &'static str {
+    if words == "failed" && compensated > 0 { "otherwise failed" } else { words }
+}
 
 /// How executions ended, a bar for each minute of the last hour.
 fn hour(console: &Console) -> Markup {
@@ -117,7 +122,7 @@ fn hour(console: &Console) -> Markup {
                 }
                 p.scale.plain aria-hidden="true" { span { "60 min ago" } span { "30 min ago" } span { "now" } }
                 p.facts {
-                    @for (class, words, of) in KINDS { span data-ended=(class) { span class={ "dot " (class) } {} (ui::number(sum(of))) " " (words) } }
+                    @for (class, words, of) in KINDS { span data-ended=(class) { span class={ "dot " (class) } {} (ui::number(sum(of))) " " (legend(words, sum(|ends| ends.compensated))) } }
                     span { "at most " (ui::number(most.into())) " a minute" }
                 }
             }
@@ -187,4 +192,19 @@ fn list(ask: &Ask, executions: &[Summary]) -> Markup {
         }
     };
     ui::table("Newest executions", &["Execution", "Status", "State machine", "Started", "Duration"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A card counts all that failed: no kind of end may seem to be all of them when it is not.
+    #[test]
+    fn the_compensated_are_among_the_failed() {
+        let check = |compensated, expect: [&str; 4]| {
+            assert_eq!(KINDS.map(|(_, words, _)| legend(words, compensated)), expect);
+        };
+        check(4, ["succeeded", "failed and compensated", "otherwise failed", "stopped"]);
+        check(0, ["succeeded", "failed and compensated", "failed", "stopped"]);
+    }
 }

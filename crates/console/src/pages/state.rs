@@ -8,7 +8,7 @@ use super::execution::data_address;
 use crate::answer::Trouble;
 use crate::ask::Ask;
 use crate::execution::Seen;
-use crate::story::{Attempt, End, Visit};
+use crate::story::{Attempt, End, Over, Tale, Visit};
 use crate::ui;
 
 /// Events of a visit that are looked through for its task: it has three of each attempt.
@@ -112,11 +112,16 @@ fn choose(ask: &Ask, seen: &Seen) -> Option<Chosen> {
         let failed = visits.iter().copied().find(|index| tale.visits[*index].end == End::Failed);
         let index = asked.or(failed).or(visits.last().copied())?;
         let visit = &tale.visits[index];
+        // What ended the execution has the reason that the execution has.
+        let is_the_end = tale.over == Some(Over::Failed)
+            && visit.end == End::Failed
+            && (visit.inside.is_none() || (story.origin == Some(index) && story.caught_by.is_none()));
+        let of_all = || is_the_end.then(|| super::execution::failure_text(seen)).filter(|text| !text.is_empty());
         Some(Chosen {
             index,
-            facts: facts(visit, seen),
+            facts: facts(tale, visit, seen),
             attempts: attempts(visit),
-            failure: visit.last_failure().map(str::to_owned),
+            failure: visit.last_failure().map(str::to_owned).or_else(of_all),
             name,
             kind: visit.kind.clone(),
             end: visit.end,
@@ -128,7 +133,7 @@ fn choose(ask: &Ask, seen: &Seen) -> Option<Chosen> {
     })
 }
 
-fn facts(visit: &Visit, seen: &Seen) -> Vec<(&'static str, String)> {
+fn facts(tale: &Tale, visit: &Visit, seen: &Seen) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Type", visit.kind.clone())];
     let resource = seen.definition().ok().and_then(|definition| {
         let state = definition.states.iter().find(|state| *state.name == *visit.name)?;
@@ -141,7 +146,7 @@ fn facts(visit: &Visit, seen: &Seen) -> Vec<(&'static str, String)> {
     facts.extend(visit.compensates.as_ref().map(|of| ("Compensates", of.clone())));
     facts.push(("Entered", ui::exact_words(interpreter::Timestamp(visit.entered))));
     if let Some(left) = visit.left {
-        facts.push(("Took", ui::duration(left - visit.entered)));
+        facts.push(("Took", ui::duration(tale.worked(visit.entered, left))));
     }
     facts.extend(visit.iteration.map(|index| ("Iteration", ui::number(index.into()))));
     if visit.map_run.is_some()
@@ -170,7 +175,7 @@ fn facts(visit: &Visit, seen: &Seen) -> Vec<(&'static str, String)> {
 fn attempts(visit: &Visit) -> Vec<(usize, String, Option<String>, &'static str)> {
     let one = |(at, attempt): (usize, &Attempt)| {
         let (took, class) = match (attempt.ended, &attempt.failure) {
-            (None, _) if visit.left.is_none() => ("under way".to_owned(), "in-progress"),
+            (None, _) if visit.left.is_none() && attempt.given_up.is_none() => ("under way".to_owned(), "in-progress"),
             (None, _) => ("without an answer".to_owned(), "cancelled"),
             (Some(ended), Some(_)) => (ui::duration(ended - attempt.scheduled), "failed"),
             (Some(ended), None) => (ui::duration(ended - attempt.scheduled), "succeeded"),

@@ -120,6 +120,8 @@ pub struct Visit {
     pub attempts: Vec<Attempt>,
     /// A failure that is no attempt's.
     pub trouble: Option<String>,
+    /// The visit inside a Parallel or Map whose failure is its failure.
+    pub brought_down_by: Option<usize>,
     pub items: Option<Items>,
     /// The first iterations that failed, so that they can be found among thousands.
     pub failed_items: Vec<u32>,
@@ -135,6 +137,8 @@ pub struct Attempt {
     pub started: Option<i64>,
     pub submitted: Option<i64>,
     pub ended: Option<i64>,
+    /// It had no end when the execution ended; a redrive has begun another.
+    pub given_up: Option<i64>,
     pub failure: Option<String>,
 }
 
@@ -154,6 +158,12 @@ pub struct Items {
 impl Items {
     pub fn running(&self) -> u32 {
         self.begun.saturating_sub(self.done + self.failed + self.aborted)
+    }
+}
+
+impl Attempt {
+    fn scheduled(at: i64) -> Attempt {
+        Attempt { scheduled: at, started: None, submitted: None, ended: None, given_up: None, failure: None }
     }
 }
 
@@ -190,16 +200,29 @@ pub struct Tale {
     /// By event id less one.
     places: Vec<Place>,
     compensations: HashMap<String, String>,
+    /// What Fail states say, by name: no event says it where something around them catches it.
+    errors: HashMap<String, String>,
     /// Visits that ended without an exit, by what happened around them: a redrive takes them up again.
     cut_off: Vec<usize>,
+    /// The newest redrive, and the visits that go on from it and have not been heard of since.
+    redriven: u64,
+    to_go_on: Vec<usize>,
     pub over: Option<Over>,
+    over_at: Option<i64>,
     pub redrives: u32,
+    /// From an end to the redrive after it: nothing ran then.
+    pub pauses: Vec<(i64, i64)>,
 }
 
 impl Tale {
     /// `compensations` are the states that reverse another, by name.
     pub fn new(compensations: HashMap<String, String>) -> Tale {
         Tale { compensations, ..Tale::default() }
+    }
+
+    /// What is known of an execution before its first event.
+    pub fn knowing(definition: &asl::Definition) -> Tale {
+        Tale { errors: errors(definition), ..Tale::new(Tale::compensations(definition)) }
     }
 
     pub fn of(compensations: HashMap<String, String>, events: impl IntoIterator<Item = Event<'static>>) -> Tale {
@@ -212,6 +235,12 @@ impl Tale {
     pub fn compensations(definition: &asl::Definition) -> HashMap<String, String> {
         let states = definition.states.iter();
         states.filter_map(|state| Some((state.name.to_string(), state.compensates()?.to_owned()))).collect()
+    }
+
+    /// Milliseconds from one moment to another without the pauses between an end and its redrive.
+    pub fn worked(&self, from: i64, to: i64) -> i64 {
+        let paused = |(start, end): &(i64, i64)| ((*end).min(to) - (*start).max(from)).max(0);
+        to - from - self.pauses.iter().map(paused).sum::<i64>()
     }
 
     pub fn reverses(&self) -> &HashMap<String, String> {
@@ -232,7 +261,8 @@ impl Tale {
     pub fn tell(&mut self, event: &Event<'_>) {
         let before = usize::try_from(event.previous).ok().and_then(|previous| previous.checked_sub(1));
         let from = before.and_then(|at| self.places.get(at)).copied().unwrap_or_default();
-        let place = self.place(event, from);
+        let resumed = if event.previous == self.redriven { self.resumed(event) } else { None };
+        let place = self.place(event, resumed.map_or(from, |index| self.place_of(index)));
         self.places.push(place);
     }
 
@@ -254,10 +284,12 @@ impl Tale {
             What::BranchesBegan | What::MapBegan { .. } => {
                 let kind = if event.what == What::BranchesBegan { "Parallel" } else { "Map" };
                 let owner = self.owner(from, kind);
+                // What brought the attempt before this one down is where this one follows.
+                owner.into_iter().for_each(|owner| self.close_inside(owner, from.visit, event.at));
                 // A Parallel or Map that is tried again begins anew inside.
                 owner.into_iter().for_each(|owner| self.forget_inside(owner));
                 if let Some(visit) = self.visit_mut(owner) {
-                    visit.trouble = None;
+                    (visit.trouble, visit.brought_down_by) = (None, None);
                     if let What::MapBegan { length } = event.what {
                         visit.items = Some(Items { total: length, ..Items::default() });
                     }
@@ -290,24 +322,23 @@ impl Tale {
                 let owner = self.owner(from, if event.what == What::MapFailed { "Map" } else { "Parallel" });
                 match owner {
                     Some(owner) => {
-                        self.fail_inside(owner, event.at);
+                        self.fail_inside(owner, from.visit, event.at);
                         self.place_of(owner)
                     }
                     None => from,
                 }
             }
             What::Over(over) => {
-                self.over = Some(*over);
+                (self.over, self.over_at) = (Some(*over), Some(event.at));
                 self.end_open(*over, event.at, from.visit);
                 from
             }
             What::Redriven => {
                 self.over = None;
                 self.redrives += 1;
-                for index in std::mem::take(&mut self.cut_off) {
-                    let visit = &mut self.visits[index];
-                    (visit.left, visit.end) = (None, End::Running);
-                }
+                self.pauses.extend(self.over_at.take().map(|over_at| (over_at, event.at)));
+                self.redriven = event.id;
+                self.take_up_again();
                 from
             }
             What::Other => from,
@@ -344,7 +375,8 @@ impl Tale {
             left: None,
             end: End::Running,
             attempts: Vec::new(),
-            trouble: None,
+            trouble: if kind == "Fail" { self.errors.get(name).cloned() } else { None },
+            brought_down_by: None,
             items: None,
             failed_items: Vec::new(),
             map_run: None,
@@ -391,36 +423,97 @@ impl Tale {
     }
 
     /// A Parallel or Map has failed: what is still open inside has ended with it.
-    fn fail_inside(&mut self, owner: usize, at: i64) {
-        let mut origin = None;
+    fn fail_inside(&mut self, owner: usize, culprit: Option<usize>, at: i64) {
+        self.close_inside(owner, culprit, at);
+        let by = self.visits[owner].brought_down_by;
+        let inside = by.map(|by| format!("{} failed inside", self.visits[by].name));
+        // Without a culprit it has failed by itself, and may have said why.
+        let trouble = inside.or(self.visits[owner].trouble.take());
+        self.visits[owner].trouble = Some(trouble.unwrap_or_else(|| "it failed inside".to_owned()));
+    }
+
+    /// Ends what is open inside. Its end hangs on the last event of the thread that failed, so it names the culprit, who
+    /// is recorded as aborted like those that were cut off because of it.
+    fn close_inside(&mut self, owner: usize, culprit: Option<usize>, at: i64) {
         for index in owner + 1..self.visits.len() {
-            if self.visits[index].left.is_some() || !self.is_inside(index, owner) {
-                continue;
-            }
-            self.cut_off.push(index);
-            let visit = &mut self.visits[index];
-            visit.left = Some(at);
-            visit.end = if visit.last_failure().is_some() || visit.kind == "Fail" { End::Failed } else { End::Aborted };
-            if visit.end == End::Failed {
-                origin = Some(format!("{} failed inside", visit.name));
+            if self.visits[index].left.is_none() && self.is_inside(index, owner) {
+                self.cut_off.push(index);
+                (self.visits[index].left, self.visits[index].end) = (Some(at), End::Aborted);
             }
         }
-        self.visits[owner].trouble = Some(origin.unwrap_or_else(|| "it failed inside".to_owned()));
+        let culprit =
+            culprit.filter(|culprit| self.visits[*culprit].end == End::Aborted && self.is_inside(*culprit, owner));
+        if let Some(culprit) = culprit {
+            self.visits[culprit].end = End::Failed;
+            self.visits[owner].brought_down_by = Some(culprit);
+        }
     }
 
     /// The execution has ended: what is still open ended with it.
     fn end_open(&mut self, over: Over, at: i64, last: Option<usize>) {
+        let failed: Vec<usize> = std::iter::successors(last, |index| self.visits[*index].inside).collect();
         for (index, visit) in self.visits.iter_mut().enumerate().filter(|(_, visit)| visit.left.is_none()) {
-            let has_failed = Some(index) == last || visit.kind == "Fail" || visit.last_failure().is_some();
             visit.left = Some(at);
             visit.end = match over {
-                Over::Failed if has_failed => End::Failed,
+                Over::Failed if failed.contains(&index) => End::Failed,
                 Over::Succeeded => End::Done,
                 _ => End::Aborted,
             };
             self.cut_off.push(index);
         }
     }
+
+    /// All threads go on from the one event of the redrive: whose it is, by what it says, the oldest first.
+    fn resumed(&mut self, event: &Event<'_>) -> Option<usize> {
+        let is_it = |visit: &Visit| match &event.what {
+            What::Entered { kind, name } => visit.kind == *kind && visit.name == *name,
+            What::Exited { kind, name } => visit.left.is_none() && visit.kind == *kind && visit.name == *name,
+            What::Scheduled => visit.left.is_none() && visit.kind == "Task",
+            What::MapRunBegan { .. } => visit.left.is_none() && visit.map_run.is_some(),
+            What::StateAborted => visit.left.is_none() && visit.kind != "Parallel" && visit.kind != "Map",
+            _ => false,
+        };
+        let at = self.to_go_on.iter().position(|index| is_it(&self.visits[*index]))?;
+        let index = self.to_go_on.remove(at);
+        let visit = &mut self.visits[index];
+        if matches!(event.what, What::Entered { .. }) && visit.left.is_none() {
+            // It had not come to its work: the visit that begins now takes its place.
+            (visit.left, visit.end) = (self.pauses.last().map(|(end, _)| *end), End::Failed);
+        }
+        Some(index)
+    }
+
+    /// A redrive: what was cut off goes on. What takes no time is entered once more instead.
+    fn take_up_again(&mut self) {
+        self.to_go_on = std::mem::take(&mut self.cut_off);
+        self.to_go_on.sort_unstable();
+        for index in &self.to_go_on {
+            let visit = &mut self.visits[*index];
+            if matches!(visit.kind.as_str(), "Pass" | "Choice" | "Succeed" | "Fail") {
+                continue;
+            }
+            if let Some(attempt) = visit.attempts.last_mut().filter(|attempt| attempt.ended.is_none()) {
+                attempt.given_up = visit.left;
+            }
+            (visit.left, visit.end) = (None, End::Running);
+            (visit.trouble, visit.brought_down_by) = (None, None);
+        }
+    }
+}
+
+/// What Fail states say. One that works it out from its input is not known before.
+fn errors(definition: &asl::Definition) -> HashMap<String, String> {
+    use asl::definition::{Kind, Text};
+    let fixed = |text: &Option<Text>| match text {
+        Some(Text::Fixed(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let said = |state: &asl::definition::State| match &state.kind {
+        Kind::Fail(fail) => Some(error_text(&fixed(&fail.error), &fixed(&fail.cause))),
+        _ => None,
+    };
+    let all = definition.states.iter().filter_map(|state| Some((state.name.to_string(), said(state)?)));
+    all.filter(|(_, said)| !said.is_empty()).collect()
 }
 
 fn update(visit: &mut Visit, event: &Event<'_>) {
@@ -432,7 +525,7 @@ fn update(visit: &mut Visit, event: &Event<'_>) {
                 visit.left = None;
                 visit.end = End::Running;
             }
-            visit.attempts.push(Attempt { scheduled: at, started: None, submitted: None, ended: None, failure: None });
+            visit.attempts.push(Attempt::scheduled(at));
         }
         What::Started => last_attempt(visit, |attempt| attempt.started = Some(at)),
         What::Submitted => last_attempt(visit, |attempt| attempt.submitted = Some(at)),

@@ -47,18 +47,8 @@ impl Story {
         let indices = |wanted: &dyn Fn(&Visit) -> bool| -> Vec<usize> {
             (0..visits.len()).filter(|index| wanted(&visits[*index])).collect()
         };
-        // The last failure of a forward state that changed the course: a redrive may have mended an earlier one.
-        let has_failed = |visit: &Visit| {
-            matches!(visit.end, End::Caught | End::Failed)
-                && visit.compensates.is_none()
-                && visit.last_failure().is_some()
-                && !matches!(visit.kind.as_str(), "Parallel" | "Map" if visit.map_run.is_none())
-        };
-        let origin = (0..visits.len()).find(|index| has_failed(&visits[*index]));
-        let caught_by = origin.and_then(|origin| {
-            std::iter::successors(Some(origin), |index| visits[*index].inside)
-                .find(|index| visits[*index].end == End::Caught)
-        });
+        let origin = origin(tale);
+        let caught_by = origin.and_then(|origin| way_out(tale, origin)).flatten();
         let is_compensation = |visit: &Visit| visit.compensates.is_some();
         let compensated = indices(&|visit| is_compensation(visit) && visit.end == End::Done);
         let stuck =
@@ -95,8 +85,10 @@ impl Story {
         let mut tell = |mood: Mood, text: String| told.push(Sentence { mood, text });
         let visit = |index: &usize| &tale.visits[*index];
         if let Some(origin) = &self.origin {
-            let why = visit(origin).last_failure().unwrap_or_default().trim_end_matches('.');
-            tell(Mood::Plain, format!("{} failed: {why}.", visit(origin).name));
+            // What brought the execution down is what it ended with.
+            let of_all = if self.caught_by.is_none() { failure } else { "" };
+            let why = visit(origin).last_failure().unwrap_or(of_all);
+            tell(Mood::Plain, with_reason(&format!("{} failed", visit(origin).name), why));
             if let Some(caught_by) = self.caught_by.filter(|caught_by| caught_by != origin) {
                 tell(Mood::Plain, format!("{} caught it.", visit(&caught_by).name));
             }
@@ -130,6 +122,38 @@ impl Story {
             Some(Over::Aborted) => tell(Mood::Plain, with_reason("It was stopped", failure)),
         }
         told
+    }
+}
+
+/// Where the error came from that changed the course: the last one before anything was compensated, for what fails
+/// later fails on the way back, and what failed earlier was got over. A Fail state that ends the execution is no
+/// error of a state but its author's word on one.
+fn origin(tale: &Tale) -> Option<usize> {
+    let visits = &tale.visits;
+    let is_origin = |index: &usize| {
+        let visit = &visits[*index];
+        let is_last_word = visit.kind == "Fail" && visit.inside.is_none();
+        !is_last_word
+            && visit.compensates.is_none()
+            && visit.brought_down_by.is_none()
+            && way_out(tale, *index).is_some()
+    };
+    let newest = |below: usize| (0..below).filter(is_origin).max_by_key(|index| (visits[*index].left, *index));
+    let way_back = visits.iter().position(|visit| visit.compensates.is_some());
+    way_back.and_then(newest).or_else(|| newest(visits.len()))
+}
+
+/// How far the failure of a visit went: who caught it, or none if the execution failed. Nothing if it changed nothing:
+/// it did not fail, or what is around it was tried again.
+fn way_out(tale: &Tale, from: usize) -> Option<Option<usize>> {
+    let mut index = from;
+    loop {
+        match (tale.visits[index].end, tale.visits[index].inside) {
+            (End::Caught, _) => return Some(Some(index)),
+            (End::Failed, None) => return matches!(tale.over, Some(Over::Failed)).then_some(None),
+            (End::Failed, Some(around)) if tale.visits[around].brought_down_by == Some(index) => index = around,
+            _ => return None,
+        }
     }
 }
 

@@ -2,10 +2,9 @@
 //!
 //! What happened is told by `console::story`, as on the page of the execution.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
-use console::story::{Attempt, End, Event, Mood, Over, Story, Tale, Visit, What, error_text};
+use console::story::{Attempt, End, Event, Items, Mood, Over, Story, Tale, Visit, What, error_text};
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -49,7 +48,7 @@ pub async fn print(client: &mut Client, arn: &str, context: &Context) -> Result<
     let description = client.call("DescribeExecution", json!({ "executionArn": arn })).await?;
     let machine = client.call("DescribeStateMachineForExecution", json!({ "executionArn": arn })).await?;
     let events = events(client, arn).await?;
-    let mut tale = Tale::new(compensations(text(&machine["definition"])));
+    let mut tale = knowing(text(&machine["definition"]));
     events.iter().for_each(|event| tale.tell(&told(event)));
     let visits = &tale.visits;
     if context.json {
@@ -58,9 +57,24 @@ pub async fn print(client: &mut Client, arn: &str, context: &Context) -> Result<
         return Ok(());
     }
     print_head(&description);
-    let width = visits.iter().map(|visit| visit.depth * 2 + visit.name.chars().count()).max().unwrap_or(0).min(60);
-    for visit in visits {
-        print_line!("{}", line(visit, width));
+    let shown: Vec<usize> = (0..visits.len()).filter(|index| is_shown(&tale, *index)).collect();
+    let width = shown
+        .iter()
+        .map(|index| &visits[*index])
+        .map(|visit| visit.depth * 2 + visit.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(60);
+    for visit in shown.iter().map(|index| &visits[*index]) {
+        let items = match &visit.map_run {
+            Some(run) => Some(items_of_run(&client.call("DescribeMapRun", json!({ "mapRunArn": run })).await?)),
+            None => visit.items.map(items),
+        };
+        print_line!("{}", line(&tale, visit, items, width));
+        // What a Fail state says; a Parallel or Map says what is said inside.
+        if let Some(trouble) = visit.trouble.as_deref().filter(|_| visit.brought_down_by.is_none()) {
+            print_line!("{}", trouble_line(visit, trouble));
+        }
         for attempt in visit.attempts.iter().filter(|attempt| attempt.failure.is_some()) {
             print_line!("{}", attempt_line(visit, attempt));
         }
@@ -72,9 +86,42 @@ pub async fn print(client: &mut Client, arn: &str, context: &Context) -> Result<
     Ok(())
 }
 
-/// The states that compensate another, by name.
-fn compensations(definition: &str) -> HashMap<String, String> {
-    asl::parse::parse(definition).map(|parsed| Tale::compensations(&parsed.definition)).unwrap_or_default()
+/// Iterations of a Map that are printed, and as many of those that failed. The others are counted: nobody reads thousands.
+const ITERATIONS_SHOWN: usize = 5;
+
+/// Is no iteration around it one of those that are only counted?
+fn is_shown(tale: &Tale, index: usize) -> bool {
+    let mut around = std::iter::successors(Some(index), |index| tale.visits[*index].inside);
+    around.all(|index| {
+        let visit = &tale.visits[index];
+        let (Some(map), Some(iteration)) = (visit.inside, visit.iteration) else { return true };
+        let failed = &tale.visits[map].failed_items;
+        (iteration as usize) < ITERATIONS_SHOWN || failed.iter().take(ITERATIONS_SHOWN).any(|it| *it == iteration)
+    })
+}
+
+/// How far a Map is.
+fn items(items: Items) -> String {
+    let all = [("succeeded", items.done), ("failed", items.failed), ("aborted", items.aborted)];
+    counted(items.total.into(), &all.map(|(words, count)| (words, count.into())))
+}
+
+/// How far the Map Run of a distributed Map is: its items have histories of their own.
+fn items_of_run(run: &Value) -> String {
+    let count = |name: &str| run["itemCounts"][name].as_u64().unwrap_or(0);
+    let all = [("succeeded", "succeeded"), ("failed", "failed"), ("timed out", "timedOut"), ("aborted", "aborted")];
+    counted(count("total"), &all.map(|(words, name)| (words, count(name))))
+}
+
+fn counted(total: u64, all: &[(&str, u64)]) -> String {
+    let some: Vec<String> = all.iter().filter(|(_, n)| *n > 0).map(|(words, n)| format!("{n} {words}")).collect();
+    let total = if total == 1 { "1 item".to_owned() } else { format!("{total} items") };
+    if some.is_empty() { total } else { format!("{total}: {}", some.join(", ")) }
+}
+
+/// A definition that this program cannot read tells nothing before the events do.
+fn knowing(definition: &str) -> Tale {
+    asl::parse::parse(definition).map(|parsed| Tale::knowing(&parsed.definition)).unwrap_or_default()
 }
 
 /// An event of `GetExecutionHistory` as the story takes it.
@@ -174,7 +221,7 @@ fn print_head(description: &Value) {
     print_line!("{}\n", paint(Tone::Quiet, &format!("input   {}", shorten(text(&description["input"]), 110))));
 }
 
-fn line(visit: &Visit, width: usize) -> String {
+fn line(tale: &Tale, visit: &Visit, items: Option<String>, width: usize) -> String {
     let (mark, tone) = match (visit.end, &visit.compensates) {
         (End::Running, _) => ("▸", Tone::Busy),
         (End::Done, Some(_)) => ("↩", Tone::Undone),
@@ -184,8 +231,12 @@ fn line(visit: &Visit, width: usize) -> String {
         (End::Aborted, _) => ("-", Tone::Quiet),
     };
     let name = format!("{}{}", "  ".repeat(visit.depth), visit.name);
-    let took = visit.left.map_or_else(|| "running".to_owned(), |left| duration((left - visit.entered) as f64));
-    let mut notes = Vec::new();
+    let took =
+        visit.left.map_or_else(|| "running".to_owned(), |left| duration(tale.worked(visit.entered, left) as f64));
+    let mut notes: Vec<String> = items.into_iter().collect();
+    if visit.items.is_some_and(|items| items.begun as usize > ITERATIONS_SHOWN) {
+        notes.push(format!("the first {ITERATIONS_SHOWN} and some that failed are shown"));
+    }
     if visit.attempts.len() > 1 {
         notes.push(format!("{} attempts", visit.attempts.len()));
     }
@@ -203,8 +254,11 @@ fn line(visit: &Visit, width: usize) -> String {
 fn attempt_line(visit: &Visit, attempt: &Attempt) -> String {
     let number = visit.attempts.iter().position(|it| std::ptr::eq(it, attempt)).map_or(0, |at| at + 1);
     let which = if visit.attempts.len() > 1 { format!("attempt {number}: ") } else { String::new() };
-    let failure = attempt.failure.as_deref().unwrap_or_default();
-    format!("    {}{}", "  ".repeat(visit.depth), paint(Tone::Warn, &format!("{which}{}", shorten(failure, 100))))
+    trouble_line(visit, &format!("{which}{}", shorten(attempt.failure.as_deref().unwrap_or_default(), 100)))
+}
+
+fn trouble_line(visit: &Visit, trouble: &str) -> String {
+    format!("    {}{}", "  ".repeat(visit.depth), paint(Tone::Warn, &shorten(trouble, 120)))
 }
 
 #[cfg(test)]
@@ -221,6 +275,37 @@ mod tests {
         check("MapIterationStarted", json!({ "name": "M", "index": 3 }), What::IterationBegan { name: "M", index: 3 });
         check("ExecutionTimedOut", Value::Null, What::Over(Over::TimedOut));
         check("ExecutionStarted", Value::Null, What::Other);
+    }
+
+    #[test]
+    fn of_a_large_map_some_iterations_are_shown() {
+        let mut all = vec![(0, What::Other), (0, What::Entered { kind: "Map", name: "Each" })];
+        all.push((2, What::MapBegan { length: 50 }));
+        for index in 0..50 {
+            let begun = all.len() as u64 + 1;
+            all.push((3, What::IterationBegan { name: "Each", index }));
+            all.push((begun, What::Entered { kind: "Task", name: "In" }));
+            let end = if index >= 40 { End::Failed } else { End::Done };
+            all.push((begun + 1, What::IterationEnded { name: "Each", end }));
+        }
+        let mut tale = Tale::default();
+        for ((previous, what), id) in all.into_iter().zip(1..) {
+            tale.tell(&Event { id, previous, at: 0, what });
+        }
+        let shown: Vec<Option<u32>> =
+            (0..tale.visits.len()).filter(|at| is_shown(&tale, *at)).map(|at| tale.visits[at].iteration).collect();
+        let expect: Vec<Option<u32>> = std::iter::once(None).chain((0..5).chain(40..45).map(Some)).collect();
+        assert_eq!(shown, expect);
+        let each = &tale.visits[0];
+        let told = line(&tale, each, each.items.map(items), 4);
+        assert!(told.contains("50 items: 40 succeeded, 10 failed, the first 5"), "{told}");
+    }
+
+    #[test]
+    fn items_of_a_map_run_are_counted() {
+        let check = |counts: Value, expect: &str| assert_eq!(items_of_run(&json!({ "itemCounts": counts })), expect);
+        check(json!({ "total": 3, "succeeded": 1, "timedOut": 1 }), "3 items: 1 succeeded, 1 timed out");
+        check(json!({ "total": 1 }), "1 item");
     }
 
     #[test]
