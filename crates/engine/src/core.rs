@@ -477,7 +477,7 @@ impl Core {
         let newest = self.store.scan(Space::Executions, &[]..&prefix_end(&[]), Order::Descending, 1)?;
         match newest.first() {
             None => Ok(ExecutionId(0)),
-            Some((key, _)) => Ok(ExecutionId::after(decode_id(key)?, self.shard.0)),
+            Some((key, _)) => Ok(ExecutionId::after(decode_id(key)?)),
         }
     }
 

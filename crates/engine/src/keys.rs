@@ -44,11 +44,11 @@ impl ExecutionId {
         )
     }
 
-    /// The last id of this shard in the millisecond of `newest`, which may be another shard's: what comes next is
-    /// after both.
-    pub fn after(newest: ExecutionId, shard: u16) -> ExecutionId {
+    /// The last id that any shard could have given in the millisecond of `newest`: what comes next, for whatever shard, is not
+    /// taken. Ids of several shards are given here when their number has changed.
+    pub fn after(newest: ExecutionId) -> ExecutionId {
         let ms = newest.0 >> (Self::COUNTER_BITS + Self::SHARD_BITS);
-        ExecutionId::new(ms, shard, (1 << Self::COUNTER_BITS) - 1)
+        ExecutionId::new(ms, Self::SHARDS_MAX - 1, (1 << Self::COUNTER_BITS) - 1)
     }
 
     /// No execution that was started before this millisecond has this id or a greater one.
@@ -171,6 +171,10 @@ mod tests {
             let next = ExecutionId::next(last, 500, 3);
             assert!(next > last && next.shard() == 3);
             last = next;
+        }
+        for shard in [0, 3, 63] {
+            let next = ExecutionId::next(ExecutionId::after(first), 1_000, shard);
+            assert!(next.shard() == shard && next > ExecutionId::new(1_000, 63, 0xffff), "{next:?}");
         }
         // A shard may give ids of another that is its own since their number has changed.
         for shard in [5, 3, 3, 0] {

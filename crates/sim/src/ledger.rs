@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::ExecutionId;
 use interpreter::{EventKind, HistoryEvent};
 
 /// The state, what it books, and the state that compensates it.
@@ -19,8 +20,9 @@ const STEPS: [(&str, &str, &str); 5] = [
 const BOOKED: &str = "We have made your booking!";
 const SORRY: &str = "Sorry, We Couldn't make the booking";
 
+/// By execution and not by its name, which another may have once the first is swept.
 #[derive(Default)]
-pub struct Ledger(BTreeMap<String, BTreeSet<&'static str>>);
+pub struct Ledger(BTreeMap<ExecutionId, BTreeSet<&'static str>>);
 
 /// How a saga has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +37,8 @@ pub enum End {
 
 impl Ledger {
     /// A function of this state has its effect.
-    pub fn effect(&mut self, execution_arn: &str, state: &str) {
-        let booked = self.0.entry(execution_arn.to_owned()).or_default();
+    pub fn effect(&mut self, id: ExecutionId, state: &str) {
+        let booked = self.0.entry(id).or_default();
         for (step, effect, compensation) in STEPS {
             if state == step {
                 booked.insert(effect);
@@ -47,9 +49,9 @@ impl Ledger {
     }
 
     /// Holds a saga that has ended against what it did.
-    pub fn check(&self, execution_arn: &str, history: &[HistoryEvent]) -> End {
+    pub fn check(&self, id: ExecutionId, execution_arn: &str, history: &[HistoryEvent]) -> End {
         let none = BTreeSet::new();
-        let booked = self.0.get(execution_arn).unwrap_or(&none);
+        let booked = self.0.get(&id).unwrap_or(&none);
         let is_cut = |event: &HistoryEvent| {
             matches!(event.kind, EventKind::ExecutionAborted(_) | EventKind::ExecutionTimedOut(_))
         };

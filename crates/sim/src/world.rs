@@ -671,13 +671,9 @@ impl World {
         // A function has its effect at once, or just before it answers.
         let has_effect = self.once_in(2);
         if has_effect {
-            self.effect(&task);
+            self.ledger.effect(id, &task.state);
         }
         self.running.push(Running { task, completion, has_effect });
-    }
-
-    fn effect(&mut self, task: &Task) {
-        self.ledger.effect(&task.execution_arn, &task.state);
     }
 
     fn outcome(&mut self, at: usize) {
@@ -691,10 +687,10 @@ impl World {
         }
         let is_bad = !self.is_draining && self.once_in(5);
         // The effect of a bad one may be there all the same.
-        if !has_effect && (!is_bad || self.once_in(2)) {
-            self.effect(&task);
-        }
         let (id, attempt) = attempt_of(&completion);
+        if !has_effect && (!is_bad || self.once_in(2)) {
+            self.ledger.effect(id, &task.state);
+        }
         match self.chance.below(3) {
             0 if is_bad => drop(completion),
             drawn if is_bad => {
@@ -966,9 +962,11 @@ impl World {
                 continue;
             }
             // What a shard has to itself, such as the word that its store has failed, comes with its next turns.
+            let process = self.live.number;
             self.turn();
             self.turn();
-            if !self.is_quiet() {
+            // Another process has found what nobody has asked it for yet.
+            if !self.is_quiet() || self.live.number != process {
                 continue;
             }
             self.check_timers();
@@ -1091,7 +1089,7 @@ impl World {
                 assert!(parents.insert(format!("{parent:?}")), "two executions for {parent:?}");
             }
             if row.machine_arn.ends_with(":travel") {
-                *sagas.entry(self.ledger.check(&row.arn(id), &audited.history)).or_insert(0) += 1;
+                *sagas.entry(self.ledger.check(id, &row.arn(id), &audited.history)).or_insert(0) += 1;
             }
         });
         let reader = self.reader();

@@ -57,4 +57,5 @@ fn seeds_that_found_something() {
     check(757, None, "the executions of a Map Run were in another shard than it, after their number had changed twice");
     check(821, None, "an id was given again after an Express execution that had it was forgotten");
     check(91, None, "an Express execution that is not written had the id of one that is");
+    check(2870, None, "an execution was given an id of a shard that is no more, in the millisecond of the restart");
 }
