@@ -1093,7 +1093,12 @@ impl World {
             }
         });
         let reader = self.reader();
-        for id in self.auditor.all(|id, audited| has_run(audited).then_some(id)).into_iter().flatten() {
+        // One that is being swept has lost its name first, and then its runs, some at a time.
+        let is_kept = |id, row: &engine::Row| reader.find(&row.arn(id)).expect("a name can be read") == Some(id);
+        let kept = |id, audited: &Audited| {
+            (has_run(audited) && audited.row.as_ref().is_some_and(|row| is_kept(id, row))).then_some(id)
+        };
+        for id in self.auditor.all(kept).into_iter().flatten() {
             reader.map_runs(id).expect("Map Runs can be read").iter().for_each(|run| check_run(&reader, run));
         }
         (self.report.ends, self.report.sagas) = (ends, sagas);
