@@ -620,6 +620,31 @@ fn a_failed_commit_ends_the_term() {
     check(Fault::LoseReply, "FAILED Lambda.SdkClientException", 0);
 }
 
+/// It pauses and goes on before it has heard that nothing is on its way. When it ends, nothing of it is left in line.
+#[test]
+fn a_lane_that_paused_leaves_nobody_in_line() {
+    const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:a";
+    block_on(async {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let mut world = open(&store, &Config::default());
+        world.handle.activities().create(ACTIVITY, "a", BTreeMap::new(), None, engine::now()).unwrap();
+        world.create("m", &format!(r#""A":{{"Type":"Task","Resource":"{ACTIVITY}","End":true}}"#));
+        let gone = world.handle.open_lane();
+        for credit in [5, 0, 5] {
+            gone.subscribe(ACTIVITY, None, credit, &[""; 0]).unwrap();
+        }
+        assert!(matches!(&gone.hear().await[..], [Told::Drained(_)]));
+        drop(gone);
+        world.start("m", "x", "1").await.unwrap();
+        let lane = world.handle.open_lane();
+        lane.subscribe(ACTIVITY, None, 1, &[""; 0]).unwrap();
+        let [Told::Task { token, .. }] = &lane.hear().await[..] else { panic!("the task waits for who is there") };
+        lane.answer([(Box::<str>::from(&**token), TokenAnswer::Succeeded(payload("2")))]);
+        assert_eq!(world.end("m", "x").await, "SUCCEEDED 2");
+        world.engine.shut_down(Duration::ZERO);
+    });
+}
+
 #[test]
 fn a_lane_and_a_commit_that_fails() {
     const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:a";

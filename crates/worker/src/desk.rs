@@ -408,3 +408,62 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn mail(desk: &Desk) -> String {
+        let mut out = Vec::new();
+        desk.next_mail(&mut out).expect("it is connected");
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Ithaca may refuse at once what comes later, while it still writes what came before. So each answer has to be of the one
+    /// letter of its token that is under way.
+    #[test]
+    fn letters_of_a_token_go_one_after_the_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let desk = Desk::new(None, None, vec![("a".into(), 1)]);
+        desk.connected(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        mail(&desk);
+        let (heard, hears) = channel();
+        desk.send("t", "heartbeat\n".into(), true, heard);
+        desk.finish(0, "t".into(), "success\n".into());
+        desk.finish(0, "u".into(), "other\n".into());
+        assert_eq!(mail(&desk), "heartbeat\nother\n");
+        desk.hear(vec![Heard::Accepted { token: "t".into() }]);
+        assert!(hears.recv().unwrap().is_ok());
+        assert_eq!(mail(&desk), "success\n");
+        desk.hear(vec![Heard::Accepted { token: "u".into() }, Heard::Accepted { token: "t".into() }]);
+        assert!(desk.state().letters.is_empty());
+    }
+
+    /// A new connection begins with the first letter of each token again.
+    #[test]
+    fn a_new_connection_sends_what_was_not_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let desk = Desk::new(None, None, Vec::new());
+        desk.connected(connect());
+        let (heard, _hears) = channel();
+        desk.send("t", "heartbeat\n".into(), true, heard);
+        desk.finish_again("t", "success\n");
+        assert_eq!(mail(&desk), "heartbeat\n");
+        desk.disconnected();
+        desk.connected(connect());
+        assert_eq!(mail(&desk), "heartbeat\n");
+        desk.hear(vec![Heard::Accepted { token: "t".into() }]);
+        assert_eq!(mail(&desk), "success\n");
+    }
+
+    impl Desk {
+        fn finish_again(&self, token: &str, line: &str) {
+            let letter = Letter { line: line.into(), is_heartbeat: false, waiter: None };
+            self.post(&mut self.state(), token.into(), letter);
+        }
+    }
+}
