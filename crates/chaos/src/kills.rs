@@ -295,6 +295,8 @@ impl Killer<'_> {
                 *self.lives.last_words.entry(words).or_default() += 1;
             }
             Some(status) => self.lives.problems.push(format!("{fault:?}: it ended with {status}: {said}")),
+            // It had nothing to write all that time: then it is killed like any other.
+            None if self.faults.hits() == 0 => ithaca.kill(),
             None => {
                 self.lives.problems.push(format!("{fault:?}, met {} times: it went on: {said}", self.faults.hits()));
                 ithaca.kill();
