@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// SplitMix64: small, and good enough to choose moments.
-pub struct Random(u64);
+use store::testing::Chance;
+
+/// What draws, with what a test needs around it.
+pub struct Random(Chance);
 
 impl Random {
     /// The seed is `ITHACA_TEST_SEED`, or a new one; it is printed, and shown when the test fails.
@@ -13,23 +15,19 @@ impl Random {
             Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64),
         };
         println!("to play this again: ITHACA_TEST_SEED={seed} cargo test -p ithaca --test {test}");
-        Random(seed)
+        Random::new(seed)
     }
 
     pub fn new(seed: u64) -> Random {
-        Random(seed)
+        Random(Chance(seed))
     }
 
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.draw()
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.draw() % bound
+        self.0.below(bound)
     }
 
     pub fn duration_below(&mut self, bound: Duration) -> Duration {

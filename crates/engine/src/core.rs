@@ -1011,11 +1011,12 @@ impl Core {
                 if active.revision.is_logged {
                     self.acts.push(Act::Log(Box::new(active.logged(events))));
                 }
-                self.warm.add(id, active);
                 if active.execution.status.is_terminal() {
                     self.active.remove(&id);
                     // There is room for another.
                     self.pumping.append(&mut self.starved);
+                } else {
+                    self.warm.add(id, active);
                 }
             }
         }

@@ -85,9 +85,13 @@ fn parameters_of_first_version(folder: &Path, artifact: &Value, stack: &mut Foun
         let data = &entry["data"];
         let Some(path) = data["path"].as_str() else { continue };
         stack.assets.insert(format!("assets/{path}"), folder.join(path));
-        let values = [("s3BucketParameter", "assets"), ("s3KeyParameter", ""), ("artifactHashParameter", "hash")];
+        let key = format!("assets/||{path}");
+        let values = [
+            ("s3BucketParameter", "assets".to_owned()),
+            ("s3KeyParameter", key),
+            ("artifactHashParameter", "hash".to_owned()),
+        ];
         for (name, value) in values {
-            let value = if value.is_empty() { format!("assets/||{path}") } else { value.to_owned() };
             stack.parameters.extend(data[name].as_str().map(|parameter| (parameter.to_owned(), value)));
         }
     }

@@ -159,13 +159,7 @@ pub fn start(info: &FunctionInfo, home: &Path, clients: &Path) -> Result<Start, 
     Ok(Start { program, arguments })
 }
 
-/// The interpreter that runs functions of this runtime; none if the code brings what it needs. The first time this starts it, and
-/// blocks for as long.
-pub fn interpreter_of(name: &str) -> Option<Result<PathBuf, String>> {
-    let family = family(name).filter(|family| family.client().is_some())?;
-    Some(interpreter(name, family))
-}
-
+/// The interpreter that runs functions of this runtime. The first time this starts it, and blocks for as long.
 fn interpreter(name: &str, family: Family) -> Result<PathBuf, String> {
     static FOUND: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let found = || FOUND.lock().unwrap_or_else(PoisonError::into_inner);

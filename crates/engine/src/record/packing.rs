@@ -55,23 +55,25 @@ struct Recent {
     seq: u32,
     /// Records before it that it needs to be read.
     chain: u32,
-    body: Box<[u8]>,
+    plain: Vec<u8>,
 }
 
 impl Packer {
     /// The written form of a record, given in its plain form. More of this execution will follow unless `is_last`.
     pub fn pack(&mut self, id: ExecutionId, seq: u32, plain: Vec<u8>, is_last: bool) -> Vec<u8> {
-        let before = self.young.remove(&id).inspect(|recent| self.young_bytes -= recent.body.len());
+        let before = self.young.remove(&id).inspect(|recent| self.young_bytes -= recent.plain.len());
         let before = before.or_else(|| self.old.remove(&id));
         let before = before.filter(|recent| recent.seq.checked_add(1) == Some(seq) && recent.chain < CHAIN_MAX);
         let (written, chain) = match &before {
-            Some(recent) => (leaning(&plain, &recent.body), recent.chain + 1),
+            Some(recent) => (leaning(&plain, &recent.plain), recent.chain + 1),
             None => (alone(&plain), 0),
         };
-        if !is_last && plain.len() <= DICTIONARY_BYTES_MAX {
-            self.remember(id, Recent { seq, chain, body: plain[1..].into() });
+        if is_last || plain.len() > DICTIONARY_BYTES_MAX {
+            return written.unwrap_or(plain);
         }
-        written.unwrap_or(plain)
+        let written = written.unwrap_or_else(|| plain.clone());
+        self.remember(id, Recent { seq, chain, plain });
+        written
     }
 
     fn remember(&mut self, id: ExecutionId, recent: Recent) {
@@ -79,7 +81,7 @@ impl Packer {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
-        self.young_bytes += recent.body.len();
+        self.young_bytes += recent.plain.len();
         self.young.insert(id, recent);
     }
 }
@@ -89,9 +91,10 @@ pub fn alone(plain: &[u8]) -> Option<Vec<u8>> {
     compressed(ALONE, ALONE_BYTES_MIN, plain, lz4_flex::block::compress_into)
 }
 
+/// `before` is in its plain form too.
 fn leaning(plain: &[u8], before: &[u8]) -> Option<Vec<u8>> {
     compressed(LEANING, LEANING_BYTES_MIN, plain, |body, block| {
-        lz4_flex::block::compress_into_with_dict(body, block, before)
+        lz4_flex::block::compress_into_with_dict(body, block, &before[1..])
     })
 }
 
@@ -299,7 +302,7 @@ mod tests {
         let large: Vec<u8> = [RECORD_FORMAT].into_iter().chain((0..60_000).map(|at| (at % 251) as u8)).collect();
         (100..500).for_each(|other| drop(packer.pack(ExecutionId(other), 0, large.clone(), false)));
         assert!(!leans(&packer.pack(ID, 5, plain(5), false)));
-        let bytes: usize = packer.young.values().chain(packer.old.values()).map(|recent| recent.body.len()).sum();
+        let bytes: usize = packer.young.values().chain(packer.old.values()).map(|recent| recent.plain.len()).sum();
         assert!(bytes <= 2 * RECENT_BYTES_MAX + 2 * DICTIONARY_BYTES_MAX, "{bytes}");
     }
 
@@ -325,7 +328,7 @@ mod tests {
     #[ignore = "writes a file that is kept"]
     fn write_the_fifth_format() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats/record-5.bin");
-        std::fs::write(path, leaning(&plain(5), &plain(4)[1..]).unwrap()).unwrap();
+        std::fs::write(path, leaning(&plain(5), &plain(4)).unwrap()).unwrap();
     }
 
     #[test]
