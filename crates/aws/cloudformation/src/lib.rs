@@ -19,6 +19,7 @@ mod graph;
 mod intrinsics;
 mod names;
 mod node;
+mod openapi;
 mod parameters;
 mod plan;
 mod properties;
@@ -39,8 +40,8 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Route, Stage, StateMachine, StateMachineKind,
-    Table,
+    Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, Function, Integration, MappedResponse, Mapping,
+    Output, Plan, Route, Stage, StateMachine, StateMachineKind, Table,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

@@ -17,7 +17,7 @@ use crate::node::{Entry, Node};
 use crate::parameters;
 use crate::plan::{Output, Plan};
 use crate::references;
-use crate::resources::{self, Build, Implied, implicit_api};
+use crate::resources::{self, Build, Implied, implicit_apis};
 use crate::scope::{Identity, Known, Scope, Site};
 use crate::template::{Resource, Template};
 
@@ -33,7 +33,7 @@ pub(crate) fn resolve(
     let parameters = parameters::values(&template.parameters, values, report);
     let mut scope = Scope::new(report, site, parameters, std::mem::take(&mut template.mappings));
     scope.conditions = intrinsics::evaluate_conditions(&scope, &template.conditions);
-    let implicit = implicit_api(&scope, &template, |r| exists(&scope, r) != Some(false));
+    let implicit = implicit_apis(&scope, &template, |r| exists(&scope, r) != Some(false));
     template.resources.extend(implicit);
     globals::apply(&mut template, report);
     declare(&mut scope, &template);

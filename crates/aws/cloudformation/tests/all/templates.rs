@@ -7,7 +7,7 @@ use serde_json::json;
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000:function";
 
 fn routes(api: &Api) -> Vec<(&str, &str, &str)> {
-    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function.as_str())).collect()
+    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function().unwrap_or_default())).collect()
 }
 
 fn notes(plan: &Plan) -> Vec<String> {
