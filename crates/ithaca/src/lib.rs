@@ -27,6 +27,7 @@ mod logs;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
+mod outbox;
 mod phase;
 mod pressure;
 mod process;

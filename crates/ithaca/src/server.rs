@@ -12,6 +12,7 @@ use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
+use aws_outbox::Outbox;
 use aws_protocol::Home;
 use aws_states::{Recorder, States};
 use bytes::Bytes;
@@ -94,6 +95,7 @@ pub enum StartError {
     Lambda(aws_lambda::OpenError),
     Dynamo(aws_dynamodb::Error),
     Logs(aws_logs::Failure),
+    Outbox(aws_outbox::OpenError),
     Objects(objects::Error),
     Executable(std::io::Error),
     Thread(std::io::Error),
@@ -110,6 +112,7 @@ impl std::fmt::Display for StartError {
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
+            StartError::Outbox(error) => write_chain(f, error),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
@@ -199,6 +202,7 @@ impl Server {
         for why in logs.unreadable() {
             log::warn("logs", "a log group is left alone", &[("why", (&why.to_string()).into())]);
         }
+        let outbox = Outbox::open(&options.data.join("outbox"), &options.home).map_err(StartError::Outbox)?;
         let log_groups = Arc::new(LogGroups { logs: logs.clone(), counters: counters.clone() });
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
@@ -228,6 +232,7 @@ impl Server {
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
             lambda: host,
             logs,
+            outbox,
             dynamo,
             apis: RwLock::default(),
             addresses: RwLock::default(),
