@@ -16,6 +16,8 @@ use crate::node::Node;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
     pub stack_name: String,
+    /// The stack's ARN.
+    pub stack_id: String,
     /// The template, as it was named to [`plan`](crate::plan); positions in the plan are in this file.
     pub template: PathBuf,
     /// What the template says of itself.

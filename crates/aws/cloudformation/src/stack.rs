@@ -162,6 +162,7 @@ fn identify(scope: &mut Scope<'_>, order: &[&Resource]) {
 fn build(scope: &Scope<'_>, template: &Template, order: &[&Resource], path: &Path, files: &dyn Files) -> Plan {
     let plan = Plan {
         stack_name: scope.site.stack_name.clone(),
+        stack_id: names::stack_id(&scope.site),
         template: path.to_owned(),
         description: template.description.clone(),
         resources: order.iter().filter_map(|resource| listed(scope, resource)).collect(),

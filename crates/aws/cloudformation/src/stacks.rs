@@ -168,7 +168,14 @@ impl Stack {
     /// From now on it is to be what the plan says. What it had and the plan does not name stays listed until [`Stack::end`], and is what
     /// this gives back: what the deployment has to remove, in that order.
     pub fn begin(&mut self, plan: &Plan, at_ms: u64) -> Vec<StackResource> {
-        let is_new = matches!(self.status, Status::ReviewInProgress | Status::DeleteComplete);
+        let is_new = matches!(
+            self.status,
+            Status::ReviewInProgress
+                | Status::CreateInProgress
+                | Status::CreateFailed
+                | Status::RollbackComplete
+                | Status::DeleteComplete
+        );
         let status = if is_new { Status::CreateInProgress } else { Status::UpdateInProgress };
         if is_new {
             (self.created_ms, self.updated_ms, self.deleted_ms) = (at_ms, None, None);
