@@ -116,6 +116,7 @@ fn two_apps_in_one_data_folder() {
     app.has(&["function", "activity"]);
     drop(app.up().start());
     // What one has, the other cannot have.
+    other.has(&["function", "activity"]);
     std::fs::rename(other.0.join("app"), other.0.join("other")).unwrap();
     let up = Up::new(app.0.join("data")).template(other.0.join("other"));
     let refused = up.fails();

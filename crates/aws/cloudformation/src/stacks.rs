@@ -391,8 +391,9 @@ mod tests {
     #[test]
     fn an_update_removes_what_is_no_longer_named() {
         let mut stack = Stack::new("id".into(), "trip".into(), 1);
+        type Names = &'static [&'static str];
         // The resources of a plan; what is to be removed; what is listed meanwhile; what the stack is then.
-        let rows: [(&[&str], &[&str], &[&str], Status); 4] = [
+        let rows: [(Names, Names, Names, Status); 4] = [
             (&["a", "b", "c"], &[], &["a", "b", "c"], Status::CreateComplete),
             (&["a", "b", "c"], &[], &["a", "b", "c"], Status::UpdateComplete),
             (&["d", "b"], &["c", "a"], &["a", "b", "c", "d"], Status::UpdateComplete),
