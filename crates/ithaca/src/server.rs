@@ -13,7 +13,7 @@ use aws_cloudformation::stacks::Stacks;
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
-use aws_protocol::Home;
+use aws_protocol::{Home, Response};
 use aws_states::{Recorder, States};
 use bytes::Bytes;
 use console::Console;
@@ -229,9 +229,10 @@ impl Server {
         });
         let sources = Sources::new(&options, address);
         let fatal = first_end(engine.fatal(), dynamo.fatal());
+        let doors = Functions { host: host.clone(), states: states.clone() };
         let front = Arc::new(Front {
             states,
-            gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
+            gateway: Gateway::new(doors, options.home.clone(), Source::system()),
             lambda: host,
             logs,
             dynamo,
@@ -424,13 +425,16 @@ fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Erro
     })
 }
 
-/// The Lambda host as API Gateway sees it.
+/// The other doors as API Gateway sees them.
 #[derive(Clone)]
-pub struct Functions(Host);
+pub struct Functions {
+    host: Host,
+    states: States,
+}
 
 impl Invoker for Functions {
     async fn invoke(&self, function_arn: &str, payload: Bytes) -> Result<InvokeAnswer, aws_apigateway::InvokeError> {
-        let (host, arn) = (self.0.clone(), function_arn.to_owned());
+        let (host, arn) = (self.host.clone(), function_arn.to_owned());
         // A task of its own, because a run goes on when the client has gone.
         let run = tokio::spawn(async move { host.invoke(&arn, payload, InvokeOptions::default()).await });
         match run.await {
@@ -442,5 +446,15 @@ impl Invoker for Functions {
             Ok(Err(error)) => Err(aws_apigateway::InvokeError::Rejected(error.to_string())),
             Err(error) => Err(aws_apigateway::InvokeError::Rejected(error.to_string())),
         }
+    }
+
+    async fn call(&self, service: &str, operation: &str, body: Bytes) -> Result<Response, String> {
+        let prefix = match service {
+            "states" => aws_states::TARGET_PREFIX,
+            other => return Err(format!("{other} is not called by APIs here")),
+        };
+        let request = http::Request::post("/").header("x-amz-target", format!("{prefix}{operation}")).body(body);
+        let request = request.map_err(|error| error.to_string())?;
+        Ok(self.states.handle(&request).await)
     }
 }

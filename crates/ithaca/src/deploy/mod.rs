@@ -23,7 +23,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_cloudformation::Plan;
 use aws_cloudformation::stacks::{Event, Stack, StackOutput, StackResource, Stacks, Status};
 
-use crate::apis;
 use crate::findings;
 use crate::front::Front;
 use crate::log;
@@ -78,9 +77,8 @@ pub enum Data {
 /// text for a person. `say` is told of steps that take time.
 pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
     let found = findings::in_plan(plan);
-    let mut errors: Vec<String> = found.iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    let errors: Vec<String> = found.iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
     found.iter().filter(|finding| finding.is_not_served()).for_each(|finding| say(&finding.to_string()));
-    errors.extend(apis::refusals(plan));
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
