@@ -62,6 +62,15 @@ impl StoredApi {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// Whether both are the same API in the same stage, however they answer.
+    pub fn is_same(&self, other: &StoredApi) -> bool {
+        self.id == other.id && self.stage == other.stage
+    }
 }
 
 impl StoredRoute {
