@@ -64,6 +64,15 @@ impl StoredApi {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// Whether both are the same API in the same stage, however they answer.
+    pub fn is_same(&self, other: &StoredApi) -> bool {
+        self.id == other.id && self.stage == other.stage
+    }
 }
 
 impl StoredRoute {
@@ -98,24 +107,19 @@ pub fn of_plan(plan: &Plan) -> Vec<StoredApi> {
     apis.collect()
 }
 
-/// What a plan asks of API Gateway and what is not served, as errors with their place.
-pub fn refusals(plan: &Plan) -> Vec<String> {
-    let mut refusals = Vec::new();
-    for api in &plan.apis {
-        let place = |at: Position| format!("{}:{at}: error: {}", plan.template.display(), api.logical_id);
-        for route in &api.routes {
-            if let Err(why) = route_of(route) {
-                let help = "do this in a function, or write it as the README says";
-                refusals.push(format!("{}: {} {}: {why}\n  help: {help}", place(route.at), route.method, route.path));
-            }
-        }
-    }
-    for api in of_plan(plan) {
-        if let Err(why) = api.to_api() {
-            refusals.push(format!("{}: error: {why}", plan.template.display()));
-        }
-    }
-    refusals
+/// What a plan asks of API Gateway and what is not served: where, of which API, and why.
+pub fn refusals(plan: &Plan) -> Vec<(Position, String, String)> {
+    let of_routes = plan.apis.iter().flat_map(|api| {
+        api.routes.iter().filter_map(|route| {
+            let why = route_of(route).err()?;
+            Some((route.at, api.logical_id.clone(), format!("{} {}: {why}", route.method, route.path)))
+        })
+    });
+    let of_apis = plan.apis.iter().filter_map(|api| {
+        let stored = of_plan(plan).into_iter().find(|stored| stored.id == api.id)?;
+        Some((api.at, api.logical_id.clone(), stored.to_api().err()?))
+    });
+    of_routes.chain(of_apis).collect()
 }
 
 fn cors(cors: &aws_cloudformation::Cors) -> Cors {

@@ -165,16 +165,18 @@ fn refuse_authorizers(properties: &Properties<'_>, document: &Node, operation: &
             scheme.get(authorizer).is_some() || kind.is_some_and(|kind| kind != "awsSigv4")
         });
         match is_authorizer {
-            true => {
-                properties.scope.report.error(*at, format!("the authorizer {scheme} is not supported"), NO_AUTHORIZERS)
-            }
+            true => properties.scope.report.unsupported(
+                *at,
+                format!("the authorizer {scheme} is not supported"),
+                NO_AUTHORIZERS,
+            ),
             false => properties.scope.report.note(*at, "signatures and API keys are not asked for here"),
         }
     }
     if let Some(auth) = operation.value.get("x-amazon-apigateway-auth") {
         let kind = auth.get("type").and_then(Node::text).unwrap_or_default();
         if !matches!(kind.as_str(), "NONE" | "AWS_IAM" | "none") {
-            properties.scope.report.error(
+            properties.scope.report.unsupported(
                 auth.at,
                 format!("authorization of type {kind} is not supported"),
                 NO_AUTHORIZERS,

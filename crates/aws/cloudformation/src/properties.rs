@@ -69,7 +69,7 @@ impl<'a> Properties<'a> {
                     without_effect.entry(why).or_insert((entry.at, Vec::new())).1.push(&entry.key);
                 }
                 Some(Treatment::Unsupported(instead)) => {
-                    scope.report.error(entry.at, format!("{} of {of} is not supported", entry.key), instead);
+                    scope.report.unsupported(entry.at, format!("{} of {of} is not supported", entry.key), instead);
                 }
                 None => {
                     scope.report.error(
@@ -97,6 +97,11 @@ impl<'a> Properties<'a> {
 
     pub fn error(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
         self.scope.report.error(self.place(name), message, help);
+    }
+
+    /// An error that a person may choose to go on without.
+    pub fn unsupported(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.scope.report.unsupported(self.place(name), message, help);
     }
 
     pub fn note(&self, name: &str, message: impl Into<String>) {

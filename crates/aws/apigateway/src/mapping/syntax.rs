@@ -60,7 +60,7 @@ pub fn parse(template: &str) -> Result<Vec<Part>, String> {
     let mut parser = Parser { rest: template, depth: 0 };
     let (parts, end) = parser.block()?;
     match end {
-        End::Text => Ok(parts),
+        Close::Text => Ok(parts),
         _ => Err("there is an #end, #else or #elseif without an #if".to_owned()),
     }
 }
@@ -72,7 +72,7 @@ struct Parser<'a> {
 
 /// What ends a block.
 #[derive(PartialEq)]
-enum End {
+enum Close {
     Text,
     End,
     Else,
@@ -80,7 +80,7 @@ enum End {
 }
 
 impl<'a> Parser<'a> {
-    fn block(&mut self) -> Result<(Vec<Part>, End), String> {
+    fn block(&mut self) -> Result<(Vec<Part>, Close), String> {
         self.deeper()?;
         let mut parts = Vec::new();
         let end = loop {
@@ -89,12 +89,12 @@ impl<'a> Parser<'a> {
             push_text(&mut parts, text);
             self.rest = rest;
             if rest.is_empty() {
-                break End::Text;
+                break Close::Text;
             }
             match self.special()? {
                 Special::Part(part) => parts.push(part),
                 Special::Text(text) => push_text(&mut parts, text),
-                Special::End(end) => break end,
+                Special::Close(end) => break end,
             }
         };
         self.depth -= 1;
@@ -152,14 +152,14 @@ impl<'a> Parser<'a> {
             "end" | "else" | "elseif" => {
                 self.take(length);
                 let end = match word {
-                    "end" => End::End,
-                    "else" => End::Else,
-                    _ => End::ElseIf,
+                    "end" => Close::End,
+                    "else" => Close::Else,
+                    _ => Close::ElseIf,
                 };
-                if end != End::ElseIf {
+                if end != Close::ElseIf {
                     self.end_line();
                 }
-                Ok(Special::End(end))
+                Ok(Special::Close(end))
             }
             "break" | "stop" | "macro" | "include" | "parse" | "define" | "evaluate" => {
                 Err(format!("#{word} is not served"))
@@ -188,10 +188,10 @@ impl<'a> Parser<'a> {
             let has_condition = condition.is_some();
             branches.push((condition, body));
             condition = match end {
-                End::End => return Ok(Part::If(branches)),
-                End::ElseIf if has_condition => Some(self.condition()?),
-                End::Else if has_condition => None,
-                End::Text => return Err("an #if has no #end".to_owned()),
+                Close::End => return Ok(Part::If(branches)),
+                Close::ElseIf if has_condition => Some(self.condition()?),
+                Close::Else if has_condition => None,
+                Close::Text => return Err("an #if has no #end".to_owned()),
                 _ => return Err("an #else is followed by another".to_owned()),
             };
         }
@@ -214,7 +214,7 @@ impl<'a> Parser<'a> {
         self.expect(")")?;
         self.end_line();
         match self.block()? {
-            (body, End::End) => Ok(Part::For { name: item.name, list, body }),
+            (body, Close::End) => Ok(Part::For { name: item.name, list, body }),
             _ => Err("a #foreach has no #end".to_owned()),
         }
     }
@@ -434,7 +434,7 @@ impl<'a> Parser<'a> {
         let mut parser = Parser { rest: &text, depth: self.depth };
         let (parts, end) = parser.block()?;
         match end {
-            End::Text => Ok(Expression::Mixed(parts)),
+            Close::Text => Ok(Expression::Mixed(parts)),
             _ => Err("a text has an #end".to_owned()),
         }
     }
@@ -480,7 +480,7 @@ impl<'a> Parser<'a> {
 enum Special<'a> {
     Part(Part),
     Text(&'a str),
-    End(End),
+    Close(Close),
 }
 
 fn push_text(parts: &mut Vec<Part>, text: &str) {

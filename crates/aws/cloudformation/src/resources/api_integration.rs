@@ -84,7 +84,7 @@ pub(crate) fn of_rest(integration: &Properties<'_>) -> Option<Target> {
             let Some((service, operation)) = action_of(&uri) else {
                 let message = format!("\"{uri}\" is not called by APIs here");
                 let help = "served: arn:aws:apigateway:{region}:states:action/{operation} and the same of dynamodb; use AWS_PROXY to call a function";
-                integration.error("Uri", message, help);
+                integration.unsupported("Uri", message, help);
                 return None;
             };
             let mapping = mapping(integration)?;
@@ -93,7 +93,11 @@ pub(crate) fn of_rest(integration: &Properties<'_>) -> Option<Target> {
         "MOCK" => Some(Target::Other(Integration::Mock(mapping(integration)?))),
         _ => {
             let message = format!("integrations of type {kind} are not supported");
-            integration.error("Type", message, "served: AWS_PROXY to a function, AWS to states and dynamodb, MOCK");
+            integration.unsupported(
+                "Type",
+                message,
+                "served: AWS_PROXY to a function, AWS to states and dynamodb, MOCK",
+            );
             None
         }
     }
@@ -106,7 +110,7 @@ pub(crate) fn of_http(integration: &Properties<'_>) -> Option<Target> {
     let timeout_ms = integration.number("TimeoutInMillis", HTTP_TIMEOUT_MS);
     if kind != "AWS_PROXY" {
         let message = format!("integrations of type {kind} are not supported");
-        integration.error("IntegrationType", message, "served: AWS_PROXY to a function or by IntegrationSubtype");
+        integration.unsupported("IntegrationType", message, "served: AWS_PROXY to a function or by IntegrationSubtype");
         return None;
     }
     if let Some(subtype) = integration.text("IntegrationSubtype") {
@@ -115,7 +119,7 @@ pub(crate) fn of_http(integration: &Properties<'_>) -> Option<Target> {
     }
     if integration.node("RequestParameters").is_some() {
         let help = "read the request in the function";
-        integration.error("RequestParameters", "mapping the request of a function is not supported", help);
+        integration.unsupported("RequestParameters", "mapping the request of a function is not supported", help);
     }
     // AWS's default outside the console.
     let payload_format = match integration.node("PayloadFormatVersion") {

@@ -61,7 +61,7 @@ fn refuse_authorization(properties: &Properties<'_>) {
         Some("AWS_IAM") => properties.note("AuthorizationType", "AWS_IAM: signatures are not asked for here"),
         Some(kind) => {
             let message = format!("AuthorizationType {kind} is not supported");
-            properties.error("AuthorizationType", message, "use NONE and check the caller in the function");
+            properties.unsupported("AuthorizationType", message, "use NONE and check the caller in the function");
         }
     }
     if properties.flag("ApiKeyRequired") == Some(true) {

@@ -72,7 +72,7 @@ pub(super) fn of_function(build: &mut Build<'_>, identity: &Identity, properties
             "HttpApi" => http_route(build, identity, &frame, event.at),
             _ => {
                 let message = format!("events of type {kind} are not supported");
-                frame.error("Type", message, "served: Api, HttpApi; or remove the event");
+                frame.unsupported("Type", message, "served: Api, HttpApi; or remove the event");
                 None
             }
         };
@@ -180,6 +180,7 @@ pub(crate) fn implicit_apis(
             condition: None,
             depends_on: Vec::new(),
             metadata: None,
+            deletion_policy: None,
             properties: vec![Entry { key: "StageName".into(), at, value: Node::string(at, implicit.stage) }],
             ignore_globals: Vec::new(),
         })

@@ -44,7 +44,7 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
         Some("AWS_IAM") => properties.note("AuthorizationType", "AWS_IAM: signatures are not asked for here"),
         Some(kind) => {
             let message = format!("AuthorizationType {kind} is not supported");
-            properties.error("AuthorizationType", message, "use NONE and check the caller in the function");
+            properties.unsupported("AuthorizationType", message, "use NONE and check the caller in the function");
         }
     }
     let (api, target) = (properties.required_text("ApiId"), properties.required_text("Target"));

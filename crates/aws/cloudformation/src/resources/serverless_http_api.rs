@@ -13,6 +13,7 @@ use crate::template::Resource;
 pub(super) const TYPE: Type = Type {
     name: "AWS::Serverless::HttpApi",
     summary: "an HTTP API and its stage",
+    becomes: Some("AWS::ApiGatewayV2::Api"),
     reference,
     attributes: ATTRIBUTES,
     properties: PROPERTIES,
