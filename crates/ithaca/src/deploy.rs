@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aws_cloudformation::{Build, Code, Function, Plan, StateMachine, StateMachineKind, Table};
+use aws_cloudformation::{Build, Code, Function, Layer, Plan, StateMachine, StateMachineKind, Table};
 use serde_json::{Value, json};
 
 use crate::apis::{self, StoredApi};
@@ -68,6 +68,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
             .map_err(|error| format!("bucket {}: {error}", bucket.name))?;
         done.buckets.push(bucket.name.clone());
     }
+    put_layers(server, plan).await?;
     for function in &plan.functions {
         let code = code(function, &prepared.executables)?;
         let (host, settings) = (server.lambda().clone(), settings(function, &plan.template));
@@ -77,6 +78,7 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
         )?;
         done.functions.push(function.name.clone());
     }
+    put_versions(server, plan).await?;
     for activity in &plan.activities {
         // One that is there already is the same: it has nothing but its name.
         let created = server.front.states.call("CreateActivity", json!({ "name": activity.name })).await;
@@ -95,9 +97,99 @@ pub async fn deploy(server: &mut Server, plan: &Plan, prepared: &Prepared) -> Re
             Some(address) => format!("http://{address}"),
             None => String::new(),
         };
-        done.outputs.push((output.logical_id.clone(), plan.localise(&output.value, &url)));
+        let value = plan.localise(&with_numbers(server, plan, &output.value), &url);
+        done.outputs.push((output.logical_id.clone(), value));
     }
     Ok(done)
+}
+
+async fn put_layers(server: &Server, plan: &Plan) -> Result<(), String> {
+    for layer in &plan.layers {
+        let what = format!("{}:{}: layer {}", plan.template.display(), layer.at.line, layer.name);
+        let code = packed(&layer.content).map_err(|error| format!("{what}: its content {error}"))?;
+        let code = match code {
+            aws_lambda::Code::Folder(folder) => in_place(folder, layer).map_err(|error| format!("{what}: {error}"))?,
+            zip => zip,
+        };
+        let settings = aws_lambda::LayerSettings {
+            description: layer.description.clone(),
+            runtimes: layer.runtimes.clone(),
+            architectures: layer.architectures.clone(),
+            license: layer.license.clone(),
+        };
+        let (host, name) = (server.lambda().clone(), layer.name.clone());
+        blocking(move || host.put_layer(&name, settings, &code)).await.map_err(|error| format!("{what}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// A layer that `sam build` would build: what the runtime's package manager would install has to be there already; the author's own
+/// files go where the runtime looks.
+fn in_place(folder: PathBuf, layer: &Layer) -> Result<aws_lambda::Code, String> {
+    let method = layer.build_method.as_deref().unwrap_or_default();
+    let (below, packages) = match method {
+        _ if method.starts_with("python") => ("python", "requirements.txt"),
+        _ if method.starts_with("nodejs") => ("nodejs", "package.json"),
+        "" => return Ok(aws_lambda::Code::Folder(folder)),
+        _ => return Err(format!("Ithaca does not run BuildMethod {method}: run `sam build` first")),
+    };
+    if folder.join(below).is_dir() {
+        return Ok(aws_lambda::Code::Folder(folder));
+    }
+    let installed = below == "nodejs" && folder.join("node_modules").is_dir();
+    let text = std::fs::read_to_string(folder.join(packages)).unwrap_or_default();
+    let is_comment = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+    let wants = match below {
+        "python" => !text.lines().all(is_comment),
+        _ => serde_json::from_str::<Value>(&text).is_ok_and(|package| package["dependencies"].is_object()),
+    };
+    match wants && !installed {
+        true => Err(format!(
+            "its packages ({packages}) are not installed: run `sam build` first, and `ithaca up` with what it built"
+        )),
+        false => Ok(aws_lambda::Code::FolderBelow(below.into(), folder)),
+    }
+}
+
+/// Publishes versions, then points aliases at them.
+async fn put_versions(server: &Server, plan: &Plan) -> Result<(), String> {
+    let at = |line: u32| format!("{}:{line}", plan.template.display());
+    for version in plan.versions.iter().cloned() {
+        let (host, what) =
+            (server.lambda().clone(), format!("{}: version {}", at(version.at.line), version.logical_id));
+        let publish = move || host.publish_version(&version.function, Some(&version.logical_id), version.description);
+        blocking(publish).await.map_err(|error| format!("{what}: {error}"))?;
+    }
+    for alias in plan.aliases.iter().cloned() {
+        let (host, what) = (server.lambda().clone(), format!("{}: alias {}", at(alias.at.line), alias.arn));
+        let put = move || {
+            let version = match alias.version {
+                Some(version) => version,
+                None => host.publish_version(&alias.function, None, None)?.version.to_string(),
+            };
+            let (weights, description) = (alias.weights, alias.description);
+            let settings = aws_lambda::Alias { version, weights, description, ..Default::default() };
+            host.put_alias(&alias.function, &alias.name, &settings, false)
+        };
+        blocking(put).await.map_err(|error| format!("{what}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// A text in which the ARNs of versions have their numbers, as they are known by now.
+fn with_numbers(server: &Server, plan: &Plan, text: &str) -> String {
+    plan.versions.iter().fold(text.to_owned(), |text, version| match server.lambda().function(&version.arn) {
+        Some(info) => text.replace(&version.arn, &info.arn),
+        None => text,
+    })
+}
+
+/// A change of the functions' host, which blocks on the disk.
+async fn blocking<T: Send + 'static>(
+    change: impl FnOnce() -> Result<T, aws_lambda::Error> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(change).await.map_err(|error| error.to_string())?;
+    done.map_err(|error| error.to_aws().message)
 }
 
 fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
@@ -109,6 +201,7 @@ fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
     settings.timeout_seconds = function.timeout_seconds;
     settings.memory_mb = function.memory_mb;
     settings.environment = function.environment.clone();
+    settings.layers = function.layers.clone();
     settings.reserved_concurrency = function.reserved_concurrency;
     settings.origin = match &function.code {
         Code::Path(path) => Some(path.clone()),
@@ -207,19 +300,24 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
         return Ok(aws_lambda::Code::Bootstrap(executable.clone()));
     }
     match &function.code {
-        Code::Path(path) if path.is_dir() => Ok(aws_lambda::Code::Folder(path.clone())),
-        Code::Path(path) => match std::fs::read(path) {
-            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
-            Err(error) => {
-                Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display()))
-            }
-        },
+        Code::Path(path) => packed(path).map_err(|error| format!("function {}: its code {error}", function.name)),
         Code::Inline(text) => match aws_lambda::runtimes::inline_file(&function.runtime) {
             Some(file) => Ok(aws_lambda::Code::Inline(file.into(), text.clone())),
             None => Err(format!(
                 "function {}: there is no inline code for the runtime {}: put it into a folder and point CodeUri at it",
                 function.name, function.runtime
             )),
+        },
+    }
+}
+
+/// A folder or an archive.
+fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
+    match path.is_dir() {
+        true => Ok(aws_lambda::Code::Folder(path.to_owned())),
+        false => match std::fs::read(path) {
+            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },
     }
 }

@@ -39,8 +39,8 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Route, Stage, StateMachine, StateMachineKind,
-    Table,
+    Alias, Api, Architecture, Build, Code, Definition, Function, Layer, Output, Plan, Route, Stage, StateMachine,
+    StateMachineKind, Table, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

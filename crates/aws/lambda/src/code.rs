@@ -23,6 +23,8 @@ pub enum Code {
     Zip(Bytes),
     /// A folder with `bootstrap` in it; it is copied.
     Folder(PathBuf),
+    /// A folder whose files are to lie below a folder of this name; it is copied.
+    FolderBelow(String, PathBuf),
     /// One executable that becomes `bootstrap`; it is copied.
     Bootstrap(PathBuf),
     /// The source of the only file: its name and its text, as a template has it inline.
@@ -105,9 +107,12 @@ fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
         }
         Code::Bootstrap(file) => measure_files(&[(PathBuf::from("bootstrap"), file.clone())]),
         Code::Inline(name, text) => Ok((Sha256::digest(format!("{name}\0{text}")).into(), text.len() as u64)),
-        Code::Folder(folder) => {
+        Code::Folder(folder) | Code::FolderBelow(_, folder) => {
             let mut files = Vec::new();
             list(folder, Path::new(""), limits, &mut files)?;
+            if let Code::FolderBelow(below, _) = code {
+                files.iter_mut().for_each(|(name, _)| *name = Path::new(below).join(&name));
+            }
             measure_files(&files)
         }
     }
@@ -180,6 +185,7 @@ fn unpack(code: &Code, into: &Path, limits: &Limits) -> Result<(), Error> {
             fs::write(&target, text).map_err(Error::io("write", &target))?;
         }
         Code::Folder(folder) => copy_folder(folder, into, limits)?,
+        Code::FolderBelow(name, folder) => copy_folder(folder, &into.join(name), limits)?,
     }
     let bootstrap = into.join("bootstrap");
     match fs::metadata(&bootstrap) {
