@@ -49,6 +49,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub fn attribute(&self, site: &Site, name: &str) -> Option<String> {
+        if self.kind.is_unserved() {
+            return Some(format!("{}.{name}", self.name));
+        }
         let value = self.kind.attributes.iter().find(|a| a.name == name).map(|a| (a.value)(site, self));
         // One that is empty is not there for this resource.
         value.filter(|value| !value.is_empty())

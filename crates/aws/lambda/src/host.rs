@@ -338,6 +338,23 @@ impl Host {
         self.0.layers.delete(name, version)
     }
 
+    /// A version, an alias, or a version of a layer, by its ARN. One that is not there is gone already. Blocks on the disk.
+    pub fn delete_published(&self, arn: &str) -> Result<(), Error> {
+        if let Some((name, version)) = layers::named(arn) {
+            return self.delete_layer(name, version);
+        }
+        let (function, qualifier) = name::resolve(arn, None, &self.0.config.home)?;
+        if self.0.function(&function).is_none() {
+            return Ok(());
+        }
+        let qualifier = qualifier.ok_or_else(|| invalid(format!("{arn} is neither a version nor an alias")))?;
+        let is_alias = self.read_published(&function, |published, _| Ok(published.aliases.contains_key(&qualifier)))?;
+        match is_alias {
+            true => self.delete_alias(&function, &qualifier),
+            false => self.delete_version(&function, &qualifier),
+        }
+    }
+
     pub(crate) fn layers(&self) -> &Layers {
         &self.0.layers
     }

@@ -336,6 +336,11 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// The name and the number of the version of a layer that an ARN means.
+pub(crate) fn named(arn: &str) -> Option<(&str, u64)> {
+    Reference::parse(arn).map(|reference| (reference.name, reference.version))
+}
+
 fn bad_arn(arn: &str) -> AwsError {
     let pattern = "Member must satisfy regular expression pattern: \
                    arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+";

@@ -34,6 +34,7 @@ pub(super) const TYPE: Type = Type {
 
 pub(super) const SERVERLESS: Type = Type {
     name: "AWS::Serverless::LayerVersion",
+    becomes: Some("AWS::Lambda::LayerVersion"),
     properties: &[
         served("ContentUri"),
         served("LayerName"),

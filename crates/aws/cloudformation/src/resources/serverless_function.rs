@@ -2,13 +2,14 @@
 
 use super::function::{self, NAME_MAX, SERVERLESS_ATTRIBUTES, with_common};
 use super::{Build, Type, event, implied_role, local_path};
-use crate::plan::{Alias, Code};
+use crate::plan::{self, Alias, Code};
 use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Properties, Property, ignored, served, unsupported};
 use crate::scope::Identity;
 use crate::template::Resource;
 
 pub(super) const TYPE: Type = Type {
     name: super::event::FUNCTION,
+    becomes: Some("AWS::Lambda::Function"),
     summary: "a function, and routes to it",
     named_by: Some("FunctionName"),
     name_max: NAME_MAX,
@@ -57,10 +58,19 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
 
 fn push_alias(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     let Some(name) = identity.alias.clone() else { return };
+    let (logical_id, arn) =
+        (format!("{}Alias{name}", identity.logical_id), function::called_arn(&build.scope.site, identity));
+    build.plan.resources.push(plan::Resource {
+        logical_id: logical_id.clone(),
+        kind: "AWS::Lambda::Alias".into(),
+        physical_id: arn.clone(),
+        at: resource.at,
+        retained: false,
+    });
     build.plan.aliases.push(Alias {
-        logical_id: format!("{}Alias{name}", identity.logical_id),
+        logical_id,
         function: identity.name.clone(),
-        arn: function::called_arn(&build.scope.site, identity),
+        arn,
         at: resource.at,
         version: None,
         weights: Default::default(),
