@@ -95,6 +95,7 @@ impl Watch {
 fn paths(reading: &Reading, plan: &Plan) -> Vec<PathBuf> {
     let mut paths = vec![plan.template.clone()];
     paths.extend(plan.state_machines.iter().map(|machine| machine.definition.file.clone()));
+    paths.extend(plan.layers.iter().map(|layer| layer.content.clone()));
     paths.extend(plan.functions.iter().filter_map(|function| match &function.code {
         Code::Path(path) => Some(path.clone()),
         Code::Inline(_) => None,
