@@ -66,9 +66,14 @@ impl Unfinished {
         self.file.write_all(bytes).map_err(|error| disk("write", &self.path, error))
     }
 
-    /// MD5 and size of what was written so far.
-    pub fn digest(&self) -> (String, u64) {
-        (sigv4::hex(&self.md5.clone().finalize()), self.size)
+    /// MD5 of what was written so far.
+    pub fn md5(&self) -> String {
+        sigv4::hex(&self.md5.clone().finalize())
+    }
+
+    /// Bytes that were written so far.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Durable, under its name from now on.
@@ -125,6 +130,11 @@ impl Folder {
             key if key.len() > KEY_BYTES_MAX => Err(refused("KeyTooLongError")),
             _ => Ok(()),
         }
+    }
+
+    /// Could there be such an object?
+    pub fn check(&self, address: &Address) -> Result<(), Error> {
+        self.path(address).map(drop)
     }
 
     /// In the bucket; nothing if the key cannot be a path.
@@ -220,7 +230,7 @@ impl Folder {
             return Err(refused("PreconditionFailed"));
         }
         let about = object.file.metadata().map_err(|error| disk("write", &object.path, error))?;
-        let note = Note::new(key, &about, object.digest().0, etag, said);
+        let note = Note::new(key, &about, object.md5(), etag, said);
         // A file and a folder cannot have one name, and objects can: the one that came later lies apart.
         let plain = plain.filter(|path| !path.is_dir() && make_synced(path.parent().unwrap_or(path)).is_ok());
         let path = plain.as_deref().unwrap_or(&odd);

@@ -5,6 +5,7 @@
 
 mod caller;
 pub mod query;
+pub mod time;
 pub mod xml;
 
 use std::fmt;

@@ -94,7 +94,7 @@ impl Folder {
         }
         let folder = self.upload_folder(address, id)?;
         let before = self.parts(address, id)?.into_iter().find(|it| it.number == number);
-        let (md5, _) = part.digest();
+        let md5 = part.md5();
         let path = folder.join(format!("{number:05}-{md5}"));
         part.keep_as(&path).map_err(|error| disk("write", &path, error))?;
         if let Some(before) = before.filter(|before| before.path != path) {
