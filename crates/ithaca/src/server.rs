@@ -12,8 +12,11 @@ use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
-use aws_protocol::Home;
+use aws_protocol::{Home, Homes};
+use aws_s3::S3;
+use aws_ssm::Ssm;
 use aws_states::{Recorder, States};
+use aws_sts::Sts;
 use bytes::Bytes;
 use console::Console;
 use engine::{Engine, Handle, Reader};
@@ -94,6 +97,7 @@ pub enum StartError {
     Lambda(aws_lambda::OpenError),
     Dynamo(aws_dynamodb::Error),
     Logs(aws_logs::Failure),
+    Parameters(aws_ssm::Failure),
     Objects(objects::Error),
     Executable(std::io::Error),
     Thread(std::io::Error),
@@ -110,6 +114,7 @@ impl std::fmt::Display for StartError {
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
+            StartError::Parameters(error) => write!(f, "the parameters cannot be opened: {error}"),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
@@ -192,7 +197,11 @@ impl Server {
         let has_tables = options.dynamodb_endpoint.is_none();
         let backups = Backups::new(options.data.clone(), store.clone(), has_tables, elsewhere_kept(&options));
         let store: Arc<dyn Store> = store;
-        let objects = object_store(&options).map_err(StartError::Objects)?;
+        let (objects, kept) = object_store(&options).map_err(StartError::Objects)?;
+        let ssm = Ssm::open(&options.data.join("parameters"), &options.home).map_err(StartError::Parameters)?;
+        for why in ssm.unreadable() {
+            log::warn("ssm", "a parameter is left alone", &[("why", (&why).into())]);
+        }
         let (elsewhere, runtime) = (options.elsewhere.clone(), tokio::runtime::Handle::current());
         let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
@@ -228,6 +237,9 @@ impl Server {
             gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
             lambda: host,
             logs,
+            s3: S3::new(kept, options.home.clone()),
+            ssm,
+            sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             dynamo,
             apis: RwLock::default(),
             addresses: RwLock::default(),
@@ -420,8 +432,9 @@ fn elsewhere_kept(options: &Options) -> Vec<String> {
     tables.into_iter().chain(objects).collect()
 }
 
-fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Error> {
-    Ok(match &options.objects {
+/// The objects as tasks see them, and as the S3 door does.
+fn object_store(options: &Options) -> Result<(Arc<dyn ObjectStore>, aws_s3::Store), objects::Error> {
+    let folder = match &options.objects {
         Objects::Own => {
             let folder = options.data.join("objects");
             let made = std::fs::create_dir_all(&folder);
@@ -430,11 +443,16 @@ fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Erro
                 path: folder.display().to_string(),
                 source,
             })?;
-            Arc::new(objects::Folder::open(folder)?)
+            folder
         }
-        Objects::Folder(folder) => Arc::new(objects::Folder::open(folder)?),
-        Objects::Endpoint(endpoint) => Arc::new(objects::Endpoint::new(endpoint.clone())?),
-    })
+        Objects::Folder(folder) => folder.clone(),
+        Objects::Endpoint(endpoint) => {
+            let store = Arc::new(objects::Endpoint::new(endpoint.clone())?);
+            return Ok((store, aws_s3::Store::Elsewhere(endpoint.url.clone())));
+        }
+    };
+    let folder = Arc::new(objects::Folder::open(folder)?);
+    Ok((folder.clone(), aws_s3::Store::Folder(folder)))
 }
 
 /// The Lambda host as API Gateway sees it.

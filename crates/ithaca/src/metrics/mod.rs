@@ -37,18 +37,24 @@ pub enum Door {
     Logs,
     Lambda,
     ApiGateway,
+    S3,
+    Ssm,
+    Sts,
     Console,
     /// The server's own pages, and what no door wants.
     Other,
 }
 
 impl Door {
-    const ALL: [(Door, &str); 7] = [
+    const ALL: [(Door, &str); 10] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
         (Door::Lambda, "lambda"),
         (Door::ApiGateway, "apigateway"),
+        (Door::S3, "s3"),
+        (Door::Ssm, "ssm"),
+        (Door::Sts, "sts"),
         (Door::Console, "console"),
         (Door::Other, "other"),
     ];
