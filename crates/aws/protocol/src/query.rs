@@ -105,7 +105,15 @@ pub fn answer(headers: &HeaderMap, space: &str, action: &str, fill: impl FnOnce(
             xml.text("RequestId", request_id(headers));
         });
     });
-    respond(StatusCode::OK, XML, document.finish())
+    identified(headers, respond(StatusCode::OK, XML, document.finish()))
+}
+
+/// An answer has the id of its request, in its head too.
+fn identified(headers: &HeaderMap, mut response: Response) -> Response {
+    if let Some(id) = headers.get(REQUEST_ID) {
+        response.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+    response
 }
 
 pub fn error_answer(headers: &HeaderMap, space: &str, error: &Error) -> Response {
@@ -116,7 +124,7 @@ pub fn error_answer(headers: &HeaderMap, space: &str, error: &Error) -> Response
         });
         xml.text("RequestId", request_id(headers));
     });
-    respond(error.status, XML, document.finish())
+    identified(headers, respond(error.status, XML, document.finish()))
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ fn service_at(name: &str) -> Option<usize> {
     let is_service =
         |rest: &str| rest.strip_prefix("s3").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']));
     let starts = std::iter::once(0).chain(name.match_indices('.').map(|(at, _)| at + 1));
-    starts.filter(|at| is_service(&name[*at..])).last()
+    starts.filter(|at| is_service(&name[*at..])).max()
 }
 
 fn is_s3_host(host: &str) -> bool {

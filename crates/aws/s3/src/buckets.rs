@@ -65,22 +65,22 @@ pub fn operate(folder: &Folder, home: &Home, ask: &Ask, document: &str) -> Resul
         return set(folder, ask, setting, document);
     }
     let is = |method: &Method, member: &str| ask.method == *method && ask.has(member);
-    match &ask.method {
+    match ask.method {
         _ if is(&Method::GET, "location") => location(folder, home, ask),
         _ if is(&Method::GET, "acl") => acl(folder, home, ask),
         _ if is(&Method::PUT, "acl") => exists(folder, ask),
         _ if is(&Method::GET, "versions") => listing::versions(folder, home, ask),
         _ if is(&Method::GET, "uploads") => uploads::list(folder, ask),
         _ if is(&Method::POST, "delete") => delete_objects(folder, ask, document),
-        &Method::POST => Err(Error::not_served("the upload of an object by a form")),
+        Method::POST => Err(Error::not_served("the upload of an object by a form")),
         _ if unknown(ask).is_some() => {
             let what = unknown(ask).unwrap_or_default();
             Err(Error::not_served(&format!("{} with `{what}` on buckets", ask.method)))
         }
-        &Method::GET => listing::objects(folder, home, ask),
-        &Method::HEAD => exists(folder, ask).map(|answer| answer.with("x-amz-bucket-region", &home.region)),
-        &Method::PUT => create(folder, home, ask, document),
-        &Method::DELETE => {
+        Method::GET => listing::objects(folder, home, ask),
+        Method::HEAD => exists(folder, ask).map(|answer| answer.with("x-amz-bucket-region", &home.region)),
+        Method::PUT => create(folder, home, ask, document),
+        Method::DELETE => {
             folder.delete_bucket(&ask.bucket)?;
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }
@@ -165,8 +165,8 @@ pub fn acl_document(home: &Home) -> String {
 fn set(folder: &Folder, ask: &Ask, setting: &Setting, document: &str) -> Result<Answer, Error> {
     let said = folder.settings(&ask.bucket)?;
     let done = Answer::empty(StatusCode::NO_CONTENT);
-    match &ask.method {
-        &Method::GET => match (said.get(setting.name), &setting.unset) {
+    match ask.method {
+        Method::GET => match (said.get(setting.name), &setting.unset) {
             (Some(text), _) if setting.name == "policy" => {
                 Ok(Answer { document: Some(("application/json", text.clone())), ..Answer::default() })
             }
@@ -179,8 +179,8 @@ fn set(folder: &Folder, ask: &Ask, setting: &Setting, document: &str) -> Result<
                 Ok(Answer::xml(Xml::document(root, Some(SPACE), fill).finish()))
             }
         },
-        &Method::PUT if document.len() > SETTING_BYTES_MAX => Err(Error::of("MaxMessageLengthExceeded")),
-        &Method::PUT if setting.is_kept => {
+        Method::PUT if document.len() > SETTING_BYTES_MAX => Err(Error::of("MaxMessageLengthExceeded")),
+        Method::PUT if setting.is_kept => {
             match setting.name {
                 "policy" => {
                     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(document).map_err(|error| {
@@ -192,8 +192,8 @@ fn set(folder: &Folder, ask: &Ask, setting: &Setting, document: &str) -> Result<
             folder.set(&ask.bucket, setting.name, Some(document.to_owned()))?;
             Ok(if setting.name == "policy" { done } else { Answer::empty(StatusCode::OK) })
         }
-        &Method::PUT if asks_for_nothing(setting.name, document) => Ok(Answer::empty(StatusCode::OK)),
-        &Method::PUT => Err(Error::not_served(&format!(
+        Method::PUT if asks_for_nothing(setting.name, document) => Ok(Answer::empty(StatusCode::OK)),
+        Method::PUT => Err(Error::not_served(&format!(
             "`{}` of buckets: {}",
             setting.name,
             if setting.name == "versioning" {
@@ -202,7 +202,7 @@ fn set(folder: &Folder, ask: &Ask, setting: &Setting, document: &str) -> Result<
                 "it would have no effect"
             }
         ))),
-        &Method::DELETE => {
+        Method::DELETE => {
             folder.set(&ask.bucket, setting.name, None)?;
             Ok(done)
         }

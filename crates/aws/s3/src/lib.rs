@@ -139,7 +139,8 @@ impl S3 {
             |answer| sent(answer, is_head),
         );
         if let Some(id) = request_id {
-            response.headers_mut().insert("x-amz-request-id", id);
+            response.headers_mut().insert("x-amz-request-id", id.clone());
+            response.headers_mut().insert(REQUEST_ID, id);
         }
         response
     }

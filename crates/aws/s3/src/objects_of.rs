@@ -48,19 +48,19 @@ pub fn operate(folder: &Folder, ask: &Ask, document: &str) -> Result<Answer, Err
     if let Some((what, _)) = ask.query.iter().find(|(name, _)| OTHERS.contains(&name.as_str())) {
         return Err(Error::not_served(&format!("{} with `{what}` on objects", ask.method)));
     }
-    match &ask.method {
+    match ask.method {
         _ if ask.has("tagging") => tagging(folder, ask, document),
-        &Method::GET if ask.has("acl") => {
+        Method::GET if ask.has("acl") => {
             folder.read(&address(ask)?)?;
             Ok(Answer::xml(buckets::acl_document(&Home::default())))
         }
-        &Method::PUT if ask.has("acl") => {
+        Method::PUT if ask.has("acl") => {
             folder.read(&address(ask)?)?;
             Ok(Answer::empty(StatusCode::OK))
         }
-        &Method::GET | &Method::HEAD => get(folder, ask),
-        &Method::PUT => copy(folder, ask),
-        &Method::DELETE => {
+        Method::GET | Method::HEAD => get(folder, ask),
+        Method::PUT => copy(folder, ask),
+        Method::DELETE => {
             delete(folder, &Address::new(&ask.bucket, &ask.key), ask.get("versionId"))?;
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }
@@ -296,8 +296,8 @@ pub fn copied_range(ask: &Ask, size: u64) -> Result<(u64, u64), Error> {
 fn tagging(folder: &Folder, ask: &Ask, document: &str) -> Result<Answer, Error> {
     let address = address(ask)?;
     let (_, about) = folder.read(&address)?;
-    match &ask.method {
-        &Method::GET => {
+    match ask.method {
+        Method::GET => {
             let document = Xml::document("Tagging", Some(SPACE), |xml| {
                 xml.element("TagSet", |xml| {
                     for (key, value) in &about.said.tags {
@@ -309,7 +309,7 @@ fn tagging(folder: &Folder, ask: &Ask, document: &str) -> Result<Answer, Error> 
             });
             Ok(Answer::xml(document.finish()))
         }
-        &Method::PUT => {
+        Method::PUT => {
             let tags = xml::records(document, "Tag", ["Key", "Value"]).map_err(|_| Error::of("MalformedXML"))?;
             if tags.len() > TAGS_MAX {
                 return Err(Error::because("InvalidArgument", "Object tags cannot be greater than 10"));
@@ -318,7 +318,7 @@ fn tagging(folder: &Folder, ask: &Ask, document: &str) -> Result<Answer, Error> 
             folder.retag(&address, tags.collect())?;
             Ok(Answer::empty(StatusCode::OK))
         }
-        &Method::DELETE => {
+        Method::DELETE => {
             folder.retag(&address, BTreeMap::new())?;
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }

@@ -17,12 +17,12 @@ use crate::{Answer, objects_of};
 const PARTS_MAX: usize = 1000;
 
 pub fn operate(folder: &Folder, ask: &Ask, document: &str) -> Result<Answer, Error> {
-    match &ask.method {
-        &Method::POST if ask.has("uploads") => begin(folder, ask),
-        &Method::POST => complete(folder, ask, document),
-        &Method::PUT => copy_part(folder, ask),
-        &Method::GET => parts(folder, ask),
-        &Method::DELETE => {
+    match ask.method {
+        Method::POST if ask.has("uploads") => begin(folder, ask),
+        Method::POST => complete(folder, ask, document),
+        Method::PUT => copy_part(folder, ask),
+        Method::GET => parts(folder, ask),
+        Method::DELETE => {
             folder.forget_upload(&objects_of::address(ask)?, id(ask))?;
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }

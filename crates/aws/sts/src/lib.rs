@@ -25,6 +25,9 @@ const DURATION_DEFAULT: u64 = 3600;
 const DURATION_MIN: u64 = 900;
 const DURATION_MAX: u64 = 129_600;
 
+/// Writes what is in an answer.
+type Fill = Box<dyn FnOnce(&mut Xml)>;
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Sts {
@@ -45,7 +48,7 @@ impl Sts {
         }
     }
 
-    fn answer(&self, form: &Form, headers: &HeaderMap) -> Result<Box<dyn FnOnce(&mut Xml)>, Error> {
+    fn answer(&self, form: &Form, headers: &HeaderMap) -> Result<Fill, Error> {
         let home = self.homes.elsewhere(headers).unwrap_or_else(|| self.homes.home.clone());
         match form.action() {
             "GetCallerIdentity" => Ok(Box::new(caller_identity(&home, headers))),
@@ -90,7 +93,7 @@ fn role_id(role: &str) -> String {
     format!("AROA{hash:016X}")
 }
 
-fn assume_role(form: &Form) -> Result<Box<dyn FnOnce(&mut Xml)>, Error> {
+fn assume_role(form: &Form) -> Result<Fill, Error> {
     let arn_text = form.required("RoleArn")?.to_owned();
     let session = form.required("RoleSessionName")?.to_owned();
     let arn = Arn::parse(&arn_text).filter(|arn| arn.service == "iam" && is_account(arn.account));
