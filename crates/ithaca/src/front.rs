@@ -21,6 +21,7 @@ use aws_apigateway::{Address, Api, Gateway};
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
+use aws_outbox::Outbox;
 use aws_protocol::{Request, Response, Scope, query, respond};
 use aws_s3::S3;
 use aws_ssm::Ssm;
@@ -108,6 +109,7 @@ pub struct Front {
     pub s3: S3,
     pub ssm: Ssm,
     pub sts: Sts,
+    pub outbox: Outbox,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     /// The ports of their own, by the id of the API.
@@ -502,6 +504,9 @@ impl Front {
         if target.starts_with(aws_ssm::TARGET_PREFIX) {
             return (Door::Ssm, whole(self.ssm.handle(request).await));
         }
+        if aws_outbox::is_for(&request) {
+            return (Door::Outbox, whole(self.outbox.handle(&request).await));
+        }
         if let Some(address) = Address::of(&request) {
             return (Door::ApiGateway, whole(self.call_api(&address, request, peer).await));
         }
@@ -534,6 +539,7 @@ impl Front {
             (&Method::GET, "/readyz") => whole(self.readiness()),
             (&Method::GET, "/metrics") => whole(self.metrics(request).await),
             (&Method::GET, "/ithaca/changes") => self.changes(),
+            (&Method::GET, "/ithaca/outbox") => whole(crate::outbox::list(&self.outbox, request).await),
             (&Method::POST, "/ithaca/backup") => self.backup(request, peer),
             (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
             _ => whole(unknown(request)),
@@ -664,7 +670,7 @@ fn is_query(request: &Request) -> bool {
     request.uri().path() == "/" && (is_form || request.uri().query().is_some_and(|text| text.contains("Action=")))
 }
 
-const SERVED: &str = "It serves Step Functions, Lambda, DynamoDB, S3, SSM's parameter store, STS, CloudWatch Logs and deployed APIs of API Gateway.";
+const SERVED: &str = "It serves Step Functions, Lambda, DynamoDB, S3, the parameter store of SSM, STS, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES.";
 
 const WELCOME: &str = "Ithaca is running.\n\n\
     Browser: open this address.\n\

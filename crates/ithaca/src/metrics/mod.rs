@@ -35,6 +35,7 @@ pub enum Door {
     States,
     Dynamo,
     Logs,
+    Outbox,
     Lambda,
     ApiGateway,
     S3,
@@ -46,10 +47,11 @@ pub enum Door {
 }
 
 impl Door {
-    const ALL: [(Door, &str); 10] = [
+    const ALL: [(Door, &str); 11] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
+        (Door::Outbox, "outbox"),
         (Door::Lambda, "lambda"),
         (Door::ApiGateway, "apigateway"),
         (Door::S3, "s3"),
