@@ -21,6 +21,8 @@ mod serverless_api;
 mod serverless_function;
 mod serverless_state_machine;
 mod simple_table;
+mod sns_topic;
+mod sqs_queue;
 mod state_machine;
 
 pub(crate) use event::implicit_api;
@@ -48,6 +50,9 @@ const TYPES: &[&[Type]] = &[
         lambda_version::TYPE,
         lambda_alias::TYPE,
         activity::TYPE,
+        sns_topic::TYPE,
+        sns_topic::SUBSCRIPTION,
+        sqs_queue::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,
