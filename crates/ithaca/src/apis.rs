@@ -3,16 +3,18 @@
 //! They are remembered in a file, so that a start without a template serves what was deployed before, as it does
 //! with functions, tables and state machines. The file is replaced as a whole, never edited in place.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use aws_apigateway::{Api, Method, Route};
+use aws_apigateway::{Api, Cors, Integration, Kind, Method, Payload, Route};
 use aws_cloudformation::Plan;
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "apis.json";
-const FORMAT: u32 = 1;
+/// The first format knew functions of REST APIs only; what it says is a part of what the second says.
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -21,30 +23,53 @@ struct Stored {
 }
 
 /// One API in one stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredApi {
     id: String,
     pub name: String,
     stage: String,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+    #[serde(default)]
+    cors: Option<Cors>,
+    #[serde(default)]
+    binary_media_types: Vec<String>,
     routes: Vec<StoredRoute>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct StoredRoute {
     method: String,
     path: String,
-    function_arn: String,
+    /// In the first format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    function_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    integration: Option<Integration>,
 }
 
 impl StoredApi {
     /// The API as the door serves it.
     pub fn to_api(&self) -> Result<Api, String> {
         let routes: Result<Vec<Route>, String> = self.routes.iter().map(StoredRoute::to_route).collect();
-        Api::new(&self.id, &self.name, &self.stage, routes?).map_err(|error| error.to_string())
+        let api = Api::of(self.kind, &self.id, &self.name, &self.stage, routes?).map_err(|error| error.to_string())?;
+        let api = api.with_variables(self.variables.clone()).with_cors(self.cors.clone());
+        Ok(api.with_binary_media_types(self.binary_media_types.clone()))
     }
 
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// Whether both are the same API in the same stage, however they answer.
+    pub fn is_same(&self, other: &StoredApi) -> bool {
+        self.id == other.id && self.stage == other.stage
     }
 }
 
@@ -54,7 +79,10 @@ impl StoredRoute {
             "ANY" => Method::Any,
             name => Method::Only(name.parse().map_err(|_| format!("{name} {} is not an HTTP method", self.path))?),
         };
-        Ok(Route { method, path: self.path.clone(), function_arn: self.function_arn.clone() })
+        let of_function = || self.function_arn.as_ref().map(|arn| Integration::function(arn, Payload::V1));
+        let integration = self.integration.clone().or_else(of_function);
+        let integration = integration.ok_or_else(|| format!("{} {} leads nowhere", self.method, self.path))?;
+        Ok(Route { method, path: self.path.clone(), integration })
     }
 }
 
@@ -65,34 +93,22 @@ pub fn of_plan(plan: &Plan) -> Vec<StoredApi> {
         id: api.id.clone(),
         name: if api.stages.len() > 1 { format!("{} ({})", api.name, stage.name) } else { api.name.clone() },
         stage: stage.name.clone(),
+        kind: Kind::Rest,
+        variables: stage.variables.clone(),
+        cors: None,
+        binary_media_types: api.binary_media_types.clone(),
         routes: api
             .routes
             .iter()
             .map(|route| StoredRoute {
                 method: route.method.clone(),
                 path: route.path.clone(),
-                function_arn: route.function_arn.clone(),
+                function_arn: None,
+                integration: Some(Integration::function(&route.function_arn, Payload::V1)),
             })
             .collect(),
     });
     apis.collect()
-}
-
-/// What a plan asks of API Gateway and what is not served yet, as errors with their place.
-pub fn refusals(plan: &Plan) -> Vec<String> {
-    let mut refusals = Vec::new();
-    for api in &plan.apis {
-        let place = format!("{}:{}:{}: error: {}", plan.template.display(), api.at.line, api.at.column, api.logical_id);
-        if api.stages.iter().any(|stage| !stage.variables.is_empty()) {
-            refusals.push(format!(
-                "{place}: stage variables are not served yet\n  help: give the functions environment variables instead"
-            ));
-        }
-        if !api.binary_media_types.is_empty() {
-            refusals.push(format!("{place}: BinaryMediaTypes are not served yet\n  help: leave them out: a body that is not UTF-8 reaches the function in base64 anyway"));
-        }
-    }
-    refusals
 }
 
 /// Reads what was deployed into this data folder before.
@@ -104,7 +120,7 @@ pub fn load(data: &Path) -> Result<Vec<StoredApi>, String> {
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };
     match serde_json::from_slice::<Stored>(&text) {
-        Ok(stored) if stored.format == FORMAT => Ok(stored.apis),
+        Ok(stored) if (1..=FORMAT).contains(&stored.format) => Ok(stored.apis),
         Ok(stored) => Err(format!("{} has the format {}, this version knows {FORMAT}", path.display(), stored.format)),
         Err(error) => {
             Err(format!("{} is damaged: {error}. Deploy the template again to write it anew", path.display()))
@@ -135,13 +151,35 @@ mod tests {
         let data = std::env::temp_dir().join(format!("ithaca-apis-{}", std::process::id()));
         fs::create_dir_all(&data).unwrap();
         assert_eq!(load(&data), Ok(Vec::new()));
-        let route = |method: &str| StoredRoute { method: method.into(), path: "/".into(), function_arn: "arn".into() };
-        let api = StoredApi { id: "a".into(), name: "n".into(), stage: "Prod".into(), routes: vec![route("ANY")] };
+        let route = |method: &str| StoredRoute {
+            method: method.into(),
+            path: "/".into(),
+            function_arn: None,
+            integration: Some(Integration::function("arn", Payload::V1)),
+        };
+        let api = StoredApi {
+            id: "a".into(),
+            name: "n".into(),
+            stage: "Prod".into(),
+            kind: Kind::Http,
+            variables: BTreeMap::from([("v".into(), "1".into())]),
+            cors: Some(Cors::default()),
+            binary_media_types: vec!["*/*".into()],
+            routes: vec![route("ANY")],
+        };
         save(&data, vec![api.clone()]).unwrap();
         assert_eq!(load(&data), Ok(vec![api]));
         fs::write(data.join(FILE), "{").unwrap();
         assert!(load(&data).unwrap_err().contains("is damaged"));
         assert!(route("NO WAY").to_route().is_err());
+        // The first format.
+        let route = r#"{ "method": "ANY", "path": "/", "function_arn": "arn" }"#;
+        let first =
+            format!(r#"{{ "format": 1, "apis": [{{ "id": "a", "name": "n", "stage": "s", "routes": [{route}] }}] }}"#);
+        fs::write(data.join(FILE), first).unwrap();
+        let api = load(&data).unwrap()[0].to_api().unwrap();
+        assert_eq!(api.routes()[0].integration, Integration::function("arn", Payload::V1));
+        assert_eq!(api.kind(), Kind::Rest);
         fs::remove_dir_all(&data).unwrap();
     }
 }

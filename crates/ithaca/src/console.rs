@@ -219,11 +219,12 @@ impl Apis for Sources {
 }
 
 fn route(route: &aws_apigateway::Route) -> ApiRoute {
-    let method = match &route.method {
-        aws_apigateway::Method::Any => "ANY".to_owned(),
-        aws_apigateway::Method::Only(method) => method.to_string(),
+    let function_arn = match &route.integration {
+        aws_apigateway::Integration::Function { arn, .. } => Some(arn.clone()),
+        _ => None,
     };
-    ApiRoute { method, path: route.path.clone(), function_arn: route.function_arn.clone() }
+    let target = route.integration.target();
+    ApiRoute { method: route.method.to_string(), path: route.path.clone(), target, function_arn }
 }
 
 fn called(response: &Response, took_ms: i64) -> Called {

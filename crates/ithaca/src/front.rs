@@ -119,7 +119,24 @@ pub struct Front {
 pub enum Port {
     Main,
     /// An API's own: everything on it is the API's.
-    Api(Arc<Api>),
+    Api(Arc<Slot>),
+}
+
+/// The API behind a port: a deployment puts another in its place, or takes it away.
+pub struct Slot(RwLock<Option<Arc<Api>>>);
+
+impl Slot {
+    pub fn new(api: Arc<Api>) -> Slot {
+        Slot(RwLock::new(Some(api)))
+    }
+
+    pub fn put(&self, api: Option<Arc<Api>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = api;
+    }
+
+    fn get(&self) -> Option<Arc<Api>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Which names a request may call us by.
@@ -253,7 +270,10 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
     let (door, answer) = match port {
         Port::Main if is_console => (Door::Console, shown(front.console.handle(request).await)),
         Port::Main if answers_much => at_leisure(front, request, peer).await,
-        Port::Api(api) => (Door::ApiGateway, whole(front.gateway.handle(api, request, peer).await)),
+        Port::Api(slot) => match slot.get() {
+            Some(api) => (Door::ApiGateway, whole(front.gateway.handle(&api, request, peer).await)),
+            None => (Door::Other, whole(respond(StatusCode::NOT_FOUND, PLAIN, "This API was removed.\n"))),
+        },
         Port::Main => front.route(request, peer).await,
     };
     front.counters.answered(door, answer.status());
@@ -275,7 +295,7 @@ impl Told {
     fn of(port: &Port, request: &Request) -> Told {
         let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok());
         let what = match (port, target) {
-            (Port::Api(api), _) => format!("API {}", api.id()),
+            (Port::Api(slot), _) => format!("API {}", slot.get().as_ref().map_or("removed", |api| api.id())),
             (Port::Main, Some(target)) => target.to_owned(),
             (Port::Main, None) => request.uri().path().to_owned(),
         };
@@ -385,9 +405,22 @@ fn shown(response: http::Response<console::Body>) -> Answer {
 }
 
 impl Front {
-    pub fn add_api(&self, api: Arc<Api>, address: SocketAddr) {
+    /// Serves an API in the place of the one of its id and stage, if there is one.
+    pub fn put_api(&self, api: Arc<Api>, address: SocketAddr) {
         self.addresses.write().unwrap_or_else(PoisonError::into_inner).insert(api.id().to_owned(), address);
-        self.apis.write().unwrap_or_else(PoisonError::into_inner).push(api);
+        let mut apis = self.apis.write().unwrap_or_else(PoisonError::into_inner);
+        match apis.iter_mut().find(|old| old.id() == api.id() && old.stage() == api.stage()) {
+            Some(old) => *old = api,
+            None => apis.push(api),
+        }
+    }
+
+    pub fn remove_api(&self, id: &str, stage: &str) {
+        let mut apis = self.apis.write().unwrap_or_else(PoisonError::into_inner);
+        apis.retain(|api| api.id() != id || api.stage() != stage);
+        if !apis.iter().any(|api| api.id() == id) {
+            self.addresses.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        }
     }
 
     pub fn api_addresses(&self) -> BTreeMap<String, SocketAddr> {

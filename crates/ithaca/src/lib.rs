@@ -10,7 +10,8 @@
 //!              ├─ log      what the server says of itself
 //!              ├─ otel     ended executions as traces, for a collector
 //!              ├─ tasks    a task of the engine becomes an invocation of the Lambda host
-//!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs
+//!              ├─ ports    the APIs, each on its own port
+//!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs; what it no longer names goes
 //! ```
 
 mod apis;
@@ -19,6 +20,7 @@ pub mod cli;
 mod console;
 mod deploy;
 mod events;
+mod files;
 mod findings;
 mod front;
 mod lane;
@@ -28,6 +30,7 @@ mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
 mod phase;
+mod ports;
 mod pressure;
 mod process;
 mod request_id;
@@ -36,5 +39,5 @@ mod tasks;
 mod template;
 mod webhook;
 
-pub use deploy::{Deployed, Prepared, deploy, prepare};
+pub use deploy::{Data, Deployed, Deployer, Prepared, Request, prepare};
 pub use server::{Options, Server, StartError};

@@ -9,10 +9,11 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
+use aws_cloudformation::stacks::Stacks;
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
-use aws_protocol::Home;
+use aws_protocol::{Home, Response};
 use aws_states::{Recorder, States};
 use bytes::Bytes;
 use console::Console;
@@ -25,12 +26,14 @@ use tokio::task::AbortHandle;
 
 use crate::backup::Backups;
 use crate::console::Sources;
+use crate::deploy::Deployer;
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
 use crate::log;
 use crate::logs::LogGroups;
 use crate::metrics::Counters;
 use crate::phase::{Gate, Phase};
+use crate::ports::Apis;
 use crate::tasks::{Elsewhere, Tasks};
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
@@ -95,6 +98,7 @@ pub enum StartError {
     Dynamo(aws_dynamodb::Error),
     Logs(aws_logs::Failure),
     Objects(objects::Error),
+    Stacks(String),
     Executable(std::io::Error),
     Thread(std::io::Error),
     Events(std::io::Error),
@@ -109,6 +113,7 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
+            StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
@@ -149,7 +154,8 @@ pub struct Server {
     gate: Arc<Gate>,
     fatal: watch::Receiver<Option<String>>,
     main: AbortHandle,
-    apis: Vec<tokio::task::JoinHandle<()>>,
+    apis: Apis,
+    deployer: Deployer,
     _folder: Folder,
 }
 
@@ -223,9 +229,10 @@ impl Server {
         });
         let sources = Sources::new(&options, address);
         let fatal = first_end(engine.fatal(), dynamo.fatal());
+        let doors = Functions { host: host.clone(), states: states.clone() };
         let front = Arc::new(Front {
             states,
-            gateway: Gateway::new(Functions(host.clone()), options.home.clone(), Source::system()),
+            gateway: Gateway::new(doors, options.home.clone(), Source::system()),
             lambda: host,
             logs,
             dynamo,
@@ -242,6 +249,9 @@ impl Server {
         });
         runner.open(&front);
         sources.open(&front);
+        let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
+        let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
+        let deployer = Deployer::new(front.clone(), apis.clone(), stacks);
         gate.open(front.clone());
         Ok(Server {
             options,
@@ -255,7 +265,8 @@ impl Server {
             gate,
             fatal,
             main,
-            apis: Vec::new(),
+            apis,
+            deployer,
             _folder: folder,
         })
     }
@@ -278,30 +289,9 @@ impl Server {
         self.engine.reader()
     }
 
-    pub(crate) fn lambda(&self) -> &Host {
-        &self.front.lambda
-    }
-
-    /// Serves an API on the next free port from the first API port on.
-    pub(crate) async fn serve_api(&mut self, api: aws_apigateway::Api) -> Result<SocketAddr, StartError> {
-        /// So many APIs or foreign programs in a row are a mistake.
-        const PORTS_TRIED: u16 = 100;
-        let first = self.options.api_port;
-        let mut last = None;
-        for port in first..=first.saturating_add(PORTS_TRIED) {
-            match listen(SocketAddr::new(self.options.host, port), "--api-port").await {
-                Ok(listener) => {
-                    let asked = SocketAddr::new(self.options.host, port);
-                    let address = listener.local_addr().unwrap_or(asked);
-                    let api = Arc::new(api);
-                    self.front.add_api(api.clone(), address);
-                    self.apis.push(tokio::spawn(front::serve(listener, self.gate.clone(), front::Port::Api(api))));
-                    return Ok(address);
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.expect("at least one port was tried"))
+    /// Deploys templates while this serves.
+    pub fn deployer(&self) -> &Deployer {
+        &self.deployer
     }
 
     /// What was to be deployed is there: `/readyz` says so.
@@ -314,9 +304,7 @@ impl Server {
     pub async fn shut_down(self) {
         self.gate.set(Phase::Stopping);
         log::info("server", "stopping", &[]);
-        for api in &self.apis {
-            api.abort();
-        }
+        self.apis.close();
         let engine = self.engine;
         // Joining threads would block the runtime that the last completions need. The main port stays open
         // meanwhile: running functions may call us.
@@ -366,7 +354,7 @@ async fn end_of(mut part: watch::Receiver<Option<String>>) -> String {
 /// second before it tries again.
 const BACKLOG: u32 = 4096;
 
-async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+pub(crate) async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
     let open = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
@@ -437,13 +425,16 @@ fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Erro
     })
 }
 
-/// The Lambda host as API Gateway sees it.
+/// The other doors as API Gateway sees them.
 #[derive(Clone)]
-pub struct Functions(Host);
+pub struct Functions {
+    host: Host,
+    states: States,
+}
 
 impl Invoker for Functions {
     async fn invoke(&self, function_arn: &str, payload: Bytes) -> Result<InvokeAnswer, aws_apigateway::InvokeError> {
-        let (host, arn) = (self.0.clone(), function_arn.to_owned());
+        let (host, arn) = (self.host.clone(), function_arn.to_owned());
         // A task of its own, because a run goes on when the client has gone.
         let run = tokio::spawn(async move { host.invoke(&arn, payload, InvokeOptions::default()).await });
         match run.await {
@@ -455,5 +446,15 @@ impl Invoker for Functions {
             Ok(Err(error)) => Err(aws_apigateway::InvokeError::Rejected(error.to_string())),
             Err(error) => Err(aws_apigateway::InvokeError::Rejected(error.to_string())),
         }
+    }
+
+    async fn call(&self, service: &str, operation: &str, body: Bytes) -> Result<Response, String> {
+        let prefix = match service {
+            "states" => aws_states::TARGET_PREFIX,
+            other => return Err(format!("{other} is not called by APIs here")),
+        };
+        let request = http::Request::post("/").header("x-amz-target", format!("{prefix}{operation}")).body(body);
+        let request = request.map_err(|error| error.to_string())?;
+        Ok(self.states.handle(&request).await)
     }
 }

@@ -1,4 +1,5 @@
-//! Where APIs are on the shared port: the three ways clients write the address of a REST API.
+//! Where APIs are on the shared port: the three ways clients write the address of an API. An HTTP API's stage `$default`
+//! may be left out.
 //!
 //! ```text
 //! Host: {api}.execute-api.{anything}      /{stage}/{path}                        AWS's own
@@ -9,12 +10,16 @@
 use aws_protocol::Request;
 use http::header::HOST;
 
+use crate::api::{Api, DEFAULT};
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     pub api_id: String,
     pub stage: String,
     /// The path within the API, beginning with a slash, still percent-encoded.
     pub path: String,
+    /// The path if there is no stage in it: that of the stage `$default`.
+    whole: String,
 }
 
 impl Address {
@@ -31,8 +36,9 @@ impl Address {
         if service != Some("execute-api") {
             return None;
         }
-        let (stage, path) = first(path.strip_prefix('/')?);
-        Some(Address::new(api_id, stage, path))
+        let whole = path.strip_prefix('/')?;
+        let (stage, path) = first(whole);
+        Some(Address::new(api_id, stage, path, whole))
     }
 
     fn by_path(path: &str) -> Option<Address> {
@@ -40,15 +46,26 @@ impl Address {
             let (api_id, rest) = rest.split_once('/')?;
             let (stage, rest) = rest.split_once('/')?;
             let (marker, path) = first(rest);
-            return (marker == "_user_request_").then(|| Address::new(api_id, stage, path));
+            return (marker == "_user_request_").then(|| Address::new(api_id, stage, path, path));
         }
-        let (api_id, rest) = path.strip_prefix("/_aws/execute-api/")?.split_once('/')?;
-        let (stage, path) = first(rest);
-        Some(Address::new(api_id, stage, path))
+        let (api_id, whole) = path.strip_prefix("/_aws/execute-api/")?.split_once('/')?;
+        let (stage, path) = first(whole);
+        Some(Address::new(api_id, stage, path, whole))
     }
 
-    fn new(api_id: &str, stage: &str, path: &str) -> Address {
-        Address { api_id: api_id.to_owned(), stage: stage.to_owned(), path: format!("/{path}") }
+    fn new(api_id: &str, stage: &str, path: &str, whole: &str) -> Address {
+        // A client may have encoded the dollar.
+        let stage = stage.replace("%24", "$");
+        Address { api_id: api_id.to_owned(), stage, path: format!("/{path}"), whole: format!("/{whole}") }
+    }
+
+    /// The API that is meant, and the path within it: of the named stage, else of `$default`.
+    pub(crate) fn api<'a>(&'a self, apis: &'a [Api]) -> Option<(&'a Api, &'a str)> {
+        let at = |stage: &str| apis.iter().find(|api| api.id() == self.api_id && api.stage() == stage);
+        match at(&self.stage) {
+            Some(api) => Some((api, &self.path)),
+            None => at(DEFAULT).map(|api| (api, self.whole.as_str())),
+        }
     }
 }
 

@@ -3,17 +3,21 @@
 //! AWS is strict here, so we are: a function that returns anything but the known members, of the right types, gets the
 //! client a 502. No member is required; `{}` is an empty 200. `isBase64Encoded` is always honoured (as if the API
 //! named `*/*` as binary). A header in `multiValueHeaders` replaces the same one in `headers`.
+//!
+//! That is format 1.0 with a REST API. In format 2.0 an answer without `statusCode` is the body itself, and cookies are
+//! a list; HTTP APIs care about no member that they do not know.
 
 use aws_protocol::{REST_JSON, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use serde_json::{Map, Value, json};
 
-use crate::InvokeAnswer;
+use crate::api::Kind;
 use crate::event::drop_hop_by_hop;
+use crate::{InvokeAnswer, Payload};
 
 /// The only members an answer may have.
 const MEMBERS: &[&str] = &["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
@@ -33,7 +37,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn wire(self) -> (StatusCode, &'static str, &'static str) {
+    fn wire(self, kind: Kind) -> (StatusCode, &'static str, &'static str) {
+        match kind {
+            Kind::Rest => self.of_rest(),
+            Kind::Http => self.of_http(),
+            Kind::FunctionUrl => self.of_url(),
+        }
+    }
+
+    fn of_rest(self) -> (StatusCode, &'static str, &'static str) {
         const INTERNAL: &str = "InternalServerErrorException";
         match self {
             Refusal::NoRoute => {
@@ -47,11 +59,31 @@ impl Refusal {
         }
     }
 
+    /// HTTP APIs name no exception.
+    fn of_http(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Refusal::NoRoute => (StatusCode::NOT_FOUND, "", "Not Found"),
+            Refusal::Forbidden => (StatusCode::FORBIDDEN, "", "Forbidden"),
+            Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "", "Request Entity Too Large"),
+            Refusal::BadAnswer | Refusal::NotRun => (StatusCode::INTERNAL_SERVER_ERROR, "", "Internal Server Error"),
+            Refusal::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "", "Service Unavailable"),
+        }
+    }
+
+    fn of_url(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Refusal::BadAnswer => (StatusCode::BAD_GATEWAY, "InternalServerErrorException", "Internal Server Error"),
+            other => other.of_http(),
+        }
+    }
+
     /// The response; `reason` is for the person who runs the API and goes into a header.
-    pub fn response(self, reason: &str) -> Response {
-        let (status, kind, message) = self.wire();
+    pub fn response(self, kind: Kind, reason: &str) -> Response {
+        let (status, exception, message) = self.wire(kind);
         let mut response = aws_protocol::json(status, REST_JSON, &json!({ "message": message }));
-        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+        if !exception.is_empty() {
+            response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(exception));
+        }
         response.headers_mut().insert("x-ithaca-reason", line(reason));
         response
     }
@@ -65,21 +97,39 @@ fn line(text: &str) -> HeaderValue {
 }
 
 /// The response that the function's answer describes, or what is wrong with the answer.
-pub fn respond(answer: &InvokeAnswer) -> Result<Response, String> {
+pub fn respond(kind: Kind, format: Payload, answer: &InvokeAnswer) -> Result<Response, String> {
     let value = serde_json::from_slice(&answer.payload);
     if answer.function_error {
         return Err(failure(value.ok()));
     }
     let value: Value = value.map_err(|error| format!("it is not JSON ({error})"))?;
-    let Value::Object(members) = value else { return Err(format!("it is {}, not an object", kind(&value))) };
-    if let Some(member) = members.keys().find(|member| !MEMBERS.contains(&member.as_str())) {
+    let members = match value {
+        Value::Object(members) if format == Payload::V1 || members.contains_key("statusCode") => members,
+        value if format == Payload::V2 => return Ok(inferred(value, &answer.payload)),
+        value => return Err(format!("it is {}, not an object", self::kind(&value))),
+    };
+    let unknown = members.keys().find(|member| kind == Kind::Rest && !MEMBERS.contains(&member.as_str()));
+    if let Some(member) = unknown {
         return Err(format!("it has a member `{member}`; allowed are {}", MEMBERS.join(", ")));
     }
     let mut response = http::Response::new(body(&members)?);
     *response.status_mut() = status(&members)?;
-    *response.headers_mut() = headers(&members)?;
-    response.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(REST_JSON));
+    *response.headers_mut() = headers(format, &members)?;
+    let default = match kind {
+        Kind::Rest | Kind::FunctionUrl => REST_JSON,
+        Kind::Http => "text/plain;charset=UTF-8",
+    };
+    response.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(default));
     Ok(response)
+}
+
+/// What is answered in format 2.0 when the function gives but a value: a text as it is, anything else as JSON.
+fn inferred(value: Value, payload: &Bytes) -> Response {
+    let body = match value {
+        Value::String(text) => Bytes::from(text),
+        _ => payload.clone(),
+    };
+    aws_protocol::respond(StatusCode::OK, REST_JSON, body)
 }
 
 fn failure(described: Option<Value>) -> String {
@@ -116,11 +166,20 @@ fn body(members: &Map<String, Value>) -> Result<Bytes, String> {
     }
 }
 
-fn headers(members: &Map<String, Value>) -> Result<HeaderMap, String> {
+fn headers(format: Payload, members: &Map<String, Value>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in object(members, "headers")? {
         headers.insert(header_name(name)?, header_value(name, value)?);
     }
+    match format {
+        Payload::V1 => put_multi(members, &mut headers)?,
+        Payload::V2 => put_cookies(members, &mut headers)?,
+    }
+    drop_hop_by_hop(&mut headers);
+    Ok(headers)
+}
+
+fn put_multi(members: &Map<String, Value>, headers: &mut HeaderMap) -> Result<(), String> {
     for (name, values) in object(members, "multiValueHeaders")? {
         let Value::Array(values) = values else {
             return Err(format!("its multiValueHeaders `{name}` is {}, not a list", kind(values)));
@@ -131,8 +190,19 @@ fn headers(members: &Map<String, Value>) -> Result<HeaderMap, String> {
             headers.append(header.clone(), header_value(name, value)?);
         }
     }
-    drop_hop_by_hop(&mut headers);
-    Ok(headers)
+    Ok(())
+}
+
+fn put_cookies(members: &Map<String, Value>, headers: &mut HeaderMap) -> Result<(), String> {
+    let cookies = match members.get("cookies") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(cookies)) => cookies,
+        Some(other) => return Err(format!("its cookies are {}, not a list", kind(other))),
+    };
+    for cookie in cookies {
+        headers.append(SET_COOKIE, header_value("set-cookie", cookie)?);
+    }
+    Ok(())
 }
 
 fn object<'a>(

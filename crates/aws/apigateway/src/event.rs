@@ -10,20 +10,24 @@
 //! HTTP/1 clients mostly do (functions should not care about case, and HTTP/2 clients send lower case anyway). A body
 //! that is not UTF-8 arrives as base64 with `isBase64Encoded` true, whatever the API's binary media types; text stays
 //! text. There are no CloudFront headers.
+//!
+//! An HTTP API that asks for 1.0 gets the same with `version`, with its paths decoded and the stage before them, and with
+//! headers spelt as HTTP APIs do.
 
 use std::net::{IpAddr, SocketAddr};
 
 use aws_protocol::{Home, Request, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::api::{Api, Match};
+use crate::api::{Api, Kind, Match};
+use crate::event_v2;
 use crate::source::{Source, request_time, trace_root, uuid};
 
-const TRACE_ID: &str = "X-Amzn-Trace-Id";
+pub(crate) const TRACE_ID: &str = "X-Amzn-Trace-Id";
 
 /// Headers that speak of the connection or of this very message, not to the function.
 pub const HOP_BY_HOP: &[&str] = &[
@@ -38,15 +42,18 @@ pub const HOP_BY_HOP: &[&str] = &[
 ];
 
 /// Headers that only we know to be true.
-const FORWARDED: &[&str] = &["x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
+pub(crate) const FORWARDED: &[&str] = &["x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
+
+/// The headers that HTTP APIs write in capitals in this format; all others are in lower case.
+const CAPITAL: &[&str] = &["content-length", "host", "user-agent", "x-amzn-trace-id"];
 
 /// What is the same in the event and in the answer of one request.
 pub struct Context<'a> {
-    home: &'a Home,
-    now_ms: u64,
-    request_id: String,
-    extended_request_id: String,
-    trace_root: String,
+    pub home: &'a Home,
+    pub now_ms: u64,
+    pub request_id: String,
+    pub extended_request_id: String,
+    pub trace_root: String,
 }
 
 impl Context<'_> {
@@ -62,14 +69,21 @@ impl Context<'_> {
     }
 
     /// The answer with the ids that API Gateway puts on every answer.
-    pub fn mark(&self, mut response: Response) -> Response {
-        let marks = [
+    pub fn mark(&self, kind: Kind, mut response: Response) -> Response {
+        let rest: &[_] = &[
             ("x-amzn-requestid", &self.request_id),
             ("x-amz-apigw-id", &self.extended_request_id),
             ("x-amzn-trace-id", &self.trace_root),
         ];
+        let http: &[_] = &[("apigw-requestid", &self.extended_request_id)];
+        let url: &[_] = &[("x-amzn-requestid", &self.request_id), ("x-amzn-trace-id", &self.trace_root)];
+        let marks = match kind {
+            Kind::Rest => rest,
+            Kind::Http => http,
+            Kind::FunctionUrl => url,
+        };
         for (name, value) in marks {
-            let value = HeaderValue::try_from(value).expect("ids are plain ASCII");
+            let value = HeaderValue::try_from(*value).expect("ids are plain ASCII");
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
         response
@@ -85,10 +99,14 @@ pub fn build(
     peer: SocketAddr,
     context: &Context<'_>,
 ) -> Vec<u8> {
-    let headers = Multi::headers(request, peer, context);
+    let headers = Multi::headers(api, request, peer, context);
     let query = Multi::query(request.uri().query().unwrap_or_default());
-    let (body, is_base64) = body(request.body());
-    let event = json!({
+    let (body, is_base64) = body(api, request);
+    let path = match api.kind() {
+        Kind::Rest => path.to_owned(),
+        Kind::Http | Kind::FunctionUrl => event_v2::shown_path(api, path),
+    };
+    let mut event = json!({
         "resource": matched.route.path,
         "path": path,
         "httpMethod": request.method().as_str(),
@@ -96,12 +114,16 @@ pub fn build(
         "multiValueHeaders": headers.all(),
         "queryStringParameters": query.last(),
         "multiValueQueryStringParameters": query.all(),
-        "pathParameters": path_parameters(matched),
-        "stageVariables": null,
-        "requestContext": request_context(api, matched, path, request, peer, context),
+        "pathParameters": path_parameters(api, matched),
+        "stageVariables": variables(api),
+        "requestContext": request_context(api, matched, &path, request, peer, context),
         "body": body,
         "isBase64Encoded": is_base64,
     });
+    if api.kind() != Kind::Rest {
+        event["version"] = "1.0".into();
+        event["resource"] = matched.route.path.as_str().into();
+    }
     event.to_string().into_bytes()
 }
 
@@ -120,7 +142,10 @@ fn request_context(
         "httpMethod": request.method().as_str(),
         "extendedRequestId": context.extended_request_id,
         "requestTime": request_time(context.now_ms),
-        "path": format!("/{}{path}", api.stage()),
+        "path": match api.kind() {
+            Kind::Rest => format!("/{}{path}", api.stage()),
+            Kind::Http | Kind::FunctionUrl => path.to_owned(),
+        },
         "accountId": context.home.account,
         "protocol": format!("{:?}", request.version()),
         "stage": api.stage(),
@@ -148,10 +173,10 @@ fn request_context(
 }
 
 /// Names with all their values, in the order of arrival.
-struct Multi(Vec<(String, Vec<String>)>);
+pub(crate) struct Multi(pub Vec<(String, Vec<String>)>);
 
 impl Multi {
-    fn query(query: &str) -> Multi {
+    pub fn query(query: &str) -> Multi {
         let mut multi = Multi(Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -161,11 +186,16 @@ impl Multi {
     }
 
     /// The request's headers, and those that say where it came from.
-    fn headers(request: &Request, peer: SocketAddr, context: &Context<'_>) -> Multi {
+    fn headers(api: &Api, request: &Request, peer: SocketAddr, context: &Context<'_>) -> Multi {
         let mut multi = Multi(Vec::new());
+        let spelt = |name: &str| match api.kind() {
+            Kind::Rest => canonical(name),
+            _ if CAPITAL.contains(&name) => canonical(name),
+            _ => name.to_owned(),
+        };
         for (name, value) in request.headers() {
             if !HOP_BY_HOP.contains(&name.as_str()) && !FORWARDED.contains(&name.as_str()) {
-                multi.push(canonical(name.as_str()), text(value));
+                multi.push(spelt(name.as_str()), text(value));
             }
         }
         for (name, value) in forwarded(request, peer) {
@@ -177,7 +207,7 @@ impl Multi {
         multi
     }
 
-    fn push(&mut self, name: String, value: String) {
+    pub fn push(&mut self, name: String, value: String) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
             None => self.0.push((name, vec![value])),
@@ -200,7 +230,7 @@ impl Multi {
     }
 }
 
-fn forwarded(request: &Request, peer: SocketAddr) -> [(&'static str, String); 3] {
+pub(crate) fn forwarded(request: &Request, peer: SocketAddr) -> [(&'static str, String); 3] {
     let sender = peer.ip().to_string();
     let chain = match request.headers().get("x-forwarded-for") {
         Some(before) => format!("{}, {sender}", text(before)),
@@ -211,28 +241,63 @@ fn forwarded(request: &Request, peer: SocketAddr) -> [(&'static str, String); 3]
     [("X-Forwarded-For", chain), ("X-Forwarded-Port", port.to_owned()), ("X-Forwarded-Proto", "http".to_owned())]
 }
 
-fn path_parameters(matched: &Match<'_>) -> Value {
+/// What is in the path; HTTP APIs decode it.
+pub(crate) fn path_parameters(api: &Api, matched: &Match<'_>) -> Value {
     if matched.parameters.is_empty() {
         return Value::Null;
     }
-    matched.parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect::<Map<_, _>>().into()
+    let value = |value: &str| match api.kind() {
+        Kind::Rest => value.to_owned(),
+        Kind::Http | Kind::FunctionUrl => percent_decode_str(value).decode_utf8_lossy().into_owned(),
+    };
+    let parameters = matched.parameters.iter().map(|(name, text)| ((*name).to_owned(), value(text).into()));
+    parameters.collect::<Map<_, _>>().into()
 }
 
-fn body(body: &[u8]) -> (Option<String>, bool) {
-    match std::str::from_utf8(body) {
-        Ok("") => (None, false),
-        Ok(text) => (Some(text.to_owned()), false),
-        Err(_) => (Some(STANDARD.encode(body)), true),
+/// Stage variables, if there are any.
+pub(crate) fn variables(api: &Api) -> Value {
+    match api.variables().is_empty() {
+        true => Value::Null,
+        false => json!(api.variables()),
     }
 }
 
-fn host(request: &Request) -> String {
+fn body(api: &Api, request: &Request) -> (Option<String>, bool) {
+    let body = request.body();
+    let is_binary = match api.kind() {
+        Kind::Rest => is_binary(api.binary_media_types(), media_type(request)),
+        Kind::Http | Kind::FunctionUrl => !event_v2::is_text(media_type(request)),
+    };
+    match std::str::from_utf8(body) {
+        Ok("") => (None, false),
+        Ok(text) if !is_binary => (Some(text.to_owned()), false),
+        _ => (Some(STANDARD.encode(body)), true),
+    }
+}
+
+/// The content type without its parameters.
+pub(crate) fn media_type(request: &Request) -> &str {
+    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// A REST API names what is binary: a type each, `image/*`, or `*/*`.
+fn is_binary(types: &[String], given: &str) -> bool {
+    let fits = |listed: &String| match listed.strip_suffix('*') {
+        Some("*/") => true,
+        Some(family) => given.len() >= family.len() && given[..family.len()].eq_ignore_ascii_case(family),
+        None => listed.eq_ignore_ascii_case(given),
+    };
+    types.iter().any(fits)
+}
+
+pub(crate) fn host(request: &Request) -> String {
     let authority = || request.uri().authority().map(|authority| authority.to_string());
     request.headers().get(HOST).map(text).or_else(authority).unwrap_or_default()
 }
 
 /// The first label of a name; a number of an interface has no labels.
-fn domain_prefix(domain: &str) -> &str {
+pub(crate) fn domain_prefix(domain: &str) -> &str {
     let name = domain.rsplit_once(':').map_or(domain, |(name, _)| name);
     match name.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(_) => name,
@@ -251,11 +316,11 @@ fn canonical(name: &str) -> String {
     name.chars().map(&mut upper).collect()
 }
 
-fn text(value: &HeaderValue) -> String {
+pub(crate) fn text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-fn decode(part: &str) -> String {
+pub(crate) fn decode(part: &str) -> String {
     percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

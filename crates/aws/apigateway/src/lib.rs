@@ -1,23 +1,28 @@
-//! The API Gateway door: an HTTP request in, a Lambda proxy event to the function, its answer out.
+//! The API Gateway door: an HTTP request in, an event to the function, its answer out.
 //!
 //! ```text
-//!   request ──> api (which route) ──> event (payload format 1.0) ──> Invoker ──> answer (status, headers, body)
+//!   request ──> cors ──> api (which route) ──> event (payload format 1.0, 2.0) ──> Invoker ──> answer
+//!                                          └─> service (parameters from the request) ──┘
 //! ```
 //!
-//! REST APIs with Lambda proxy integration, because that is what sagas and most SAM and CDK templates put in front
-//! of their functions. Of AWS's two ways to be called, an API on a port of its own has no stage in its path (the
-//! habit of SAM), one on the shared port has (see [`Address`]).
+//! REST APIs, HTTP APIs and function URLs, which differ in their events, answers and refusals ([`Kind`]). Of AWS's two
+//! ways to be called, an API on a port of its own has no stage in its path (the habit of SAM), one on the shared port
+//! has (see [`Address`]).
 //!
 //! Every refusal carries AWS's status, text and `x-amzn-ErrorType`, and beside them, since there is no execution log
 //! to look into, an `x-ithaca-reason` header for the person at the terminal.
 //!
-//! Not known here: sockets, how functions run, authorizers, API keys, mapping templates, CORS beyond what the
-//! function answers, HTTP APIs (payload format 2.0).
+//! Not known here: sockets, how functions run, authorizers, API keys, WebSocket APIs.
 
 mod address;
 mod answer;
 mod api;
+mod cors;
 mod event;
+mod event_v2;
+mod integration;
+mod json_path;
+mod service;
 mod source;
 
 #[cfg(test)]
@@ -30,17 +35,27 @@ use aws_protocol::{Home, Request, Response};
 use bytes::Bytes;
 
 pub use address::Address;
-pub use api::{Api, Error, Method, Route};
+pub use api::{Api, DEFAULT, Error, Kind, Method, Route};
+pub use cors::Cors;
+pub use integration::{Action, Integration, Payload};
+pub use service::fault as service_fault;
 pub use source::Source;
 
 use answer::Refusal;
+use service::Origin;
 
 /// AWS's limit for a request to API Gateway.
 pub const REQUEST_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// AWS's limit for an integration: the client gets 504 while the function goes on.
+/// AWS's limit of a body to a function's URL.
+pub const URL_REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// AWS's limit for an integration of a REST API: the client gets 504 while the function goes on.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
+/// The same for HTTP APIs, whose clients get 503.
+pub const HTTP_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// A function's URL waits for as long as a function may run.
+pub const URL_TIMEOUT: Duration = Duration::from_secs(900);
 
-/// Runs functions: the Lambda host, seen from here.
+/// Runs functions and calls services: the Lambda host and the other doors, seen from here.
 ///
 /// An implementer owes: one run per call; and a run that goes on when the returned future is dropped, as it is when
 /// the time is up or the client goes away (AWS does not stop the function either).
@@ -50,6 +65,14 @@ pub trait Invoker: Send + Sync {
         function_arn: &str,
         payload: Bytes,
     ) -> impl Future<Output = Result<InvokeAnswer, InvokeError>> + Send;
+
+    /// Calls an operation of a service (`states`, `StartExecution`) and gives its answer as it is, errors included.
+    fn call(
+        &self,
+        service: &str,
+        operation: &str,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Response, String>> + Send;
 }
 
 /// What a function that ran gave back.
@@ -86,17 +109,20 @@ impl<I: Invoker> Gateway<I> {
     pub async fn handle(&self, api: &Api, request: Request, peer: SocketAddr) -> Response {
         let context = event::Context::new(&self.home, &self.source);
         let path = request.uri().path().to_owned();
-        context.mark(self.answer(api, &path, request, peer, &context).await)
+        context.mark(api.kind(), self.answer(api, &path, request, peer, &context).await)
     }
 
     /// Answers a request on the shared port, at the address that [`Address::of`] found in it.
     pub async fn handle_at(&self, apis: &[Api], address: &Address, request: Request, peer: SocketAddr) -> Response {
         let context = event::Context::new(&self.home, &self.source);
-        let response = match apis.iter().find(|api| api.id() == address.api_id && api.stage() == address.stage) {
-            Some(api) => self.answer(api, &address.path, request, peer, &context).await,
-            None => Refusal::Forbidden.response(&unknown(apis, address)),
-        };
-        context.mark(response)
+        match address.api(apis) {
+            Some((api, path)) => context.mark(api.kind(), self.answer(api, path, request, peer, &context).await),
+            None => {
+                let kind = apis.iter().find(|api| api.id() == address.api_id).map_or(Kind::Rest, Api::kind);
+                let refusal = if kind == Kind::Rest { Refusal::Forbidden } else { Refusal::NoRoute };
+                context.mark(kind, refusal.response(kind, &unknown(apis, address)))
+            }
+        }
     }
 
     async fn answer(
@@ -107,28 +133,82 @@ impl<I: Invoker> Gateway<I> {
         peer: SocketAddr,
         context: &event::Context<'_>,
     ) -> Response {
-        let (method, bytes) = (request.method(), request.body().len());
-        if bytes > REQUEST_BYTES_MAX {
-            return Refusal::TooLarge
-                .response(&format!("the body has {bytes} bytes, the limit is {REQUEST_BYTES_MAX}"));
+        if let Some(preflight) = api.cors().and_then(|cors| cors.preflight(&request)) {
+            return preflight;
         }
-        let Some(matched) = api.route(method, path) else {
-            return Refusal::NoRoute.response(&format!("{method} {path} is none of {}", api.show_routes()));
-        };
-        let payload = event::build(api, &matched, path, &request, peer, context);
-        self.run(&matched.route.function_arn, payload.into()).await
+        let mut response = self.routed(api, path, &request, peer, context).await;
+        if let Some(cors) = api.cors() {
+            cors.mark(&request, &mut response);
+        }
+        response
     }
 
-    async fn run(&self, arn: &str, payload: Bytes) -> Response {
-        match tokio::time::timeout(INTEGRATION_TIMEOUT, self.invoker.invoke(arn, payload)).await {
-            Ok(Ok(answer)) => answer::respond(&answer).unwrap_or_else(|reason| {
-                Refusal::BadAnswer.response(&format!("the answer of {arn} cannot be used: {reason}"))
-            }),
-            Ok(Err(error)) => Refusal::NotRun.response(&not_run(arn, error)),
-            Err(_) => Refusal::TimedOut
-                .response(&format!("{arn} did not answer within {} s and goes on", INTEGRATION_TIMEOUT.as_secs())),
+    async fn routed(
+        &self,
+        api: &Api,
+        path: &str,
+        request: &Request,
+        peer: SocketAddr,
+        context: &event::Context<'_>,
+    ) -> Response {
+        let (kind, method, bytes) = (api.kind(), request.method(), request.body().len());
+        let limit = if kind == Kind::FunctionUrl { URL_REQUEST_BYTES_MAX } else { REQUEST_BYTES_MAX };
+        if bytes > limit {
+            return Refusal::TooLarge.response(kind, &format!("the body has {bytes} bytes, the limit is {limit}"));
+        }
+        let Some(matched) = api.route(method, path) else {
+            return Refusal::NoRoute.response(kind, &format!("{method} {path} is none of {}", api.show_routes()));
+        };
+        match &matched.route.integration {
+            Integration::Function { arn, payload, timeout_ms } => {
+                let event = match payload {
+                    Payload::V1 => event::build(api, &matched, path, request, peer, context),
+                    Payload::V2 => event_v2::build(api, &matched, path, request, peer, context),
+                };
+                self.run(kind, *payload, arn, event.into(), patience(kind, *timeout_ms)).await
+            }
+            Integration::Service { action, parameters, timeout_ms } => {
+                let origin = Origin { api, matched: &matched, path, request, peer, context };
+                let given = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
+                let body = service::body(&origin, given);
+                let patience = patience(kind, *timeout_ms);
+                self.call(kind, Action::SERVICE, action.name(), body.to_string().into(), patience).await
+            }
         }
     }
+
+    async fn run(&self, kind: Kind, format: Payload, arn: &str, event: Bytes, patience: Duration) -> Response {
+        match tokio::time::timeout(patience, self.invoker.invoke(arn, event)).await {
+            Ok(Ok(answer)) => answer::respond(kind, format, &answer).unwrap_or_else(|reason| {
+                Refusal::BadAnswer.response(kind, &format!("the answer of {arn} cannot be used: {reason}"))
+            }),
+            Ok(Err(error)) => Refusal::NotRun.response(kind, &not_run(arn, error)),
+            Err(_) => Refusal::TimedOut.response(kind, &late(arn, patience)),
+        }
+    }
+
+    /// Calls a service; its answer is the answer, its errors included.
+    async fn call(&self, kind: Kind, service: &str, operation: &str, body: Bytes, patience: Duration) -> Response {
+        match tokio::time::timeout(patience, self.invoker.call(service, operation, body)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(reason)) => Refusal::NotRun.response(kind, &reason),
+            Err(_) => Refusal::TimedOut.response(kind, &late(&format!("{service}:{operation}"), patience)),
+        }
+    }
+}
+
+/// How long a client waits for an integration: AWS's limit, or less by the template.
+fn patience(kind: Kind, timeout_ms: Option<u64>) -> Duration {
+    let most = match kind {
+        Kind::Rest => INTEGRATION_TIMEOUT,
+        Kind::Http => HTTP_INTEGRATION_TIMEOUT,
+        Kind::FunctionUrl => URL_TIMEOUT,
+    };
+    timeout_ms.map_or(most, Duration::from_millis)
+}
+
+fn late(what: &str, patience: Duration) -> String {
+    format!("{what} did not answer within {} s and goes on", patience.as_secs_f64())
 }
 
 fn not_run(arn: &str, error: InvokeError) -> String {

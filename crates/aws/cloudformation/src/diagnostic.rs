@@ -77,6 +77,8 @@ impl std::error::Error for Diagnostic {}
 /// reads a template shares and nothing ever reads back.
 pub(crate) struct Report {
     file: PathBuf,
+    /// What is not served is a note.
+    is_lenient: bool,
     resource: RefCell<Option<String>>,
     found: RefCell<Vec<Diagnostic>>,
     seen: RefCell<HashSet<(PathBuf, Position, String)>>,
@@ -84,7 +86,21 @@ pub(crate) struct Report {
 
 impl Report {
     pub fn new(file: &Path) -> Report {
-        Report { file: file.into(), resource: None.into(), found: Vec::new().into(), seen: HashSet::new().into() }
+        Report {
+            file: file.into(),
+            is_lenient: false,
+            resource: None.into(),
+            found: Vec::new().into(),
+            seen: HashSet::new().into(),
+        }
+    }
+
+    pub fn lenient(self) -> Report {
+        Report { is_lenient: true, ..self }
+    }
+
+    pub fn is_lenient(&self) -> bool {
+        self.is_lenient
     }
 
     /// From now on, findings are about this resource.
@@ -100,6 +116,14 @@ impl Report {
     /// Records an error in a file which the template names.
     pub fn error_in(&self, file: &Path, at: Position, message: impl Into<String>, help: impl Into<String>) {
         self.push(Severity::Error, file, at, message.into(), help.into());
+    }
+
+    /// Something that is not served: an error, unless the user goes on without it.
+    pub fn unsupported(&self, at: Position, message: impl Into<String>, help: impl Into<String>) {
+        match self.is_lenient {
+            true => self.note(at, format!("{}; left out", message.into())),
+            false => self.error(at, message, help),
+        }
     }
 
     pub fn note(&self, at: Position, message: impl Into<String>) {

@@ -27,6 +27,7 @@ mod resources;
 mod scope;
 mod shape;
 mod stack;
+pub mod stacks;
 mod support;
 mod template;
 mod yaml;
@@ -39,8 +40,8 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Route, Stage, StateMachine, StateMachineKind,
-    Table,
+    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Resource, Route, Stage, StateMachine,
+    StateMachineKind, Table,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
@@ -70,6 +71,8 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Files and folders of this machine that stand for objects in S3, by key: what CDK would upload.
     pub assets: BTreeMap<String, PathBuf>,
+    /// Types and properties that are not served become notes: the plan is without them.
+    pub ignore_unsupported: bool,
 }
 
 /// Reads a file that the template names; the path starts where the template's path starts. Implementers bound what they
@@ -90,6 +93,7 @@ impl<F: Fn(&Path) -> io::Result<Vec<u8>>> Files for F {
 /// Every error of the template and of the definition files it names, in the order of the text.
 pub fn plan(source: Source<'_>, options: &Options, files: &dyn Files) -> Result<Plan, Vec<Diagnostic>> {
     let report = Report::new(source.path);
+    let report = if options.ignore_unsupported { report.lenient() } else { report };
     let plan = read(source, options, files, &report);
     let notes = report.finish()?;
     Ok(Plan { notes, ..plan.expect("a template without errors gives a plan") })

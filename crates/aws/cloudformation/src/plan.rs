@@ -16,11 +16,14 @@ use crate::node::Node;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
     pub stack_name: String,
+    /// The stack's ARN.
+    pub stack_id: String,
     /// The template, as it was named to [`plan`](crate::plan); positions in the plan are in this file.
     pub template: PathBuf,
-    /// The logical ids of all resources that exist in this stack, each after what it depends on. The lists below
-    /// keep this order.
-    pub order: Vec<String>,
+    /// What the template says of itself.
+    pub description: Option<String>,
+    /// All resources that exist in this stack, each after what it depends on. The lists below keep this order.
+    pub resources: Vec<Resource>,
     pub tables: Vec<Table>,
     pub buckets: Vec<Bucket>,
     pub functions: Vec<Function>,
@@ -30,6 +33,19 @@ pub struct Plan {
     pub outputs: Vec<Output>,
     /// What the template says and what has no effect here.
     pub notes: Vec<Diagnostic>,
+}
+
+/// A resource as its stack lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resource {
+    pub logical_id: String,
+    /// The type as CloudFormation has it: what SAM makes of its own.
+    pub kind: String,
+    /// What `Ref` gives.
+    pub physical_id: String,
+    pub at: Position,
+    /// Its DeletionPolicy says that it stays when its stack lets it go.
+    pub retained: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

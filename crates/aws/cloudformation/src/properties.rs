@@ -68,7 +68,7 @@ impl<'a> Properties<'a> {
                     without_effect.entry(why).or_insert((entry.at, Vec::new())).1.push(&entry.key);
                 }
                 Some(Treatment::Unsupported(instead)) => {
-                    scope.report.error(entry.at, format!("{} of {of} is not supported", entry.key), instead);
+                    scope.report.unsupported(entry.at, format!("{} of {of} is not supported", entry.key), instead);
                 }
                 None => {
                     scope.report.error(

@@ -47,6 +47,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub fn attribute(&self, site: &Site, name: &str) -> Option<String> {
+        if self.kind.is_unserved() {
+            return Some(format!("{}.{name}", self.name));
+        }
         self.kind.attributes.iter().find(|a| a.name == name).map(|a| (a.value)(site, self))
     }
 

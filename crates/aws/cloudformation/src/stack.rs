@@ -15,7 +15,7 @@ use crate::intrinsics;
 use crate::names;
 use crate::node::{Entry, Node};
 use crate::parameters;
-use crate::plan::{Output, Plan};
+use crate::plan::{self, Output, Plan};
 use crate::references;
 use crate::resources::{self, Build, Implied, implicit_api};
 use crate::scope::{Identity, Known, Scope, Site};
@@ -80,9 +80,9 @@ fn is_served(scope: &Scope<'_>, template: &Template, resource: &Resource) -> boo
     if resources::find(kind).is_some() {
         return true;
     }
-    let help = "remove it, or give it a Condition that is false here";
-    scope.report.error(*at, format!("the type {kind} is not supported"), help);
-    false
+    let help = "remove it, give it a Condition that is false here, or go on without it: --ignore-unsupported";
+    scope.report.unsupported(*at, format!("the type {kind} is not supported"), help);
+    scope.report.is_lenient()
 }
 
 /// Every name that is referred to must exist, also where the value does not matter here.
@@ -102,7 +102,7 @@ fn check_references(scope: &Scope<'_>, live: &[&Resource]) {
 }
 
 fn implied(resource: &Resource) -> Vec<Implied> {
-    resources::find(&resource.kind.0).map_or(Vec::new(), |kind| (kind.implied)(resource))
+    (resources::of(resource).implied)(resource)
 }
 
 /// The resources that exist, each after those it refers to. `None` after a cycle.
@@ -142,7 +142,7 @@ fn identify(scope: &mut Scope<'_>, order: &[&Resource]) {
     let mut taken: HashMap<String, &str> = HashMap::new();
     for resource in order {
         scope.report.about(Some(&resource.id));
-        let kind = resources::find(&resource.kind.0).expect("only served types are live");
+        let kind = resources::of(resource);
         let identity = kind.identity(scope, resource);
         if identity.name.len() > kind.name_max {
             let message = format!("the name \"{}\" is longer than {} characters", identity.name, kind.name_max);
@@ -162,8 +162,10 @@ fn identify(scope: &mut Scope<'_>, order: &[&Resource]) {
 fn build(scope: &Scope<'_>, template: &Template, order: &[&Resource], path: &Path, files: &dyn Files) -> Plan {
     let plan = Plan {
         stack_name: scope.site.stack_name.clone(),
+        stack_id: names::stack_id(&scope.site),
         template: path.to_owned(),
-        order: order.iter().map(|r| r.id.clone()).collect(),
+        description: template.description.clone(),
+        resources: order.iter().filter_map(|resource| listed(scope, resource)).collect(),
         ..Plan::default()
     };
     let folder = crate::folder_of(path);
@@ -179,6 +181,17 @@ fn build(scope: &Scope<'_>, template: &Template, order: &[&Resource], path: &Pat
     gateway::link(parts, &mut plan, scope);
     plan.outputs = template.outputs.iter().filter_map(|entry| output(scope, entry)).collect();
     plan
+}
+
+fn listed(scope: &Scope<'_>, resource: &Resource) -> Option<plan::Resource> {
+    let Some(Known::Live(Some(identity))) = scope.resources.get(&resource.id) else { return None };
+    Some(plan::Resource {
+        logical_id: resource.id.clone(),
+        kind: identity.kind.becomes.unwrap_or(&resource.kind.0).to_owned(),
+        physical_id: identity.reference(&scope.site),
+        at: resource.at,
+        retained: resource.deletion_policy.as_deref().is_some_and(|policy| policy.starts_with("Retain")),
+    })
 }
 
 fn output(scope: &Scope<'_>, entry: &Entry) -> Option<Output> {

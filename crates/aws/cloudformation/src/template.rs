@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Position, Report};
+use crate::intrinsics;
 use crate::node::{Entry, Node, Value, find};
 
 /// AWS's quotas of one template.
@@ -19,7 +20,7 @@ const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 /// What happens to each section of a template.
 const SECTIONS: &[(&str, Section)] = &[
     ("AWSTemplateFormatVersion", Section::Ignored),
-    ("Description", Section::Ignored),
+    ("Description", Section::Read),
     ("Metadata", Section::Ignored),
     ("Rules", Section::Noted("Rules are not checked here")),
     ("Parameters", Section::Read),
@@ -39,8 +40,7 @@ enum Section {
     Noted(&'static str),
 }
 
-/// What may stand beside a resource's Type and Properties. The policies say what becomes of a resource when its stack
-/// changes or goes; a plan only says what there is.
+/// What may stand beside a resource's Type and Properties.
 const RESOURCE_KEYS: &[&str] = &[
     "Type",
     "Properties",
@@ -59,6 +59,7 @@ const RESOURCE_KEYS: &[&str] = &[
 pub(crate) struct Template {
     /// Has SAM's transform.
     pub serverless: bool,
+    pub description: Option<String>,
     pub parameters: Vec<Entry>,
     pub mappings: Vec<Entry>,
     pub conditions: Vec<Entry>,
@@ -76,6 +77,8 @@ pub(crate) struct Resource {
     pub kind: Named,
     pub condition: Option<Named>,
     pub depends_on: Vec<Named>,
+    /// DeletionPolicy: `Delete`, `Retain`, `RetainExceptOnCreate`, `Snapshot`.
+    pub deletion_policy: Option<String>,
     pub metadata: Option<Node>,
     pub properties: Vec<Entry>,
     /// SAM's `IgnoreGlobals`: `*`, or names of properties.
@@ -87,6 +90,7 @@ impl Template {
         let mut sections = Sections::split(root, report);
         Template {
             serverless: sections.transforms(),
+            description: sections.found.remove("Description").and_then(|section| section.value.text()),
             parameters: sections.entries("Parameters", PARAMETERS_MAX),
             mappings: sections.entries("Mappings", MAPPINGS_MAX),
             conditions: sections.entries("Conditions", usize::MAX),
@@ -205,6 +209,7 @@ fn resource(entry: Entry, report: &Report) -> Option<Resource> {
     let resource = Resource {
         condition,
         depends_on: names(find(&body, "DependsOn"), "DependsOn", report),
+        deletion_policy: deletion_policy(find(&body, "DeletionPolicy"), report),
         metadata: find(&body, "Metadata").cloned(),
         ignore_globals: names(find(&body, "IgnoreGlobals"), "IgnoreGlobals", report).into_iter().map(|n| n.0).collect(),
         properties: find(&body, "Properties").map_or(Vec::new(), |p| entries_of(p.clone(), "Properties", report)),
@@ -214,6 +219,16 @@ fn resource(entry: Entry, report: &Report) -> Option<Resource> {
     };
     report.about(None);
     Some(resource)
+}
+
+fn deletion_policy(node: Option<&Node>, report: &Report) -> Option<String> {
+    const POLICIES: [&str; 4] = ["Delete", "Retain", "RetainExceptOnCreate", "Snapshot"];
+    let node = node?;
+    let policy = node.text();
+    if !policy.as_deref().is_some_and(|policy| POLICIES.contains(&policy)) && intrinsics::call(node).is_none() {
+        report.error(node.at, "this is no DeletionPolicy", format!("it is one of {}", POLICIES.join(", ")));
+    }
+    policy
 }
 
 fn named(node: Option<&Node>) -> Option<Named> {

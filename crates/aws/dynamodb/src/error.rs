@@ -45,6 +45,12 @@ pub enum Error {
     )]
     OtherKey { table: String, found: String, wanted: String },
 
+    #[error(
+        "the DynamoDB table {table} has other local secondary indexes ({found}) than wanted ({wanted}), which only a \
+         new table can get: use another table name, or delete the table if its items are not needed"
+    )]
+    OtherLocalIndexes { table: String, found: String, wanted: String },
+
     /// DynamoDB said no, in its own words.
     #[error("{operation} of the DynamoDB table {table} was refused: {reason}")]
     Refused { operation: &'static str, table: String, reason: String },

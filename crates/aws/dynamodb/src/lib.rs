@@ -88,10 +88,15 @@ impl Dynamo {
 
     /// Makes the table of a CreateTable request, or finds that it is there with the same key.
     ///
-    /// A table that is there keeps its indexes, billing mode and all else: only the key is compared, because a table
-    /// with another key can serve none of the requests meant for it.
+    /// A table that is there keeps its items. Its global indexes and its stream are changed to what is wanted; another key
+    /// or other local indexes are refused, because they would need another table.
     pub async fn ensure_table(&self, create_table_request: &serde_json::Value) -> Result<(), Error> {
         table::ensure(self, create_table_request).await
+    }
+
+    /// Removes a table with its items, if it is there.
+    pub async fn remove_table(&self, name: &str) -> Result<(), Error> {
+        table::remove(self, name).await
     }
 }
 

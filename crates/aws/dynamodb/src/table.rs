@@ -1,4 +1,7 @@
-//! Making sure that a table is there: the way templates and examples get their tables.
+//! Making sure that a table is there, as a template wants it: the way templates and examples get their tables, and lose them.
+//!
+//! Items stay: global indexes and streams are changed to what is wanted; another key or other local indexes would need
+//! another table, so they are refused.
 //!
 //! It speaks to the door like any client, so it works with every backend. Toward a forwarded endpoint the request
 //! carries placeholder credentials, as local endpoints accept them; tables in AWS itself are made there.
@@ -7,7 +10,7 @@ use std::collections::BTreeMap;
 
 use aws_protocol::AWS_JSON_1_0;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Dynamo, Error};
 
@@ -16,7 +19,7 @@ pub async fn ensure(dynamo: &Dynamo, create: &Value) -> Result<(), Error> {
     let wanted = key(create).ok_or_else(|| lacking("KeySchema", create))?;
     match call(dynamo, "DescribeTable", &json!({ "TableName": table })).await {
         Ok(answer) => match key(&answer["Table"]) {
-            Some(found) if found == wanted => Ok(()),
+            Some(found) if found == wanted => change(dynamo, table, &answer["Table"], create).await,
             found => {
                 Err(Error::OtherKey { table: table.into(), found: show(found.as_ref()), wanted: show(Some(&wanted)) })
             }
@@ -27,6 +30,84 @@ pub async fn ensure(dynamo: &Dynamo, create: &Value) -> Result<(), Error> {
         }
         Err(refusal) => Err(refusal.of("DescribeTable", table)),
     }
+}
+
+/// Removes a table with its items; one that is not there is removed already.
+pub async fn remove(dynamo: &Dynamo, table: &str) -> Result<(), Error> {
+    match call(dynamo, "DeleteTable", &json!({ "TableName": table })).await {
+        Err(refusal) if !refusal.kind.ends_with("ResourceNotFoundException") => Err(refusal.of("DeleteTable", table)),
+        _ => Ok(()),
+    }
+}
+
+/// Brings a table that is there to what is wanted.
+async fn change(dynamo: &Dynamo, table: &str, found: &Value, wanted: &Value) -> Result<(), Error> {
+    let local = |table: &Value| names(&table["LocalSecondaryIndexes"]);
+    if local(found) != local(wanted) {
+        let show = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(Error::OtherLocalIndexes {
+            table: table.into(),
+            found: show(local(found)),
+            wanted: show(local(wanted)),
+        });
+    }
+    for update in updates(found, wanted) {
+        let mut body = json!({ "TableName": table, "AttributeDefinitions": wanted["AttributeDefinitions"] });
+        body.as_object_mut().into_iter().for_each(|body| body.extend(update.clone()));
+        call(dynamo, "UpdateTable", &body).await.map_err(|refusal| refusal.of("UpdateTable", table))?;
+    }
+    Ok(())
+}
+
+/// The members of the calls of UpdateTable that lead from one to the other: one index at a time, as DynamoDB takes them.
+fn updates(found: &Value, wanted: &Value) -> Vec<Map<String, Value>> {
+    let indexes = |table: &Value| table["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+    let is_same = |a: &Value, b: &Value| {
+        let is_listed = |name: &str| set(&a["Projection"][name]) == set(&b["Projection"][name]);
+        a["IndexName"] == b["IndexName"]
+            && set(&a["KeySchema"]) == set(&b["KeySchema"])
+            && a["Projection"]["ProjectionType"] == b["Projection"]["ProjectionType"]
+            && is_listed("NonKeyAttributes")
+    };
+    let (there, planned) = (indexes(found), indexes(wanted));
+    let mut calls = Vec::new();
+    for gone in there.iter().filter(|index| !planned.iter().any(|other| is_same(index, other))) {
+        calls.push(json!({ "GlobalSecondaryIndexUpdates": [{ "Delete": { "IndexName": gone["IndexName"] } }] }));
+    }
+    for new in planned.iter().filter(|index| !there.iter().any(|other| is_same(index, other))) {
+        calls.push(json!({ "GlobalSecondaryIndexUpdates": [{ "Create": new }] }));
+    }
+    let stream = |table: &Value| {
+        let specification = &table["StreamSpecification"];
+        specification["StreamEnabled"].as_bool().unwrap_or(false).then(|| specification["StreamViewType"].clone())
+    };
+    match (stream(found), stream(wanted)) {
+        (before, after) if before == after => {}
+        (before, after) => {
+            // A stream with another view is another stream.
+            if before.is_some() {
+                calls.push(json!({ "StreamSpecification": { "StreamEnabled": false } }));
+            }
+            if after.is_some() {
+                calls.push(json!({ "StreamSpecification": wanted["StreamSpecification"] }));
+            }
+        }
+    }
+    calls.into_iter().filter_map(|call| call.as_object().cloned()).collect()
+}
+
+fn names(indexes: &Value) -> Vec<String> {
+    let items = indexes.as_array().into_iter().flatten();
+    let mut names: Vec<String> = items.filter_map(|index| Some(index["IndexName"].as_str()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// A list whose order says nothing.
+fn set(list: &Value) -> Vec<String> {
+    let mut items: Vec<String> = list.as_array().into_iter().flatten().map(Value::to_string).collect();
+    items.sort();
+    items
 }
 
 /// From `HASH` and `RANGE` to the attribute and its type: what must agree.

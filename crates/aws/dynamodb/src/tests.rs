@@ -433,3 +433,68 @@ async fn an_upstream_that_is_down_is_named() {
     assert_eq!(response.status(), 503);
     assert!(parse(&response)["message"].as_str().unwrap().contains(&url));
 }
+
+/// A template that changes: what the table has then, in words.
+#[tokio::test]
+async fn a_table_is_brought_to_what_is_wanted() {
+    let dynamo = open(Backend::Memory);
+    let attributes = json!([
+        { "AttributeName": "pk", "AttributeType": "S" },
+        { "AttributeName": "day", "AttributeType": "S" },
+        { "AttributeName": "sk", "AttributeType": "S" },
+    ]);
+    let index = |name: &str, key: &str, projection: &str| {
+        json!({ "IndexName": name, "KeySchema": [{ "AttributeName": key, "KeyType": "HASH" }],
+            "Projection": { "ProjectionType": projection } })
+    };
+    let mut wanted = trips();
+    wanted["AttributeDefinitions"] = attributes;
+    let rows = [
+        (json!([index("by-day", "day", "ALL")]), json!(null), "by-day:day:ALL"),
+        (
+            json!([index("by-day", "day", "ALL"), index("by-sk", "sk", "KEYS_ONLY")]),
+            json!(null),
+            "by-day:day:ALL by-sk:sk:KEYS_ONLY",
+        ),
+        (
+            json!([index("by-day", "sk", "ALL")]),
+            json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" }),
+            "by-day:sk:ALL NEW_IMAGE",
+        ),
+        (
+            json!([index("by-day", "sk", "ALL")]),
+            json!({ "StreamEnabled": true, "StreamViewType": "KEYS_ONLY" }),
+            "by-day:sk:ALL KEYS_ONLY",
+        ),
+        (json!(null), json!(null), ""),
+    ];
+    for (indexes, stream, expect) in rows {
+        (wanted["GlobalSecondaryIndexes"], wanted["StreamSpecification"]) = (indexes, stream);
+        wanted.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        for _ in 0..2 {
+            dynamo.ensure_table(&wanted).await.unwrap();
+            let found = send(&dynamo, "DescribeTable", &json!({ "TableName": "trips" })).await;
+            assert_eq!(shape(&parse(&found)["Table"]), expect);
+        }
+    }
+    wanted["LocalSecondaryIndexes"] = json!([{ "IndexName": "l" }]);
+    let refused = dynamo.ensure_table(&wanted).await.unwrap_err().to_string();
+    assert!(refused.contains("other local secondary indexes (none) than wanted (l)"), "{refused}");
+    dynamo.remove_table("trips").await.unwrap();
+    dynamo.remove_table("trips").await.unwrap();
+}
+
+fn shape(table: &Value) -> String {
+    let indexes = table["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+    let mut words: Vec<String> = indexes
+        .iter()
+        .map(|index| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let key = text(&index["KeySchema"][0]["AttributeName"]);
+            format!("{}:{key}:{}", text(&index["IndexName"]), text(&index["Projection"]["ProjectionType"]))
+        })
+        .collect();
+    words.sort();
+    words.extend(table["StreamSpecification"]["StreamViewType"].as_str().map(str::to_owned));
+    words.join(" ")
+}

@@ -39,7 +39,10 @@ pub struct Api {
 pub struct Route {
     pub method: String,
     pub path: String,
-    pub function_arn: String,
+    /// What it calls, for people.
+    pub target: String,
+    /// If that is a function.
+    pub function_arn: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -108,11 +111,18 @@ fn routes(api: &Api) -> Markup {
             tr {
                 td { code { (route.method) } }
                 td { code { (route.path) } }
-                td { a href=(ui::path(&["functions", ui::name_of(&route.function_arn)])) { (ui::name_of(&route.function_arn)) } }
+                td { (target(route)) }
             }
         }
     };
-    ui::table("Routes", &["Method", "Path", "Function"], rows)
+    ui::table("Routes", &["Method", "Path", "Calls"], rows)
+}
+
+fn target(route: &Route) -> Markup {
+    match &route.function_arn {
+        Some(arn) => html! { a href=(ui::path(&["functions", ui::name_of(arn)])) { (ui::name_of(arn)) } },
+        None => html! { code { (route.target) } },
+    }
 }
 
 fn address(id: &str) -> String {
@@ -131,7 +141,8 @@ fn find(ask: &Ask) -> Result<Api, Trouble> {
 fn is_travel(ask: &Ask, api: &Api) -> Result<bool, Trouble> {
     let machines = ask.console.reader.machines().list();
     let stack = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
-    let functions: Vec<String> = api.routes.iter().map(|route| stack(ui::name_of(&route.function_arn))).collect();
+    let arns = api.routes.iter().filter_map(|route| route.function_arn.as_deref());
+    let functions: Vec<String> = arns.map(|arn| stack(ui::name_of(arn))).collect();
     Ok(machines
         .iter()
         .any(|machine| machine.name.ends_with(TRAVEL.machine) && functions.contains(&stack(&machine.name))))

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::reading::Reading;
 use super::terminal::{Tone, paint, print_line};
-use super::up::{home, read_plan};
 use super::{Context, GraphArgs, GraphFormat, Outcome, ValidateArgs};
 use crate::findings::{self, Finding};
 
@@ -39,8 +39,8 @@ pub fn validate(args: &ValidateArgs, context: &Context) -> Outcome {
 fn check(file: &Path) -> Result<(Vec<Value>, bool), String> {
     let findings = match is_template(file) {
         false => findings::in_text(file, &read(file)?),
-        true => match read_plan(file, &[], &home("us-east-1", None)) {
-            Ok(plan) => findings::in_plan(&plan),
+        true => match Reading::of(file).read() {
+            Ok((plan, _)) => findings::in_plan(&plan),
             Err(text) => return Ok((vec![json!({ "severity": "ERROR", "text": text })], false)),
         },
     };

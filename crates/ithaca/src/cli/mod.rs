@@ -10,10 +10,12 @@ mod client;
 mod executions;
 mod files;
 mod new;
+mod reading;
 mod show;
 mod start;
 pub(crate) mod terminal;
 mod up;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -126,6 +128,12 @@ pub(crate) struct UpArgs {
     /// A value for a parameter of the template; may be given several times.
     #[arg(long = "parameter", value_name = "KEY=VALUE")]
     parameters: Vec<String>,
+    /// Deploy again when the template, a definition or code changes. Running executions keep their definition.
+    #[arg(long, requires = "path")]
+    watch: bool,
+    /// Go on without the types and properties of the template that are not served.
+    #[arg(long, requires = "path")]
+    ignore_unsupported: bool,
     /// The region of what is deployed, and of requests that are not signed.
     #[arg(long, default_value = "us-east-1")]
     region: String,

@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aws_cloudformation::{Plan, Source};
+use aws_cloudformation::Plan;
 use aws_protocol::Home;
 use engine::{ExecutionStatus, StatusChange};
 use objects::EndpointOptions;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 
+use super::reading::Reading;
 use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
+use super::watch::{Changed, Watch};
 use super::{Context, Outcome, UpArgs};
-use crate::deploy::{Deployed, Prepared, deploy, prepare, serve_again};
+use crate::deploy::{Deployed, Deployer, Prepared, prepare};
 use crate::events::Target;
 use crate::log;
 use crate::server::{Objects, Options, Server};
 use crate::tasks::Elsewhere;
-use crate::template;
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
@@ -40,12 +42,15 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         ));
     }
     let home = home(&args.region, account);
-    let plan = match &args.path {
-        Some(path) => Some(read_plan(path, &args.parameters, &home)?),
-        None => None,
-    };
-    let prepared = match &plan {
-        Some(plan) => Some(prepare_plan(plan, context)?),
+    let reading = args.path.as_ref().map(|path| Reading {
+        path: path.clone(),
+        parameters: args.parameters.clone(),
+        home: home.clone(),
+        ignore_unsupported: args.ignore_unsupported,
+    });
+    let read = reading.as_ref().map(Reading::read).transpose()?;
+    let prepared = match &read {
+        Some((plan, _)) => Some(prepare_plan(plan, context)?),
         None => None,
     };
     let elsewhere = Elsewhere::new(std::env::vars(), args.aws_endpoint.as_deref(), &args.region)?;
@@ -53,7 +58,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         host: args.host,
         port: args.port,
         api_port: args.api_port,
-        data: args.data.unwrap_or_else(|| default_data(plan.as_ref())),
+        data: args.data.unwrap_or_else(|| default_data(read.as_ref().map(|(plan, _)| plan))),
         home,
         account_is_fixed: account.is_some(),
         dynamodb_endpoint: args.dynamodb_endpoint,
@@ -65,11 +70,16 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         otlp: args.otlp_endpoint.as_deref().map(crate::otel::parse).transpose()?,
         print_logs: args.logs,
     };
-    let mut server = Server::start(options).await.map_err(|error| error.to_string())?;
+    let server = Server::start(options).await.map_err(|error| error.to_string())?;
     let mut changes = server.handle().watch();
-    let deployed = match plan.as_ref().zip(prepared.as_ref()) {
-        Some((plan, prepared)) => deploy(&mut server, plan, prepared).await,
-        None => serve_again(&mut server).await,
+    let deployer = server.deployer().clone();
+    let mut watched = match (&reading, &read) {
+        (Some(reading), Some((plan, _))) if args.watch => Some(Watch::new(reading.clone(), plan).start()),
+        _ => None,
+    };
+    let deployed = match read.zip(prepared) {
+        Some(((plan, request), prepared)) => deployer.apply(&plan, &prepared, request).await,
+        None => deployer.serve_again().await,
     };
     let deployed = match deployed {
         Ok(deployed) => deployed,
@@ -95,6 +105,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
                 log::error("server", "it cannot go on. Start Ithaca again", &[("why", (&why).into())]);
                 std::process::exit(1);
             }
+            Some(changed) = next_change(&mut watched) => redeploy(&deployer, changed, context).await,
             change = changes.recv() => match change {
                 Ok(change) if change.status != ExecutionStatus::Running => report(&change, context),
                 Ok(_) => {}
@@ -176,22 +187,6 @@ fn default_data(plan: Option<&Plan>) -> PathBuf {
     plan.and_then(|plan| plan.template.parent()).unwrap_or(Path::new("")).join(".ithaca")
 }
 
-/// Reads the template at a path, which may be the folder it is in.
-pub fn read_plan(path: &Path, parameters: &[String], home: &Home) -> Result<Plan, String> {
-    let template::Found { file, stack_name, assets, parameters: known } = template::find(path)?;
-    let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut options = aws_cloudformation::Options { home: home.clone(), stack_name, parameters: known, assets };
-    for parameter in parameters {
-        let (key, value) =
-            parameter.split_once('=').ok_or_else(|| format!("--parameter {parameter}: write it as KEY=VALUE"))?;
-        options.parameters.insert(key.to_owned(), value.to_owned());
-    }
-    let files = |path: &Path| std::fs::read(path);
-    aws_cloudformation::plan(Source { path: &file, text: &text }, &options, &files).map_err(|diagnostics| {
-        diagnostics.iter().map(|diagnostic| diagnostic.to_string()).collect::<Vec<_>>().join("\n")
-    })
-}
-
 fn prepare_plan(plan: &Plan, context: &Context) -> Result<Prepared, String> {
     let say = |text: &str| {
         if !context.json {
@@ -235,11 +230,57 @@ fn announce(server: &Server, deployed: &Deployed, context: &Context) {
     for (name, value) in &deployed.outputs {
         print_line!("  output {name:<8} {value}");
     }
+    tell_removed(deployed);
     if !server.options.host.is_loopback() {
         let warning = "  Requests are not authenticated: everyone who can reach this address can use this Ithaca.";
         print_line!("{}", paint(Tone::Warn, warning));
     }
     print_line!("{}", paint(Tone::Quiet, "  Ctrl-C stops; executions end here as they end:"));
+}
+
+fn tell_removed(deployed: &Deployed) {
+    for name in &deployed.removed {
+        print_line!("  removed         {name}: the template does not name it any more");
+    }
+    for name in &deployed.kept {
+        print_line!(
+            "{}",
+            paint(Tone::Warn, &format!("  still there     {name}: the template does not name it any more"))
+        );
+    }
+}
+
+/// Never comes without `--watch`.
+async fn next_change(watched: &mut Option<mpsc::Receiver<Changed>>) -> Option<Changed> {
+    match watched {
+        Some(changes) => changes.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is wrong is told, and what was deployed before stays.
+async fn redeploy(deployer: &Deployer, changed: Changed, context: &Context) {
+    let deployed = match changed.read {
+        Ok((plan, request, prepared)) => deployer.apply(&plan, &prepared, request).await,
+        Err(why) => Err(why),
+    };
+    let took = duration(changed.since.elapsed().as_secs_f64() * 1000.0);
+    match deployed {
+        Err(why) if context.json => print_line!("{}", serde_json::json!({ "reload": "failed", "why": why })),
+        Err(why) => print_line!("{}\n{}", paint(Tone::Bad, "not reloaded; what was there stays"), why),
+        Ok(deployed) if context.json => {
+            let millis = changed.since.elapsed().as_millis() as u64;
+            print_line!("{}", serde_json::json!({ "reload": "done", "changed": deployed.changed, "tookMs": millis }));
+        }
+        Ok(deployed) => {
+            let what = match deployed.changed.as_slice() {
+                [] => "nothing is different".to_owned(),
+                names => shorten(&names.join(", "), 90),
+            };
+            print_line!("  {}  {what}  in {took}", paint(Tone::Good, "reloaded"));
+            tell_removed(&deployed);
+        }
+    }
 }
 
 /// One line for an execution that has ended.

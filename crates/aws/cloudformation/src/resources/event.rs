@@ -100,6 +100,7 @@ pub(crate) fn implicit_api(
         condition: None,
         depends_on: Vec::new(),
         metadata: None,
+        deletion_policy: None,
         properties: vec![Entry { key: "StageName".into(), at, value: Node::string(at, IMPLICIT_STAGE) }],
         ignore_globals: Vec::new(),
     })

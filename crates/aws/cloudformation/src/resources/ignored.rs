@@ -10,6 +10,9 @@ const IGNORED: Type = Type { created: false, summary: NO_PERMISSIONS, build: not
 
 pub(super) static ROLE: Type = IAM_ROLE;
 
+/// Any type that is not served. It has every attribute that is asked for, and each is only a name.
+pub(super) static UNSERVED: Type = Type { created: false, ..Type::PLAIN };
+
 const IAM_ROLE: Type = Type {
     name: "AWS::IAM::Role",
     named_by: Some("RoleName"),

@@ -55,6 +55,8 @@ const TYPES: &[&[Type]] = &[
 
 pub(crate) struct Type {
     pub name: &'static str,
+    /// The type that SAM makes of one of its own.
+    pub becomes: Option<&'static str>,
     pub summary: &'static str,
     /// Whether something comes of it here. If not, its properties are not looked at.
     pub created: bool,
@@ -88,6 +90,7 @@ impl Type {
     /// What a row says of itself unless it says otherwise.
     const PLAIN: Type = Type {
         name: "",
+        becomes: None,
         summary: "",
         created: true,
         named_by: None,
@@ -98,6 +101,11 @@ impl Type {
         implied: |_| Vec::new(),
         build: |_, _, _| {},
     };
+
+    /// Whether it stands for a type that is not served, which the user goes on without.
+    pub fn is_unserved(&self) -> bool {
+        self.name.is_empty()
+    }
 
     /// The identity of a resource of this type.
     pub fn identity(&'static self, scope: &Scope<'_>, resource: &Resource) -> Identity {
@@ -113,6 +121,11 @@ impl Type {
 
 pub(crate) fn find(name: &str) -> Option<&'static Type> {
     all().find(|kind| kind.name == name)
+}
+
+/// The type of a resource that is live: one that is not served is there only because the user goes on without it.
+pub(crate) fn of(resource: &Resource) -> &'static Type {
+    find(&resource.kind.0).unwrap_or(&ignored::UNSERVED)
 }
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Type> {

@@ -10,6 +10,7 @@ use crate::template::Resource;
 
 pub(super) const TYPE: Type = Type {
     name: "AWS::Serverless::Api",
+    becomes: Some("AWS::ApiGateway::RestApi"),
     summary: "a REST API and its stage",
     reference,
     attributes: ATTRIBUTES,

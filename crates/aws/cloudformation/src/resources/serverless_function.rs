@@ -9,6 +9,7 @@ use crate::template::Resource;
 
 pub(super) const TYPE: Type = Type {
     name: super::event::FUNCTION,
+    becomes: Some("AWS::Lambda::Function"),
     summary: "a function, and routes to it",
     named_by: Some("FunctionName"),
     name_max: NAME_MAX,

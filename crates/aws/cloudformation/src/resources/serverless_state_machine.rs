@@ -8,6 +8,7 @@ use crate::template::Resource;
 
 pub(super) const TYPE: Type = Type {
     name: "AWS::Serverless::StateMachine",
+    becomes: Some("AWS::StepFunctions::StateMachine"),
     summary: "a state machine, its definition in a file or in the template",
     named_by: Some("Name"),
     name_max: NAME_MAX,

@@ -10,6 +10,7 @@ use crate::template::Resource;
 
 pub(super) const TYPE: Type = Type {
     name: "AWS::Serverless::SimpleTable",
+    becomes: Some("AWS::DynamoDB::Table"),
     summary: "a table of one key",
     named_by: Some("TableName"),
     attributes: ATTRIBUTES,

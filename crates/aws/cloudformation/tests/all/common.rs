@@ -44,7 +44,7 @@ pub type Row<'a> = (u32, &'a str, &'a str);
 /// A template whose errors must be exactly these, in order.
 pub fn check_errors(text: &str, expect: &[Row<'_>]) {
     let errors = match plan_with(text, &[]) {
-        Ok(plan) => panic!("no errors, but a plan of {:?}\n{text}", plan.order),
+        Ok(plan) => panic!("no errors, but a plan of {:?}\n{text}", plan.resources),
         Err(errors) => errors,
     };
     assert!(errors.iter().all(|e| !e.help.is_empty()), "an error does not say how to mend it: {errors:?}");
@@ -60,4 +60,9 @@ pub fn check_errors(text: &str, expect: &[Row<'_>]) {
 fn text_at(text: &str, error: &Diagnostic) -> String {
     let line = text.lines().nth(error.at.line as usize - 1).filter(|_| error.file.ends_with("template.yaml"));
     line.map_or(String::new(), |line| line.chars().skip(error.at.column as usize - 1).collect())
+}
+
+/// The logical ids of a plan's resources, in their order.
+pub fn ids(plan: &Plan) -> Vec<&str> {
+    plan.resources.iter().map(|resource| resource.logical_id.as_str()).collect()
 }

@@ -1,6 +1,6 @@
 //! What a template is told when it cannot be planned: every error at once, each with its place.
 
-use crate::common::{Row, check_errors, plan_of, plan_with, shown};
+use crate::common::{Row, check_errors, ids, plan_of, plan_with, shown};
 
 const SAM: &str = "Transform: AWS::Serverless-2016-10-31\n";
 
@@ -122,7 +122,7 @@ fn references_make_a_graph_without_cycles() {
         "Conditions: { No: !Equals [a, b] }\nResources:\n  A: { Type: AWS::Logs::LogGroup, Properties: { X: !If [No, !Ref B, x] } }\n  \
          B: { Type: AWS::Logs::LogGroup, Properties: { X: !Ref A } }\n  C: { Type: AWS::SQS::Queue, Condition: No }\n",
     );
-    assert_eq!(plan.order, ["A", "B"]);
+    assert_eq!(ids(&plan), ["A", "B"]);
     check_errors(
         "Resources:\n  A: { Type: AWS::IAM::Role, Properties: { Policies: [{ Resource: !GetAtt Gone.Arn }] } }\n",
         &[(2, "!GetAtt", "A: there is no parameter or resource \"Gone\"")],

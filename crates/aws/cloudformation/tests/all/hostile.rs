@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_cloudformation::{Options, Source, plan};
 use proptest::prelude::*;
 
-use crate::common::{check_errors, plan_with, read, shown};
+use crate::common::{check_errors, ids, plan_with, read, shown};
 
 const RESOURCE: &str = "Resources: { L: { Type: AWS::Logs::LogGroup } }\n";
 
@@ -76,7 +76,7 @@ fn a_byte_order_mark_and_merge_keys_are_understood() {
     let text = "\u{feff}Metadata:\n  a: &a { Type: AWS::Logs::LogGroup, DependsOn: M }\nResources:\n  \
                 L: { <<: *a, Type: AWS::IAM::Role }\n  M: { DependsOn: [], <<: [*a] }\n";
     let plan = plan_with(text, &[]).expect("a plan");
-    assert_eq!(plan.order, ["M", "L"]);
+    assert_eq!(ids(&plan), ["M", "L"]);
     assert!(plan.notes.iter().any(|n| n.message.starts_with("AWS::IAM::Role")), "{:?}", plan.notes);
 }
 

@@ -19,8 +19,9 @@ fn a_booking_saga_in_sam() {
     let plan = plan_of(include_str!("templates/travel.yaml"));
     assert_eq!(plan.stack_name, "app");
     let before = |a: &str, b: &str| {
-        let place = |id: &str| plan.order.iter().position(|o| o == id).expect("every resource has its place");
-        assert!(place(a) < place(b), "{a} before {b} in {:?}", plan.order);
+        let place =
+            |id: &str| plan.resources.iter().position(|r| r.logical_id == id).expect("every resource has its place");
+        assert!(place(a) < place(b), "{a} before {b} in {:?}", plan.resources);
     };
     before("Bookings", "Pay");
     before("Pay", "Saga");

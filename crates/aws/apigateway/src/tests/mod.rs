@@ -1,5 +1,7 @@
 //! The door as clients and functions see it: requests in, the event the function got and the response as data.
 
+mod http_api;
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +10,7 @@ use aws_protocol::{Home, Request, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{Address, Api, Gateway, InvokeAnswer, InvokeError, Invoker, Method, Route, Source};
+use crate::{Address, Api, Gateway, Integration, InvokeAnswer, InvokeError, Invoker, Method, Payload, Route, Source};
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:saga";
 
@@ -26,6 +28,14 @@ impl Invoker for &Function {
             Some(answer) => answer.clone(),
             None => std::future::pending().await,
         }
+    }
+
+    async fn call(&self, service: &str, operation: &str, body: Bytes) -> Result<Response, String> {
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        self.events.lock().unwrap().push((format!("{service}:{operation}"), body));
+        let answer = self.answer.clone().unwrap().map_err(|_| "not there".to_owned())?;
+        let status = if answer.function_error { http::StatusCode::BAD_REQUEST } else { http::StatusCode::OK };
+        Ok(aws_protocol::respond(status, aws_protocol::AWS_JSON_1_0, answer.payload))
     }
 }
 
@@ -49,7 +59,7 @@ fn gateway(function: &Function) -> Gateway<&Function> {
 fn route(text: &str) -> Route {
     let (method, path) = text.split_once(' ').unwrap();
     let method = if method == "ANY" { Method::Any } else { Method::Only(method.parse().unwrap()) };
-    Route { method, path: path.into(), function_arn: ARN.into() }
+    Route { method, path: path.into(), integration: Integration::function(ARN, Payload::V1) }
 }
 
 fn api(routes: &[&str]) -> Api {

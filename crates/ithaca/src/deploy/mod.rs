@@ -1,0 +1,268 @@
+//! A template's plan becomes tables, functions, state machines and APIs; what it no longer names goes.
+//!
+//! ```text
+//! Plan -> prepare   checks and builds, changes nothing
+//!      -> apply     stack written down as in progress -> steps, in order -> removals, in reverse -> stack written down as complete
+//! ```
+//!
+//! Applying a plan again is an update: tables keep their items, functions and definitions that are the same stay, running
+//! executions keep the definition they have. Order: what is referred to comes first. Every step may be done again, so
+//! after a failure or a crash the next deployment goes on from whatever there is.
+//!
+//! It serves clients meanwhile, and deployments go one after the other.
+
+mod build;
+mod remove;
+mod steps;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_cloudformation::Plan;
+use aws_cloudformation::stacks::{Event, Stack, StackOutput, StackResource, Stacks, Status};
+
+use crate::findings;
+use crate::front::Front;
+use crate::log;
+use crate::ports::Apis;
+use build::Executables;
+
+/// What was deployed, for people.
+#[derive(Debug, Default)]
+pub struct Deployed {
+    pub tables: Vec<String>,
+    pub functions: Vec<String>,
+    pub buckets: Vec<String>,
+    pub activities: Vec<String>,
+    pub state_machines: Vec<String>,
+    /// Name and address of each API.
+    pub apis: Vec<(String, SocketAddr)>,
+    pub outputs: Vec<(String, String)>,
+    /// Names of what is other code or another definition than this process deployed before.
+    pub changed: Vec<String>,
+    /// Names of what the template does not name any more.
+    pub removed: Vec<String>,
+    /// What was to be removed and is still there, and why.
+    pub kept: Vec<String>,
+}
+
+/// What a plan needs before anything is changed: definitions that are valid, functions that are built.
+pub struct Prepared {
+    executables: Executables,
+}
+
+/// What a stack remembers of the request that it was made by.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The template's text.
+    pub template: String,
+    pub parameters: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+    pub data: Data,
+}
+
+/// What becomes of tables and buckets that a stack lets go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Data {
+    /// They stay with what is in them, and belong to nobody then.
+    #[default]
+    Stays,
+    /// As AWS does it: they go, unless their DeletionPolicy says otherwise.
+    Goes,
+}
+
+/// Checks and builds, which needs no server: what cannot be deployed disturbs nothing that is running. The error is
+/// text for a person. `say` is told of steps that take time.
+pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
+    let found = findings::in_plan(plan);
+    let errors: Vec<String> = found.iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+    found.iter().filter(|finding| finding.is_not_served()).for_each(|finding| say(&finding.to_string()));
+    if !errors.is_empty() {
+        return Err(errors.join("\n"));
+    }
+    Ok(Prepared { executables: build::build(plan, say)? })
+}
+
+/// Deploys into a running Ithaca; cheap to clone.
+#[derive(Clone)]
+pub struct Deployer(Arc<Inner>);
+
+struct Inner {
+    front: Arc<Front>,
+    apis: Apis,
+    stacks: Stacks,
+    /// One deployment at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// What this process deployed, so that what is the same is not done again: a hash of all that matters, by ARN.
+    marks: Mutex<HashMap<String, u64>>,
+}
+
+impl Deployer {
+    pub fn new(front: Arc<Front>, apis: Apis, stacks: Stacks) -> Deployer {
+        Deployer(Arc::new(Inner { front, apis, stacks, turn: tokio::sync::Mutex::default(), marks: Mutex::default() }))
+    }
+
+    pub fn stacks(&self) -> &Stacks {
+        &self.0.stacks
+    }
+
+    /// Creates or updates the plan's stack; the error is text for a person.
+    pub async fn apply(&self, plan: &Plan, prepared: &Prepared, request: Request) -> Result<Deployed, String> {
+        let _turn = self.0.turn.lock().await;
+        let before = self.0.stacks.get(&plan.stack_name);
+        self.check_owners(plan)?;
+        let mut stack =
+            before.clone().unwrap_or_else(|| Stack::new(plan.stack_id.clone(), plan.stack_name.clone(), now_ms()));
+        let Request { template, parameters, tags, data } = request;
+        (stack.template, stack.parameters, stack.tags) = (template, parameters, tags);
+        let gone = stack.begin(plan, now_ms());
+        let is_as_it_was = before.as_ref().is_some_and(|before| is_same(before, &stack) && gone.is_empty());
+        if !is_as_it_was {
+            self.keep(&stack).await?;
+        }
+        let mut done = match self.make(plan, prepared).await {
+            Ok(done) => done,
+            Err(why) => {
+                let is_new = stack.status == Status::CreateInProgress;
+                let status = if is_new { Status::CreateFailed } else { Status::UpdateFailed };
+                stack.set(status, Some(why.clone()), now_ms());
+                self.keep(&stack).await?;
+                return Err(why);
+            }
+        };
+        for resource in gone {
+            self.let_go(&mut stack, resource, data, &mut done).await;
+        }
+        if !is_as_it_was {
+            stack.end(plan, plan.outputs.iter().map(StackOutput::from).collect(), now_ms());
+            self.keep(&stack).await?;
+        }
+        Ok(done)
+    }
+
+    /// Removes a stack and what belongs to it, but for the resources whose logical ids are in `retained`. What cannot be removed stays
+    /// listed, and the error says why.
+    pub async fn delete(&self, name: &str, data: Data, retained: &[String]) -> Result<Deployed, String> {
+        let _turn = self.0.turn.lock().await;
+        let stack = self.0.stacks.get(name).filter(Stack::is_there);
+        let mut stack = stack.ok_or_else(|| format!("there is no stack {name}"))?;
+        stack.set(Status::DeleteInProgress, None, now_ms());
+        self.keep(&stack).await?;
+        let mut done = Deployed::default();
+        let mut left = Vec::new();
+        for mut resource in stack.resources.clone().into_iter().rev() {
+            resource.retained |= retained.contains(&resource.logical_id);
+            if !self.let_go(&mut stack, resource.clone(), data, &mut done).await {
+                left.push(resource.logical_id);
+            }
+        }
+        stack.resources.retain(|resource| left.contains(&resource.logical_id));
+        stack.deleted_ms = Some(now_ms());
+        let failed = (!left.is_empty()).then(|| format!("could not delete {}", left.join(", ")));
+        let status = if failed.is_some() { Status::DeleteFailed } else { Status::DeleteComplete };
+        stack.set(status, failed.clone(), now_ms());
+        self.keep(&stack).await?;
+        match failed {
+            None => Ok(done),
+            Some(why) => Err(format!("{why}: {}", done.kept.join("; "))),
+        }
+    }
+
+    /// Serves the APIs that were deployed into the data folder before.
+    pub async fn serve_again(&self) -> Result<Deployed, String> {
+        self.0.apis.serve_kept().await?;
+        let front = &self.0.front;
+        Ok(Deployed {
+            apis: self.0.apis.addresses(),
+            functions: front.lambda.functions().into_iter().map(|info| info.function.name).collect(),
+            state_machines: front.handle.machines().list().iter().map(|machine| machine.name.to_string()).collect(),
+            ..Deployed::default()
+        })
+    }
+
+    /// No two stacks have the same thing.
+    fn check_owners(&self, plan: &Plan) -> Result<(), String> {
+        let taken = plan.resources.iter().filter_map(|resource| {
+            let owner = self.0.stacks.owner(&resource.kind, &resource.physical_id)?;
+            (owner != plan.stack_name).then(|| {
+                format!(
+                    "{}:{}: error: {}: {} belongs to the stack {owner}\n  help: give it another name, or delete that stack",
+                    plan.template.display(),
+                    resource.at,
+                    resource.logical_id,
+                    resource.physical_id
+                )
+            })
+        });
+        let taken: Vec<String> = taken.collect();
+        if taken.is_empty() { Ok(()) } else { Err(taken.join("\n")) }
+    }
+
+    /// Removes one thing, unless it is to stay. Whether the stack is rid of it.
+    async fn let_go(&self, stack: &mut Stack, mut resource: StackResource, data: Data, done: &mut Deployed) -> bool {
+        let name = format!("{} ({})", resource.physical_id, resource.kind);
+        let stays = resource.retained || (data == Data::Stays && remove::is_data(&resource.kind));
+        let removed = match stays {
+            true => Ok(()),
+            false => remove::remove(&self.0.front, &self.0.apis, &resource.kind, &resource.physical_id).await,
+        };
+        resource.updated_ms = now_ms();
+        (resource.status, resource.reason) = match &removed {
+            Ok(()) if stays => (Status::DeleteSkipped, None),
+            Ok(()) => (Status::DeleteComplete, None),
+            Err(why) => (Status::DeleteFailed, Some(why.clone())),
+        };
+        stack.tell(Event::of(&resource));
+        match removed {
+            Ok(()) if stays && remove::is_data(&resource.kind) => done.kept.push(name),
+            Ok(()) if remove::leaves_something(&resource.kind) => done.removed.push(name),
+            Ok(()) => {}
+            Err(why) => {
+                log::warn(
+                    "deploy",
+                    "something could not be removed",
+                    &[("what", (&name).into()), ("why", (&why).into())],
+                );
+                done.kept.push(format!("{name}: {why}"));
+                return false;
+            }
+        }
+        self.unmark(&resource.physical_id);
+        true
+    }
+
+    async fn keep(&self, stack: &Stack) -> Result<(), String> {
+        let (stacks, stack) = (self.0.stacks.clone(), stack.clone());
+        let name = stack.name.clone();
+        let kept = tokio::task::spawn_blocking(move || stacks.put(&stack)).await;
+        kept.map_err(|error| error.to_string())
+            .and_then(|kept| kept.map_err(|error| error.to_string()))
+            .map_err(|error| format!("the stack {name} cannot be written down: {error}"))
+    }
+
+    /// Whether this process deployed exactly this before; from now on it has.
+    fn is_marked(&self, id: &str, mark: u64) -> bool {
+        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), mark) == Some(mark)
+    }
+
+    fn unmark(&self, id: &str) {
+        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+/// Whether a deployment changes nothing of what is written down.
+fn is_same(before: &Stack, after: &Stack) -> bool {
+    let is_whole = matches!(before.status, Status::CreateComplete | Status::UpdateComplete);
+    is_whole
+        && before.template == after.template
+        && before.parameters == after.parameters
+        && before.tags == after.tags
+        && before.resources == after.resources
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

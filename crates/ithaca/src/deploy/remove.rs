@@ -1,0 +1,49 @@
+//! Removing what a stack lets go, by its type and physical id. What is gone already is removed already.
+
+use serde_json::{Value, json};
+
+use crate::front::Front;
+use crate::ports::Apis;
+
+/// Whether something would be lost with it that no deployment brings back.
+pub fn is_data(kind: &str) -> bool {
+    matches!(kind, "AWS::DynamoDB::Table" | "AWS::S3::Bucket")
+}
+
+/// Whether anything was made of it, which a person is told when it goes.
+pub fn leaves_something(kind: &str) -> bool {
+    is_data(kind)
+        || matches!(
+            kind,
+            "AWS::Lambda::Function"
+                | "AWS::StepFunctions::StateMachine"
+                | "AWS::StepFunctions::Activity"
+                | "AWS::ApiGateway::RestApi"
+        )
+}
+
+pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -> Result<(), String> {
+    match kind {
+        "AWS::Lambda::Function" => {
+            let (host, name) = (front.lambda.clone(), physical_id.to_owned());
+            let removed = tokio::task::spawn_blocking(move || match host.function(&name) {
+                Some(_) => host.delete_function(&name).map_err(|error| error.to_aws().message),
+                None => Ok(()),
+            });
+            removed.await.map_err(|error| error.to_string())?
+        }
+        "AWS::StepFunctions::StateMachine" => {
+            states(front, "DeleteStateMachine", json!({ "stateMachineArn": physical_id })).await
+        }
+        "AWS::StepFunctions::Activity" => states(front, "DeleteActivity", json!({ "activityArn": physical_id })).await,
+        "AWS::DynamoDB::Table" => front.dynamo.remove_table(physical_id).await.map_err(|error| error.to_string()),
+        "AWS::S3::Bucket" => Err("a bucket is removed by hand: delete its folder".to_owned()),
+        "AWS::ApiGateway::RestApi" => apis.remove(physical_id).await,
+        // Nothing was made of it, or it went with what it belongs to.
+        _ => Ok(()),
+    }
+}
+
+async fn states(front: &Front, action: &str, body: Value) -> Result<(), String> {
+    front.states.call(action, body).await.map(drop).map_err(|error| error.to_string())
+}

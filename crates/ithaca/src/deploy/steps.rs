@@ -1,0 +1,210 @@
+//! The steps of a deployment: one for each kind of thing, and each may be done again.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use aws_cloudformation::{Code, Function, Plan, StateMachine, StateMachineKind, Table};
+use serde_json::{Value, json};
+
+use super::build::Executables;
+use super::{Deployed, Deployer, Prepared};
+use crate::apis;
+use crate::files;
+use crate::front::Front;
+
+impl Deployer {
+    /// Everything of a plan, in the order in which one thing needs another.
+    pub(super) async fn make(&self, plan: &Plan, prepared: &Prepared) -> Result<Deployed, String> {
+        let mut done = Deployed::default();
+        let front = &*self.0.front;
+        for table in &plan.tables {
+            let at = |error: &dyn std::fmt::Display| format!("table {}: {error}", table.name);
+            front.dynamo.ensure_table(&table.create).await.map_err(|error| at(&error))?;
+            set_time_to_live(front, table).await.map_err(|error| at(&error))?;
+            done.tables.push(table.name.clone());
+        }
+        for bucket in &plan.buckets {
+            let (objects, name) = (front.objects.clone(), bucket.name.clone());
+            let made = tokio::task::spawn_blocking(move || objects.create_bucket(&name)).await;
+            made.map_err(|error| error.to_string())
+                .and_then(|made| made.map_err(|error| error.to_string()))
+                .map_err(|error| format!("bucket {}: {error}", bucket.name))?;
+            done.buckets.push(bucket.name.clone());
+        }
+        for function in &plan.functions {
+            self.put_function(plan, function, &prepared.executables, &mut done).await?;
+        }
+        for activity in &plan.activities {
+            // One that is there already is the same: it has nothing but its name.
+            let created = front.states.call("CreateActivity", json!({ "name": activity.name })).await;
+            created.map_err(|error| format!("activity {}: {error}", activity.name))?;
+            done.activities.push(activity.name.clone());
+        }
+        for machine in &plan.state_machines {
+            self.put_machine(machine, &mut done).await?;
+        }
+        done.changed.extend(self.0.apis.put(apis::of_plan(plan)).await?);
+        let addresses = self.0.apis.addresses_by_id();
+        done.apis = self.0.apis.addresses_of(plan);
+        for output in &plan.outputs {
+            let url = |api: &aws_cloudformation::Api, _: &str| match addresses.get(api.id.as_str()) {
+                Some(address) => format!("http://{address}"),
+                None => String::new(),
+            };
+            done.outputs.push((output.logical_id.clone(), plan.localise(&output.value, &url)));
+        }
+        Ok(done)
+    }
+
+    async fn put_function(
+        &self,
+        plan: &Plan,
+        function: &Function,
+        executables: &Executables,
+        done: &mut Deployed,
+    ) -> Result<(), String> {
+        done.functions.push(function.name.clone());
+        let settings = settings(function, &plan.template);
+        if self.is_marked(&function.name, mark_of(function, &settings, executables)) {
+            return Ok(());
+        }
+        let code = code(function, executables)?;
+        let host = self.0.front.lambda.clone();
+        let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
+        let put = put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.to_aws().message));
+        if let Err(why) = put {
+            self.unmark(&function.name);
+            return Err(format!("{}:{}: function {}: {why}", plan.template.display(), function.at.line, function.name));
+        }
+        done.changed.push(function.name.clone());
+        Ok(())
+    }
+
+    /// Creates the state machine, or brings the one of this name to the template's definition.
+    async fn put_machine(&self, machine: &StateMachine, done: &mut Deployed) -> Result<(), String> {
+        done.state_machines.push(machine.name.clone());
+        let body = machine_body(machine);
+        if self.is_marked(&machine.arn, hash(&body.to_string())) {
+            return Ok(());
+        }
+        let put = put_machine(&self.0.front, machine, body).await;
+        if put.is_err() {
+            self.unmark(&machine.arn);
+        }
+        done.changed.push(machine.name.clone());
+        put.map_err(|error| format!("state machine {}: {error}", machine.name))
+    }
+}
+
+/// All that decides whether a function is to be put again: its settings, and the files of its code as they are now.
+fn mark_of(function: &Function, settings: &aws_lambda::Function, executables: &Executables) -> u64 {
+    let code = match (executables.get(&function.logical_id), &function.code) {
+        (Some(executable), _) => files::fingerprint(executable, &|_| true),
+        (None, Code::Path(path)) => files::fingerprint(path, &|_| true),
+        (None, Code::Inline(text)) => hash(text),
+    };
+    hash(&(format!("{settings:?}"), code))
+}
+
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
+    let mut settings = aws_lambda::Function::new(&function.name);
+    settings.runtime = function.runtime.clone();
+    settings.handler = function.handler.clone();
+    settings.role = function.role_arn.clone();
+    settings.description = function.description.clone();
+    settings.timeout_seconds = function.timeout_seconds;
+    settings.memory_mb = function.memory_mb;
+    settings.environment = function.environment.clone();
+    settings.reserved_concurrency = function.reserved_concurrency;
+    settings.origin = match &function.code {
+        Code::Path(path) => Some(path.clone()),
+        Code::Inline(_) => template.parent().map(Path::to_path_buf),
+    };
+    settings
+}
+
+fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Code, String> {
+    if let Some(executable) = executables.get(&function.logical_id) {
+        return Ok(aws_lambda::Code::Bootstrap(executable.clone()));
+    }
+    match &function.code {
+        Code::Path(path) if path.is_dir() => Ok(aws_lambda::Code::Folder(path.clone())),
+        Code::Path(path) => match std::fs::read(path) {
+            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Err(error) => {
+                Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display()))
+            }
+        },
+        Code::Inline(text) => match aws_lambda::runtimes::inline_file(&function.runtime) {
+            Some(file) => Ok(aws_lambda::Code::Inline(file.into(), text.clone())),
+            None => Err(format!(
+                "function {}: there is no inline code for the runtime {}: put it into a folder and point CodeUri at it",
+                function.name, function.runtime
+            )),
+        },
+    }
+}
+
+fn machine_body(machine: &StateMachine) -> Value {
+    let mut body = json!({
+        "name": machine.name,
+        "definition": machine.definition.text,
+        "roleArn": machine.role_arn,
+        "tracingConfiguration": { "enabled": machine.tracing },
+    });
+    if machine.kind == StateMachineKind::Express {
+        body["type"] = "EXPRESS".into();
+    }
+    if let Some(logging) = &machine.logging {
+        body["loggingConfiguration"] = logging.clone();
+    }
+    body
+}
+
+async fn put_machine(front: &Front, machine: &StateMachine, mut body: Value) -> Result<(), String> {
+    let created = front.states.call("CreateStateMachine", body.clone()).await;
+    let done = match created {
+        Err(error) if error.name == "StateMachineAlreadyExists" => {
+            let members = body.as_object_mut().expect("the body was made as an object");
+            // An update changes neither.
+            members.remove("name");
+            members.remove("type");
+            members.insert("stateMachineArn".into(), machine.arn.as_str().into());
+            front.states.call("UpdateStateMachine", body).await
+        }
+        other => other,
+    };
+    done.map(drop).map_err(|error| error.to_string())
+}
+
+/// `TimeToLiveSpecification` of a table, if it is not what is there already.
+async fn set_time_to_live(front: &Front, table: &Table) -> Result<(), String> {
+    let Some(wanted) = &table.time_to_live else { return Ok(()) };
+    let described = dynamo(front, "DescribeTimeToLive", json!({ "TableName": table.name })).await?;
+    let is_on = described["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED";
+    if is_on == (wanted["Enabled"] == true) {
+        return Ok(());
+    }
+    let body = json!({ "TableName": table.name, "TimeToLiveSpecification": wanted });
+    dynamo(front, "UpdateTimeToLive", body).await.map(drop)
+}
+
+/// Calls an operation of DynamoDB as a client would.
+async fn dynamo(front: &Front, operation: &str, body: Value) -> Result<Value, String> {
+    let request = http::Request::post("/")
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .body(body.to_string().into())
+        .map_err(|error| error.to_string())?;
+    let answer = front.dynamo.handle(request).await;
+    let value: Value = serde_json::from_slice(answer.body()).map_err(|error| error.to_string())?;
+    match answer.status().is_success() {
+        true => Ok(value),
+        false => Err(format!("{operation}: {value}")),
+    }
+}

@@ -1,0 +1,182 @@
+//! A template that changes: what is made, what stays, what goes; and a template that is watched.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::client::{Client, text};
+use support::functions;
+use support::ithaca::{Ithaca, Up};
+use support::scratch::Scratch;
+use support::wait::wait_for;
+
+/// A template of these parts of it.
+fn template(parts: &[&str]) -> String {
+    let part = |name: &&str| match *name {
+        "table" => "  Trips: { Type: AWS::Serverless::SimpleTable }\n",
+        "kept" => {
+            "  Kept: { Type: AWS::StepFunctions::Activity, DeletionPolicy: Retain, Properties: { Name: kept } }\n"
+        }
+        "activity" => "  Book: { Type: AWS::StepFunctions::Activity, Properties: { Name: book } }\n",
+        "function" => {
+            "  Hello:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: src\n      Handler: index.handler\n      Runtime: python3.11\n      Events:\n        Get: { Type: Api, Properties: { Path: /hello, Method: get } }\n"
+        }
+        "waits" => {
+            "  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      Name: trip\n      Definition: { StartAt: A, States: { A: { Type: Wait, SecondsPath: $.seconds, End: true } } }\n"
+        }
+        "passes" => {
+            "  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      Name: trip\n      Definition: { StartAt: B, States: { B: { Type: Pass, Result: new, End: true } } }\n"
+        }
+        "rocket" => "  Rocket: { Type: AWS::Space::Rocket, Properties: { Fuel: !GetAtt Book.Arn } }\n",
+        other => panic!("no part {other}"),
+    };
+    let parts: String = parts.iter().map(part).collect();
+    format!("Transform: AWS::Serverless-2016-10-31\nDescription: trips\nResources:\n{parts}")
+}
+
+/// An app in a folder, its data beside it.
+struct App(Scratch);
+
+impl App {
+    fn new(name: &str) -> App {
+        let app = App(Scratch::new(name));
+        std::fs::create_dir_all(app.0.join("app/src")).unwrap();
+        app.answers("one");
+        app
+    }
+
+    fn answers(&self, text: &str) {
+        let code = format!("def handler(event, context):\n    return {{'statusCode': 200, 'body': '{text}'}}\n");
+        self.0.write("app/src/index.py", code);
+    }
+
+    fn has(&self, parts: &[&str]) {
+        self.0.write("app/template.yaml", template(parts));
+    }
+
+    fn up(&self) -> Up {
+        Up::new(self.0.join("data")).template(self.0.join("app"))
+    }
+}
+
+/// Everything there is, in words.
+fn there(client: &Client) -> Vec<String> {
+    let names = |answer: Value, list: &str, name: &str| -> Vec<String> {
+        answer[list].as_array().into_iter().flatten().map(|item| text(&item[name])).collect()
+    };
+    let functions = client.lambda("GET", "/2015-03-31/functions/", &Value::Null).unwrap();
+    let mut there: Vec<String> = [
+        names(client.states("ListActivities", json!({})), "activities", "name"),
+        names(client.states("ListStateMachines", json!({})), "stateMachines", "name"),
+        names(functions, "Functions", "FunctionName"),
+        client.dynamo("ListTables", json!({}))["TableNames"].as_array().unwrap().iter().map(text).collect(),
+    ]
+    .concat();
+    there.sort();
+    there
+}
+
+#[test]
+fn an_update_makes_what_is_new_and_removes_what_is_not_named() {
+    let app = App::new("deploy-update");
+    // The parts of a template; what is there after it was deployed.
+    let rows: [(&[&str], &[&str]); 5] = [
+        (&["activity", "kept"], &["book", "kept"]),
+        (&["activity", "table", "function"], &["app-Hello", "app-Trips", "book", "kept"]),
+        (&["activity", "function", "waits"], &["app-Hello", "app-Trips", "book", "kept", "trip"]),
+        (&["activity", "table"], &["app-Trips", "book", "kept"]),
+        (&["activity"], &["app-Trips", "book", "kept"]),
+    ];
+    for (parts, expect) in rows {
+        app.has(parts);
+        let ithaca = app.up().start();
+        assert_eq!(there(&ithaca.client()), expect, "{parts:?}");
+        let apis = ithaca.said()["apis"].as_array().unwrap().len();
+        assert_eq!(apis, usize::from(parts.contains(&"function")), "{parts:?}");
+    }
+}
+
+#[test]
+fn an_execution_keeps_its_definition() {
+    let app = App::new("deploy-running");
+    let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:trip";
+    app.has(&["waits"]);
+    let ithaca = app.up().start();
+    let running = ithaca.client().start(machine, &json!({ "seconds": 1 }));
+    drop(ithaca);
+    app.has(&["passes"]);
+    let ithaca = app.up().start();
+    let new = ithaca.client().start(machine, &json!({}));
+    assert_eq!(ithaca.client().ended(&new)["output"], "\"new\"");
+    assert_eq!(ithaca.client().ended(&running)["output"], r#"{"seconds":1}"#);
+}
+
+#[test]
+fn two_apps_in_one_data_folder() {
+    let (app, other) = (App::new("deploy-two"), App::new("deploy-two-other"));
+    app.has(&["function", "activity"]);
+    drop(app.up().start());
+    // What one has, the other cannot have.
+    other.has(&["function", "activity"]);
+    std::fs::rename(other.0.join("app"), other.0.join("other")).unwrap();
+    let up = Up::new(app.0.join("data")).template(other.0.join("other"));
+    let refused = up.fails();
+    assert!(
+        refused.contains("Book: arn:aws:states:us-east-1:000000000000:activity:book belongs to the stack app"),
+        "{refused}"
+    );
+    other.0.write("other/template.yaml", template(&["function"]));
+    let ithaca = up.start();
+    assert_eq!(there(&ithaca.client()), ["app-Hello", "book", "other-Hello"]);
+    // Both have their API, also where nothing is deployed.
+    drop(ithaca);
+    let ithaca = up.without_template().start();
+    let urls: Vec<String> = ithaca.said()["apis"].as_array().unwrap().iter().map(|api| text(&api["url"])).collect();
+    assert_eq!(urls.len(), 2);
+    for url in urls {
+        let api = Client { address: url.trim_start_matches("http://").to_owned() };
+        assert_eq!(api.get("/hello").text(), "one");
+    }
+}
+
+#[test]
+fn what_is_not_served_is_refused_or_left_out() {
+    let app = App::new("deploy-unserved");
+    app.has(&["activity", "rocket"]);
+    let refused = app.up().fails();
+    assert!(
+        refused.contains("template.yaml:5:19: error: Rocket: the type AWS::Space::Rocket is not supported"),
+        "{refused}"
+    );
+    assert!(refused.contains("go on without it: --ignore-unsupported"), "{refused}");
+    let mut up = app.up();
+    up.options.push("--ignore-unsupported".to_owned());
+    assert_eq!(there(&up.start().client()), ["book"]);
+}
+
+fn watched(app: &App) -> Ithaca {
+    let mut up = app.up();
+    up.options.push("--watch".to_owned());
+    up.start()
+}
+
+#[test]
+fn a_watched_app_is_deployed_again() {
+    let app = App::new("deploy-watch");
+    app.has(&["function"]);
+    let ithaca = watched(&app);
+    let (client, api) = (ithaca.client(), ithaca.api());
+    let invoked = || functions::invoke(&client, "app-Hello", &json!({})).unwrap();
+    assert_eq!(api.get("/hello").text(), "one");
+    app.answers("two");
+    wait_for("the new code answers", || (invoked()["body"] == "two").then_some(()));
+    assert_eq!(api.get("/hello").text(), "two");
+    // A template that is wrong changes nothing, and the one that mends it is taken.
+    app.0.write("app/template.yaml", "Resources: [");
+    app.answers("three");
+    app.has(&["function", "activity"]);
+    wait_for("the activity is there", || (there(&client) == ["app-Hello", "book"]).then_some(()));
+    wait_for("the newest code answers", || (invoked()["body"] == "three").then_some(()));
+    app.has(&["activity"]);
+    wait_for("the function is gone", || (there(&client) == ["book"]).then_some(()));
+    assert!(api.send("GET", "/hello", &[], b"").is_err(), "its API's port is closed");
+}
