@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::pages::{Apis, Functions, Health, Tables};
+use crate::pages::{Apis, Functions, Health, Outbox, Tables};
 
 #[derive(Clone)]
 pub struct Around {
     pub functions: Arc<dyn Functions>,
     pub tables: Arc<dyn Tables>,
     pub apis: Arc<dyn Apis>,
+    pub outbox: Arc<dyn Outbox>,
     pub health: Arc<dyn Health>,
     /// How long executions are kept after their end.
     pub history: Duration,

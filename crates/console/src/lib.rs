@@ -36,5 +36,6 @@ pub use answer::Body;
 pub use around::Around;
 pub use console::{Console, PREFIX};
 pub use pages::{
-    Api, ApiRoute, Apis, Called, Fact, Function, Functions, Group, Health, Invoked, LogLine, TableError, Tables,
+    Api, ApiRoute, Apis, Called, Fact, Function, Functions, Group, Health, Invoked, LogLine, Outbox, Sent, TableError,
+    Tables,
 };

@@ -9,10 +9,12 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use aws_lambda::{Architecture, InvokeOptions, Outcome, Source};
+use aws_outbox::{Filter, Sender};
 use aws_protocol::Response;
 use bytes::Bytes;
 use console::{
-    Api, ApiRoute, Apis, Around, Called, Fact, Function, Functions, Group, Health, Invoked, LogLine, TableError, Tables,
+    Api, ApiRoute, Apis, Around, Called, Fact, Function, Functions, Group, Health, Invoked, LogLine, Outbox, Sent,
+    TableError, Tables,
 };
 use engine::limits;
 use http::{Request, header};
@@ -57,6 +59,7 @@ impl Sources {
             functions: self.clone(),
             tables: self.clone(),
             apis: self.clone(),
+            outbox: self.clone(),
             health: self.clone(),
             history: self.history,
         }
@@ -179,6 +182,46 @@ impl Tables for Sources {
         let name = text(["__type", "code"]).unwrap_or_else(|| response.status().to_string());
         let name = name.rsplit('#').next().unwrap_or_default().to_owned();
         Err(TableError { name, message: text(["message", "Message"]).unwrap_or_default() })
+    }
+}
+
+impl Outbox for Sources {
+    fn list(&self, wanted: &str, limit: usize) -> Result<Vec<Sent>, String> {
+        let wanted = wanted.to_ascii_lowercase();
+        let is_wanted = |message: &aws_outbox::Message| {
+            let Sender { execution, state } = &message.sender;
+            let texts = [&message.service, &message.destination].into_iter().chain(execution).chain(state);
+            texts.into_iter().any(|text| text.to_ascii_lowercase().contains(&wanted))
+        };
+        let looked_at = if wanted.is_empty() { limit } else { crate::outbox::MESSAGES_MAX };
+        let found = self.sent(&Filter::default(), looked_at)?;
+        Ok(found.into_iter().filter(is_wanted).take(limit).map(sent).collect())
+    }
+
+    fn get(&self, number: u64) -> Result<Option<Sent>, String> {
+        let filter = Filter { number: Some(number), ..Filter::default() };
+        Ok(self.sent(&filter, 1)?.pop().map(sent))
+    }
+}
+
+impl Sources {
+    fn sent(&self, filter: &Filter, limit: usize) -> Result<Vec<aws_outbox::Message>, String> {
+        let front = self.front().ok_or(STOPPING)?;
+        front.outbox.list(filter, limit).map_err(|error| error.to_string())
+    }
+}
+
+fn sent(message: aws_outbox::Message) -> Sent {
+    Sent {
+        number: message.number,
+        at: Timestamp(message.at),
+        service: message.service,
+        operation: message.operation,
+        destination: message.destination,
+        message_id: message.message_id,
+        execution: message.sender.execution,
+        state: message.sender.state,
+        message: message.message.to_string(),
     }
 }
 

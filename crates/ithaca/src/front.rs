@@ -21,6 +21,7 @@ use aws_apigateway::{Address, Api, Gateway};
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
+use aws_outbox::Outbox;
 use aws_protocol::{Request, Response, Scope, respond};
 use aws_states::States;
 use bytes::Bytes;
@@ -99,6 +100,7 @@ pub struct Front {
     pub lambda: Host,
     pub dynamo: Dynamo,
     pub logs: Logs,
+    pub outbox: Outbox,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     /// The ports of their own, by the id of the API.
@@ -449,6 +451,9 @@ impl Front {
         if target.starts_with(aws_logs::TARGET_PREFIX) {
             return (Door::Logs, whole(self.logs.handle(request).await));
         }
+        if aws_outbox::is_for(&request) {
+            return (Door::Outbox, whole(self.outbox.handle(&request).await));
+        }
         if let Some(address) = Address::of(&request) {
             return (Door::ApiGateway, whole(self.call_api(&address, request, peer).await));
         }
@@ -465,6 +470,7 @@ impl Front {
             (&Method::GET, "/readyz") => whole(self.readiness()),
             (&Method::GET, "/metrics") => whole(self.metrics(request).await),
             (&Method::GET, "/ithaca/changes") => self.changes(),
+            (&Method::GET, "/ithaca/outbox") => whole(crate::outbox::list(&self.outbox, request).await),
             (&Method::POST, "/ithaca/backup") => self.backup(request, peer),
             (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
             _ => whole(unknown(request)),
@@ -606,7 +612,7 @@ fn unknown(request: &Request) -> Response {
         StatusCode::NOT_FOUND,
         "UnknownOperationException",
         format!(
-            "Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB, CloudWatch Logs and deployed APIs of API Gateway."
+            "Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES."
         ),
     );
     aws_protocol::json_1_0_error("", &error)

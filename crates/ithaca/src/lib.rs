@@ -29,6 +29,7 @@ mod logs;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
+mod outbox;
 mod phase;
 mod ports;
 mod pressure;

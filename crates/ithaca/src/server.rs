@@ -13,6 +13,7 @@ use aws_cloudformation::stacks::Stacks;
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
+use aws_outbox::Outbox;
 use aws_protocol::{Home, Response};
 use aws_states::{Recorder, States};
 use bytes::Bytes;
@@ -97,6 +98,7 @@ pub enum StartError {
     Lambda(aws_lambda::OpenError),
     Dynamo(aws_dynamodb::Error),
     Logs(aws_logs::Failure),
+    Outbox(aws_outbox::OpenError),
     Objects(objects::Error),
     Stacks(String),
     Executable(std::io::Error),
@@ -115,6 +117,7 @@ impl std::fmt::Display for StartError {
             StartError::Objects(error) => error.fmt(f),
             StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
+            StartError::Outbox(error) => write_chain(f, error),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
@@ -205,6 +208,7 @@ impl Server {
         for why in logs.unreadable() {
             log::warn("logs", "a log group is left alone", &[("why", (&why.to_string()).into())]);
         }
+        let outbox = Outbox::open(&options.data.join("outbox"), &options.home).map_err(StartError::Outbox)?;
         let log_groups = Arc::new(LogGroups { logs: logs.clone(), counters: counters.clone() });
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
@@ -235,6 +239,7 @@ impl Server {
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
             lambda: host,
             logs,
+            outbox,
             dynamo,
             apis: RwLock::default(),
             addresses: RwLock::default(),

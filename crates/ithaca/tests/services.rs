@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -462,6 +463,87 @@ fn services_elsewhere() {
     assert_eq!(text(&client.ended(&execution)["output"]), r#"{"Error":"Late","Cause":"too late"}"#);
 }
 
+/// Without an endpoint: what is sent is kept when the task succeeds, whatever comes then.
+#[test]
+fn what_is_sent_is_kept() {
+    let scratch = Scratch::new("services-outbox");
+    let up = Up::new(scratch.join("data"));
+    let mut ithaca = up.start();
+    let client = ithaca.client();
+    let queue = "http://localhost:4566/000000000000/orders";
+    let topic = "arn:aws:sns:us-east-1:000000000000:told";
+
+    let message = json!({ "QueueUrl": queue, "MessageBody": { "a": 1 } });
+    let output = call(&client, "sqs:sendMessage", message.clone());
+    // Of `{"a":1}`.
+    assert_eq!(output["MD5OfMessageBody"], "bb6cb5c68df4652941caf652a366f2d8", "{output}");
+    assert_eq!(output["SdkHttpMetadata"]["HttpStatusCode"], 200);
+    let fifo = json!({ "QueueUrl": format!("{queue}.fifo"), "MessageBody": "m", "MessageGroupId": "g" });
+    assert_eq!(text(&call(&client, "aws-sdk:sqs:sendMessage", fifo)["SequenceNumber"]).len(), 20);
+    assert!(
+        text(&call(&client, "sns:publish", json!({ "TopicArn": topic, "Message": { "b": 2 } }))["MessageId"]).len()
+            == 36
+    );
+    let event = json!({ "Entries": [{ "Source": "s", "DetailType": "d", "Detail": { "c": 3 } }] });
+    assert_eq!(call(&client, "events:putEvents", event)["FailedEntryCount"], 0);
+    let (error, cause) = failed(&client, "sqs:sendMessage", json!({ "MessageBody": "m" }));
+    assert_eq!(
+        (error.as_str(), cause.as_str()),
+        ("SQS.AmazonSQSException", "The request must contain the parameter QueueUrl.")
+    );
+    let (error, cause) = failed(&client, "sns:publish", json!({ "TopicArn": topic, "Message": "" }));
+    assert_eq!((error.as_str(), cause.as_str()), ("SNS.InvalidParameterException", "Invalid parameter: Empty message"));
+    let malformed = json!({ "Entries": [{ "Source": "s", "DetailType": "d", "Detail": "no" }] });
+    assert_eq!(failed(&client, "events:putEvents", malformed).0, "EventBridge.FailedEntry");
+
+    // A token in a message comes back from whoever looks into the outbox.
+    let message = json!({ "QueueUrl": queue, "MessageBody": { "token.$": "$$.Task.Token" } });
+    let waiting =
+        client.start(&client.create_machine("waits", &task("sqs:sendMessage.waitForTaskToken", message)), &json!({}));
+    let sent = |ithaca: &Ithaca, query: &str| {
+        let answer = ithaca.client().send("GET", &format!("/ithaca/outbox?{query}"), &[], b"").unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_str::<Value>(&answer.text()).unwrap()["messages"].as_array().unwrap().clone()
+    };
+    let kept = wait_for("the message is sent", || {
+        sent(&ithaca, "service=sqs").into_iter().find(|message| message["execution"] == waiting)
+    });
+    assert_eq!((&kept["state"], &kept["destination"]), (&json!("Call"), &json!(queue)));
+    // Somebody who is no execution.
+    let body = json!({ "QueueUrl": queue, "MessageBody": "by hand" }).to_string();
+    let headers = [("x-amz-target", "AmazonSQS.SendMessage"), ("content-type", "application/x-amz-json-1.0")];
+    let answer = client.send("POST", "/", &headers, body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    ithaca.kill();
+    let ithaca = up.start();
+    let all = sent(&ithaca, "");
+    let services: Vec<String> = all.iter().map(|message| text(&message["service"])).collect();
+    assert_eq!(services, ["sqs", "sqs", "events", "sns", "sqs", "sqs"]);
+    assert_eq!((&all[0]["message"]["MessageBody"], all[0].get("execution")), (&json!("by hand"), None));
+    let body: Value = serde_json::from_str(&text(&kept["message"]["MessageBody"])).unwrap();
+    let client = ithaca.client();
+    client.states("SendTaskSuccess", json!({ "taskToken": body["token"], "output": "{\"late\":true}" }));
+    assert_eq!(text(&client.ended(&waiting)["output"]), r#"{"late":true}"#);
+
+    let outbox = |arguments: &[&str]| {
+        let endpoint = format!("http://{}", client.address);
+        let command = Command::new(env!("CARGO_BIN_EXE_ithaca"))
+            .args(["outbox", "--endpoint", &endpoint])
+            .args(arguments)
+            .output();
+        String::from_utf8(command.unwrap().stdout).unwrap()
+    };
+    let lines = outbox(&["--destination", "told"]);
+    assert!(lines.lines().count() == 2 && lines.contains("Call of ") && lines.contains(r#"{"b":2}"#), "{lines}");
+    let told: Value = serde_json::from_str(&outbox(&["--json", "--service", "events", "--limit", "1"])).unwrap();
+    assert_eq!(told[0]["message"]["Detail"], r#"{"c":3}"#);
+    let page = client.send("GET", "/console/outbox?of=told", &[("accept", "text/html")], b"").unwrap();
+    assert!(page.text().contains("data-sent"), "{}", page.text());
+    let number = &told[0]["number"];
+    let page = client.send("GET", &format!("/console/outbox/{number}"), &[("accept", "text/html")], b"").unwrap();
+    assert!(page.text().contains("event-bus/default"), "{}", page.text());
+}
+
 /// A parent waits for its child, the child for a token in a message; Ithaca is killed meanwhile.
 #[test]
 fn who_waits_outlives_a_crash() {
@@ -505,8 +587,8 @@ fn what_is_not_served_can_be_caught() {
     };
     check("aws-sdk:ec2:describeInstances", json!({}), "arn:aws:states:::aws-sdk:ec2:describeInstances");
     check("ecs:runTask.sync", json!({}), "arn:aws:states:::ecs:runTask.sync");
-    check("sqs:sendMessage", json!({ "QueueUrl": "q", "MessageBody": "m" }), "AWS_ENDPOINT_URL_SQS");
-    check("sns:publish", json!({ "TopicArn": "t", "Message": "m" }), "AWS_ENDPOINT_URL_SNS");
+    check("aws-sdk:kms:encrypt", json!({ "KeyId": "k" }), "AWS_ENDPOINT_URL_KMS");
+    check("aws-sdk:sqs:receiveMessage", json!({ "QueueUrl": "q" }), "AWS_ENDPOINT_URL_SQS");
     check("http:invoke", json!({ "ApiEndpoint": "https://example.com", "Method": "GET" }), "feature `tls`");
     let connection =
         json!({ "ApiEndpoint": "http://localhost", "Method": "GET", "Authentication": { "ConnectionArn": "c" } });

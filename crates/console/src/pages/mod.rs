@@ -12,6 +12,7 @@ mod health;
 mod machine;
 mod machines;
 mod map_run;
+mod outbox;
 mod overview;
 mod state;
 mod tables;
@@ -21,6 +22,7 @@ mod waiting;
 pub use apis::{Api, Apis, Called, Route as ApiRoute};
 pub use functions::{Function, Functions, Invoked, LogLine};
 pub use health::{Fact, Group, Health};
+pub use outbox::{Outbox, Sent};
 pub use tables::{TableError, Tables};
 
 use crate::answer::{Answer, Outcome};
@@ -39,6 +41,7 @@ pub enum Section {
     Functions,
     Tables,
     Apis,
+    Outbox,
     Health,
 }
 
@@ -49,6 +52,7 @@ pub const SECTIONS: &[(Section, &str, &str)] = &[
     (Section::Functions, "/console/functions", "Functions"),
     (Section::Tables, "/console/tables", "Tables"),
     (Section::Apis, "/console/apis", "APIs"),
+    (Section::Outbox, "/console/outbox", "Outbox"),
     (Section::Health, "/console/health", "Health"),
 ];
 
@@ -67,6 +71,8 @@ pub const ROUTES: &[Route] = &[
     get("/console/apis", apis::page),
     get("/console/apis/{}", apis::one),
     post("/console/apis/{}/call", apis::call),
+    get("/console/outbox", outbox::page),
+    get("/console/outbox/{}", outbox::one),
     get("/console/health", health::page),
     get("/console/machines", machines::page),
     get("/console/machines/{}", machine::page),

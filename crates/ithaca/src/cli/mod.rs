@@ -10,6 +10,7 @@ mod client;
 mod executions;
 mod files;
 mod new;
+mod outbox;
 mod reading;
 mod show;
 mod start;
@@ -64,6 +65,8 @@ enum Command {
     Answer(AnswerArgs),
     /// Go on with an execution that ended badly, from the state that failed.
     Redrive(RedriveArgs),
+    /// List what was sent by SQS, SNS, EventBridge and SES and is kept here.
+    Outbox(OutboxArgs),
     /// Copy the data folder of a running Ithaca, as it is at one moment, to a folder to be made.
     Backup(BackupArgs),
     /// Check definitions (*.asl.json) and templates without running them.
@@ -230,6 +233,25 @@ pub(crate) struct RedriveArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct OutboxArgs {
+    /// Only what was sent by this service.
+    #[arg(long, value_parser = ["sqs", "sns", "events", "ses", "sesv2"])]
+    service: Option<String>,
+    /// Only what was sent to queues, topics, buses or addresses with this in their name.
+    #[arg(long, value_name = "PART")]
+    destination: Option<String>,
+    /// Only what an execution of this name or ARN has sent.
+    #[arg(long, value_name = "NAME")]
+    execution: Option<String>,
+    /// The newest so many, 1000 at most.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Go on printing what is sent from now on.
+    #[arg(long)]
+    follow: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct BackupArgs {
     /// The folder to make. It is a data folder: `ithaca up --data` of a copy of it goes on from the moment of the backup.
     folder: PathBuf,
@@ -293,6 +315,7 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Stop(args) => client_runtime()?.block_on(start::stop(args, context)),
         Command::Answer(args) => client_runtime()?.block_on(answer::run(args, context)),
         Command::Redrive(args) => client_runtime()?.block_on(answer::redrive(args, context)),
+        Command::Outbox(args) => client_runtime()?.block_on(outbox::run(args, context)),
         Command::Backup(args) => client_runtime()?.block_on(backup::run(args, context)),
         Command::New(args) => new::run(&args, context),
         Command::Validate(args) => files::validate(&args, context),

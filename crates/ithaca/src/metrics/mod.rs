@@ -35,6 +35,7 @@ pub enum Door {
     States,
     Dynamo,
     Logs,
+    Outbox,
     Lambda,
     ApiGateway,
     Console,
@@ -43,10 +44,11 @@ pub enum Door {
 }
 
 impl Door {
-    const ALL: [(Door, &str); 7] = [
+    const ALL: [(Door, &str); 8] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
+        (Door::Outbox, "outbox"),
         (Door::Lambda, "lambda"),
         (Door::ApiGateway, "apigateway"),
         (Door::Console, "console"),

@@ -62,6 +62,11 @@ impl Elsewhere {
         &self.region
     }
 
+    /// Has the user named a place for the service of this variable?
+    pub fn knows(&self, variable: &str) -> bool {
+        self.endpoint.is_some() || self.endpoints.contains_key(variable)
+    }
+
     /// Sends a signed POST to the service that has this variable.
     pub async fn post(
         &self,

@@ -13,7 +13,7 @@ use interpreter::{Failure, Payload};
 use serde_json::{Map, Value};
 
 use super::sdk::{Refusal, Sdk, request_id_of};
-use super::{Shared, bad_parameters};
+use super::{Shared, There, bad_parameters};
 
 /// A service.
 struct Service {
@@ -49,39 +49,56 @@ enum Members {
 }
 
 use Members::{Large, Small};
-use Place::There;
 
 const SERVICES: &[Service] = &[
     row("dynamodb", "DynamoDb", "DynamoDB_20120810", "1.0", Place::Dynamo, Large).lacks(&["ValidationException"]),
     row("sfn", "Sfn", "AWSStepFunctions", "1.0", Place::States, Small).texts(&["Input", "Output", "Definition"]),
     row("cloudwatchlogs", "CloudWatchLogs", "Logs_20140328", "1.1", Place::Logs, Small),
-    row("sqs", "Sqs", "AmazonSQS", "1.0", There("SQS", "sqs"), Large).texts(&["MessageBody"]),
-    row("eventbridge", "EventBridge", "AWSEvents", "1.1", There("EVENTBRIDGE", "events"), Large)
+    row("sqs", "Sqs", "AmazonSQS", "1.0", Place::There("SQS", "sqs"), Large).texts(&["MessageBody"]).lacks(&[
+        "InvalidParameterValue",
+        "MissingParameter",
+        "InternalFailure",
+    ]),
+    row("eventbridge", "EventBridge", "AWSEvents", "1.1", Place::There("EVENTBRIDGE", "events"), Large)
         .lacks(&["ValidationException"]),
-    row("athena", "Athena", "AmazonAthena", "1.1", There("ATHENA", "athena"), Large),
-    row("codebuild", "CodeBuild", "CodeBuild_20161006", "1.1", There("CODEBUILD", "codebuild"), Small),
+    row("athena", "Athena", "AmazonAthena", "1.1", Place::There("ATHENA", "athena"), Large),
+    row("codebuild", "CodeBuild", "CodeBuild_20161006", "1.1", Place::There("CODEBUILD", "codebuild"), Small),
     row(
         "cognitoidentityprovider",
         "CognitoIdentityProvider",
         "AWSCognitoIdentityProviderService",
         "1.1",
-        There("COGNITO_IDENTITY_PROVIDER", "cognito-idp"),
+        Place::There("COGNITO_IDENTITY_PROVIDER", "cognito-idp"),
         Large,
     ),
-    row("comprehend", "Comprehend", "Comprehend_20171127", "1.1", There("COMPREHEND", "comprehend"), Large),
-    row("ecs", "Ecs", "AmazonEC2ContainerServiceV20141113", "1.1", There("ECS", "ecs"), Small),
-    row("firehose", "Firehose", "Firehose_20150804", "1.1", There("FIREHOSE", "firehose"), Large),
-    row("glue", "Glue", "AWSGlue", "1.1", There("GLUE", "glue"), Large),
-    row("kinesis", "Kinesis", "Kinesis_20131202", "1.1", There("KINESIS", "kinesis"), Large),
-    row("kms", "Kms", "TrentService", "1.1", There("KMS", "kms"), Large),
-    row("rekognition", "Rekognition", "RekognitionService", "1.1", There("REKOGNITION", "rekognition"), Large),
-    row("sagemaker", "SageMaker", "SageMaker", "1.1", There("SAGEMAKER", "sagemaker"), Large),
-    row("secretsmanager", "SecretsManager", "secretsmanager", "1.1", There("SECRETS_MANAGER", "secretsmanager"), Large)
-        .texts(&["SecretString"]),
-    row("ssm", "Ssm", "AmazonSSM", "1.1", There("SSM", "ssm"), Large),
-    row("textract", "Textract", "Textract", "1.1", There("TEXTRACT", "textract"), Large),
-    row("transcribe", "Transcribe", "Transcribe", "1.1", There("TRANSCRIBE", "transcribe"), Large),
-    row("translate", "Translate", "AWSShineFrontendService_20170701", "1.1", There("TRANSLATE", "translate"), Large),
+    row("comprehend", "Comprehend", "Comprehend_20171127", "1.1", Place::There("COMPREHEND", "comprehend"), Large),
+    row("ecs", "Ecs", "AmazonEC2ContainerServiceV20141113", "1.1", Place::There("ECS", "ecs"), Small),
+    row("firehose", "Firehose", "Firehose_20150804", "1.1", Place::There("FIREHOSE", "firehose"), Large),
+    row("glue", "Glue", "AWSGlue", "1.1", Place::There("GLUE", "glue"), Large),
+    row("kinesis", "Kinesis", "Kinesis_20131202", "1.1", Place::There("KINESIS", "kinesis"), Large),
+    row("kms", "Kms", "TrentService", "1.1", Place::There("KMS", "kms"), Large),
+    row("rekognition", "Rekognition", "RekognitionService", "1.1", Place::There("REKOGNITION", "rekognition"), Large),
+    row("sagemaker", "SageMaker", "SageMaker", "1.1", Place::There("SAGEMAKER", "sagemaker"), Large),
+    row(
+        "secretsmanager",
+        "SecretsManager",
+        "secretsmanager",
+        "1.1",
+        Place::There("SECRETS_MANAGER", "secretsmanager"),
+        Large,
+    )
+    .texts(&["SecretString"]),
+    row("ssm", "Ssm", "AmazonSSM", "1.1", Place::There("SSM", "ssm"), Large),
+    row("textract", "Textract", "Textract", "1.1", Place::There("TEXTRACT", "textract"), Large),
+    row("transcribe", "Transcribe", "Transcribe", "1.1", Place::There("TRANSCRIBE", "transcribe"), Large),
+    row(
+        "translate",
+        "Translate",
+        "AWSShineFrontendService_20170701",
+        "1.1",
+        Place::There("TRANSLATE", "translate"),
+        Large,
+    ),
 ];
 
 /// Optimized integrations: the service, its actions, its row above, and how errors are named.
@@ -144,9 +161,9 @@ pub fn find(service: &str, action: &str) -> Option<Call> {
 }
 
 impl Call {
-    pub async fn run(&self, shared: &Shared, parameters: &Value) -> Result<Payload, Failure> {
-        let body = self.body(parameters)?;
-        let answer = self.send(shared, body).await?;
+    pub async fn run(&self, shared: &Shared, task: &Task) -> Result<Payload, Failure> {
+        let body = self.body(task.input.value())?;
+        let answer = self.send(shared, task, body).await?;
         let members = self.members(&answer)?;
         Ok(self.output(members, &answer))
     }
@@ -170,14 +187,15 @@ impl Call {
         }
     }
 
-    pub async fn send(&self, shared: &Shared, body: Map<String, Value>) -> Result<Response, Failure> {
+    pub async fn send(&self, shared: &Shared, task: &Task, body: Map<String, Value>) -> Result<Response, Failure> {
         let Service { target, version, place, .. } = self.service;
         let target = format!("{target}.{}", self.operation);
         let body = Bytes::from(Value::Object(body).to_string());
         let content_type = format!("application/x-amz-json-{version}");
-        if let There(variable, signed_as) = place {
+        if let Place::There(variable, signed_as) = place {
             let headers = [("content-type", content_type.as_str()), ("x-amz-target", &target)];
-            return shared.elsewhere.post(variable, signed_as, self.sdk, &headers, body).await;
+            let place = There { variable, signed_as, operation: &self.operation };
+            return shared.post(task, place, self.sdk, &headers, body).await;
         }
         let request = Request::post("/").header("content-type", content_type).header("x-amz-target", &target);
         let request = request.body(body).map_err(|error| self.sdk.unreachable(&format!("{target}: {error}")))?;
@@ -185,7 +203,7 @@ impl Call {
         Ok(match place {
             Place::Dynamo => front.dynamo.handle(request).await,
             Place::Logs => front.logs.handle(request).await,
-            Place::States | There(..) => front.states.handle(&request).await,
+            Place::States | Place::There(..) => front.states.handle(&request).await,
         })
     }
 
@@ -238,7 +256,7 @@ pub async fn put_events(shared: &Shared, task: &Task) -> Result<Payload, Failure
     for entry in body.get_mut("Entries").and_then(Value::as_array_mut).into_iter().flatten() {
         complete(entry, [Some(task.execution_arn.to_string()), machine.clone()].into_iter().flatten());
     }
-    let answer = call.send(shared, body).await?;
+    let answer = call.send(shared, task, body).await?;
     let members = call.members(&answer)?;
     match members.get("FailedEntryCount").and_then(Value::as_u64) {
         None | Some(0) => Ok(Payload::from_value(Value::Object(members))),

@@ -29,8 +29,13 @@ mod turns;
 
 use std::sync::{Arc, Weak};
 
+use ::http::header::HOST;
+use ::http::{HeaderValue, Request};
 use asl::definition::{Pattern, Resource};
 use aws_lambda::Host;
+use aws_outbox::{Outbox, Sender};
+use aws_protocol::Response;
+use bytes::Bytes;
 use engine::{Completion, Items, Parent, ReadItems, Task, TaskRunner, WriteResults, Written};
 use interpreter::{Failure, Payload};
 use objects::ObjectStore;
@@ -60,6 +65,13 @@ struct Shared {
     /// Our own doors. They are opened after the engine, which hands tasks over as soon as it is there; and they are not
     /// kept, since they keep the engine.
     front: SetOnce<Weak<Front>>,
+}
+
+/// A service that is not served here: the end of its variable, the name it is signed with, and what it is to do.
+struct There<'a> {
+    variable: &'a str,
+    signed_as: &'a str,
+    operation: &'a str,
 }
 
 /// What a call came to.
@@ -185,10 +197,10 @@ async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer,
         Call::LambdaBySdk => lambda::invoke_by_sdk(&shared.host, task).await,
         Call::ApiGateway => http::api_gateway(shared, parameters).await,
         Call::Http => http::any(shared, parameters).await,
-        Call::Publish(sdk) => sns::publish(shared, parameters, sdk).await,
+        Call::Publish(sdk) => sns::publish(shared, task, sdk).await,
         Call::PutEvents => json::put_events(shared, task).await,
         Call::S3(action) => s3::call(shared, action, parameters).await,
-        Call::Json(call) => call.run(shared, parameters).await,
+        Call::Json(call) => call.run(shared, task).await,
     };
     output.map(Answer::of)
 }
@@ -200,6 +212,32 @@ impl Answer {
 }
 
 impl Shared {
+    /// A call of a service that is not served here: to where the user says it is, or, if it sends something and they
+    /// have not said, into the outbox.
+    async fn post(
+        &self,
+        task: &Task,
+        place: There<'_>,
+        sdk: Sdk,
+        headers: &[(&'static str, &str)],
+        body: Bytes,
+    ) -> Result<Response, Failure> {
+        if self.elsewhere.knows(place.variable) || !Outbox::takes(place.signed_as, place.operation) {
+            return self.elsewhere.post(place.variable, place.signed_as, sdk, headers, body).await;
+        }
+        let mut request = Request::post("/")
+            .header(HOST, "localhost")
+            .body(body)
+            .map_err(|error| sdk.unreachable(&error.to_string()))?;
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|error| sdk.unreachable(&error.to_string()))?;
+            request.headers_mut().insert(*name, value);
+        }
+        let sender = Sender { execution: Some(task.execution_arn.to_string()), state: Some(task.state.to_string()) };
+        request.extensions_mut().insert(sender);
+        Ok(self.front().await?.outbox.handle(&request).await)
+    }
+
     async fn front(&self) -> Result<Arc<Front>, Failure> {
         self.front.wait().await.upgrade().ok_or_else(|| unknown_outcome("Ithaca is stopping"))
     }

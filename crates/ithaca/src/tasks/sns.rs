@@ -2,23 +2,26 @@
 
 use aws_client::xml;
 use aws_protocol::Response;
+use engine::Task;
 use interpreter::{Failure, Payload};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::json::as_text;
 use super::sdk::{Refusal, Sdk, request_id_of};
-use super::{Shared, bad_parameters};
+use super::{Shared, There, bad_parameters};
 
 pub const OPTIMIZED: Sdk = Sdk::One { prefix: "SNS", client: "AmazonSNS" };
 pub const SDK: Sdk = Sdk::Two("Sns");
 
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub async fn publish(shared: &Shared, parameters: &Value, sdk: Sdk) -> Result<Payload, Failure> {
-    let form = form(parameters)?;
+pub async fn publish(shared: &Shared, task: &Task, sdk: Sdk) -> Result<Payload, Failure> {
+    let form = form(task.input.value())?;
     let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
-    let answer = shared.elsewhere.post("SNS", "sns", sdk, &headers, form.into()).await?;
+    let answer = shared
+        .post(task, There { variable: "SNS", signed_as: "sns", operation: "Publish" }, sdk, &headers, form.into())
+        .await?;
     members(sdk, &answer).map(|members| sdk.output(members, &answer))
 }
 

@@ -26,10 +26,10 @@ pub async fn start_execution(shared: &Shared, task: &Task, parent: Parent) -> Re
     body.entry("name").or_insert_with(|| task.id.as_str().into());
     let (answer, is_waited_for) = match task.resource.pattern() {
         Pattern::Sync | Pattern::Sync2 => (nested(shared, &call, Value::Object(body), parent).await?, true),
-        Pattern::RequestResponse | Pattern::Callback if is_named => (call.send(shared, body).await?, false),
+        Pattern::RequestResponse | Pattern::Callback if is_named => (call.send(shared, task, body).await?, false),
         Pattern::RequestResponse | Pattern::Callback => {
             let own = execution_arn(split_machine_arn(machine_arn).0, &task.id);
-            (unawaited(shared, &call, body, own).await?, false)
+            (unawaited(shared, task, &call, body, own).await?, false)
         }
     };
     let members = call.members(&answer)?;
@@ -38,13 +38,19 @@ pub async fn start_execution(shared: &Shared, task: &Task, parent: Parent) -> Re
 }
 
 /// Starts an execution of a name that only this task gives. If there is one, the task has started it before a crash.
-async fn unawaited(shared: &Shared, call: &Call, body: Map<String, Value>, own: String) -> Result<Response, Failure> {
-    let answer = call.send(shared, body).await?;
+async fn unawaited(
+    shared: &Shared,
+    task: &Task,
+    call: &Call,
+    body: Map<String, Value>,
+    own: String,
+) -> Result<Response, Failure> {
+    let answer = call.send(shared, task, body).await?;
     if answer.status().is_success() || json::refusal(&answer).code != "ExecutionAlreadyExists" {
         return Ok(answer);
     }
     let describe = json::find("aws-sdk:sfn", "describeExecution").expect("INVARIANT: the table has a row for it");
-    let found = describe.send(shared, Map::from_iter([("executionArn".to_owned(), own.into())])).await?;
+    let found = describe.send(shared, task, Map::from_iter([("executionArn".to_owned(), own.into())])).await?;
     match serde_json::from_slice::<Value>(found.body()) {
         Ok(earlier) if found.status().is_success() => {
             Ok(json_1_0(&json!({ "executionArn": earlier["executionArn"], "startDate": earlier["startDate"] })))

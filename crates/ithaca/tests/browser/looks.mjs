@@ -39,6 +39,8 @@ const PAGES = (at) => ({
   apis: "/console/apis",
   api: (page) => href(page, "/console/apis", "a:has-text('Try it')"),
   "map-run": (page) => href(page, execution(made("many"), "many"), "a[href*='/map-runs/']"),
+  outbox: "/console/outbox",
+  sent: (page) => href(page, "/console/outbox", "[data-sent] a"),
   health: "/console/health",
   trouble: "/console/tables/none",
 });
@@ -84,10 +86,13 @@ async function setTheScene(at) {
   await make(at, "wide", wide());
   await make(at, "long", { Every: { Type: "Map", ItemProcessor: inner({ Mode: "INLINE" }), End: true } });
   await make(at, "many", { Each: { Type: "Map", Label: "each", ItemProcessor: inner({ Mode: "DISTRIBUTED", ExecutionType: "STANDARD" }), End: true } });
+  const Parameters = { TopicArn: "arn:aws:sns:us-east-1:000000000000:a-topic-of-a-long-name", "Message.$": "$" };
+  await make(at, "tells", { Tell: { Type: "Task", Resource: "arn:aws:states:::sns:publish", Parameters, End: true } });
+  await begin(at, "tells", { trip: "trip-7", words: "Booked, paid and confirmed. ".repeat(10) });
   await begin(at, "long", Array.from({ length: LONG_ITEMS }, (_, n) => ({ n })));
   await begin(at, "many", Array.from({ length: MANY_CHILDREN }, (_, n) => ({ n })));
   const page = await at.window.newPage();
-  for (const name of ["long", "many"]) {
+  for (const name of ["long", "many", "tells"]) {
     await page.goto(execution(made(name), name));
     await page.locator("[data-part=head] [data-execution-status=SUCCEEDED]").waitFor();
   }
