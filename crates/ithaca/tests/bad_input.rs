@@ -235,8 +235,8 @@ fn starts_that_cannot_be() {
     check(&up(scratch.path()), &["has no template: looked for template.yaml"]);
     check(&up(&scratch.write("broken.yaml", "a: [")), &["broken.yaml:2:1: error"]);
     check(&up(&scratch.write("binary.yaml", [0xff, 0xfe, 0])), &["binary.yaml:1:", "UTF-8"]);
-    let queue = scratch.write("queue.yaml", "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n");
-    check(&up(&queue), &["queue.yaml:3:11: error: Queue: the type AWS::SQS::Queue is not supported", "help: "]);
+    let queue = scratch.write("queue.yaml", "Resources:\n  Queue:\n    Type: AWS::Kinesis::Stream\n");
+    check(&up(&queue), &["queue.yaml:3:11: error: Queue: the type AWS::Kinesis::Stream is not supported", "help: "]);
     check(&up(&queue).parameter("Rate"), &["--parameter Rate: write it as KEY=VALUE"]);
     let saga = saga_template(&scratch);
     check(&up(&saga).parameter("Rate=1"), &["declares no parameter \"Rate\""]);
