@@ -213,7 +213,12 @@ impl Linker<'_, '_> {
         match target {
             Target::Other(integration) => Some(integration.clone()),
             Target::Function { arn, payload_format, timeout_ms } => {
-                let Some(function) = self.plan.functions.iter().find(|f| f.arn == *arn).map(|f| f.name.clone()) else {
+                let function = self.plan.functions.iter().find_map(|f| {
+                    // What comes after the name is a version or an alias.
+                    let qualifier = arn.strip_prefix(&f.arn)?;
+                    (qualifier.is_empty() || qualifier.starts_with(':')).then(|| format!("{}{qualifier}", f.name))
+                });
+                let Some(function) = function else {
                     self.unknown(resource, at, format!("\"{arn}\" is no function of this template"));
                     return None;
                 };

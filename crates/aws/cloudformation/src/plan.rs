@@ -26,8 +26,15 @@ pub struct Plan {
     pub resources: Vec<Resource>,
     pub tables: Vec<Table>,
     pub buckets: Vec<Bucket>,
+    pub layers: Vec<Layer>,
     pub functions: Vec<Function>,
+    /// Of functions; after all of them.
+    pub versions: Vec<Version>,
+    pub aliases: Vec<Alias>,
     pub activities: Vec<Activity>,
+    pub topics: Vec<Topic>,
+    pub subscriptions: Vec<Subscription>,
+    pub queues: Vec<Queue>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -76,7 +83,54 @@ pub struct Function {
     pub memory_mb: u32,
     pub reserved_concurrency: Option<u32>,
     pub architecture: Architecture,
+    /// ARNs of versions of layers.
+    pub layers: Vec<String>,
     pub role_arn: String,
+    pub description: String,
+}
+
+/// Version 1 of a layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Layer {
+    pub logical_id: String,
+    pub name: String,
+    /// Of the version.
+    pub arn: String,
+    pub at: Position,
+    /// A folder or archive.
+    pub content: PathBuf,
+    /// `Metadata: BuildMethod`: what `sam build` would make the content with.
+    pub build_method: Option<String>,
+    pub description: String,
+    pub runtimes: Vec<String>,
+    pub architectures: Vec<String>,
+    pub license: String,
+}
+
+/// What is published of a function under a label, its logical id.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Version {
+    pub logical_id: String,
+    /// The function's physical name.
+    pub function: String,
+    /// With the label in the place of the number.
+    pub arn: String,
+    pub at: Position,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alias {
+    pub logical_id: String,
+    /// The function's physical name.
+    pub function: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    /// A number, a label or `$LATEST`; none for the function as it is deployed, to be published first.
+    pub version: Option<String>,
+    /// Other versions, and which share of the calls each gets.
+    pub weights: BTreeMap<String, f64>,
     pub description: String,
 }
 
@@ -120,6 +174,41 @@ pub struct Activity {
     pub name: String,
     pub arn: String,
     pub at: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Topic {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+}
+
+/// Who is told of a topic's messages.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Subscription {
+    pub topic_arn: String,
+    /// `lambda`, `sqs`, `email` and so on.
+    pub protocol: String,
+    pub endpoint: String,
+    /// A queue gets the message itself, not SNS's envelope.
+    pub raw: bool,
+    pub filter: Option<Json>,
+    /// The filter is about the message's body, not about its attributes.
+    pub filters_body: bool,
+    pub at: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub url: String,
+    pub at: Position,
+    /// The ARN of the queue that takes what was received too often.
+    pub dead_letters: Option<String>,
+    pub receives_max: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -235,7 +324,7 @@ pub struct Route {
 pub enum Integration {
     /// A function gets the request as it is (AWS_PROXY).
     Function {
-        /// The function's physical name.
+        /// The function's physical name, perhaps with a version or an alias behind a colon.
         function: String,
         arn: String,
         /// `1.0` or `2.0`.

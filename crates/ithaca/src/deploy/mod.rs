@@ -12,6 +12,7 @@
 //! It serves clients meanwhile, and deployments go one after the other.
 
 mod build;
+mod published;
 mod remove;
 mod steps;
 
@@ -46,6 +47,22 @@ pub struct Deployed {
     pub removed: Vec<String>,
     /// What was to be removed and is still there, and why.
     pub kept: Vec<String>,
+}
+
+impl Deployed {
+    /// Adds what another stack has.
+    pub fn extend(&mut self, other: Deployed) {
+        self.tables.extend(other.tables);
+        self.functions.extend(other.functions);
+        self.buckets.extend(other.buckets);
+        self.activities.extend(other.activities);
+        self.state_machines.extend(other.state_machines);
+        self.apis.extend(other.apis);
+        self.outputs.extend(other.outputs);
+        self.changed.extend(other.changed);
+        self.removed.extend(other.removed);
+        self.kept.extend(other.kept);
+    }
 }
 
 /// What a plan needs before anything is changed: definitions that are valid, functions that are built.

@@ -127,7 +127,7 @@ pub(crate) fn of_http(integration: &Properties<'_>) -> Option<Target> {
         Some(_) => integration.choice("PayloadFormatVersion", FORMATS)?,
     };
     let uri = integration.required_text("IntegrationUri")?;
-    let arn = function_of(&uri).or_else(|| is_function(&uri).then(|| unqualified(&uri)));
+    let arn = function_of(&uri).or_else(|| is_function(&uri).then(|| uri.clone()));
     if arn.is_none() {
         let message = format!("\"{uri}\" is no function");
         integration.error(
@@ -141,17 +141,11 @@ pub(crate) fn of_http(integration: &Properties<'_>) -> Option<Target> {
 
 /// The function that a URI of API Gateway's form calls.
 fn function_of(uri: &str) -> Option<String> {
-    let arn = uri.split_once("/functions/").and_then(|(_, rest)| rest.strip_suffix("/invocations"))?;
-    Some(unqualified(arn))
+    uri.split_once("/functions/").and_then(|(_, rest)| rest.strip_suffix("/invocations")).map(str::to_owned)
 }
 
 fn is_function(arn: &str) -> bool {
     arn.starts_with("arn:") && arn.split(':').nth(2) == Some("lambda")
-}
-
-/// A version or an alias behind the name: here the function itself is called.
-fn unqualified(arn: &str) -> String {
-    arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":")
 }
 
 /// Service and operation of `arn:aws:apigateway:{region}:{service}:action/{operation}`.

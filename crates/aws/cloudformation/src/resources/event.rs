@@ -94,7 +94,7 @@ fn rest_route(build: &Build<'_>, identity: &Identity, frame: &Properties<'_>, at
     let path = properties.required_text("Path");
     let method = properties.required_text("Method").and_then(|method| known_method(&properties, "Method", &method));
     let timeout_ms = properties.number("TimeoutInMillis", 50..=300_000);
-    let arn = super::function::arn(&build.scope.site, identity);
+    let arn = super::function::called_arn(&build.scope.site, identity);
     let target = Target::Function { arn, payload_format: "1.0", timeout_ms };
     let path = checked_path(&properties, path?)?;
     call(build, identity, &properties, &REST, (method?, path), target, at)
@@ -124,7 +124,7 @@ fn http_route(build: &Build<'_>, identity: &Identity, frame: &Properties<'_>, at
         Some(_) => properties.choice("PayloadFormatVersion", FORMATS)?,
         None => "2.0",
     };
-    let arn = super::function::arn(&build.scope.site, identity);
+    let arn = super::function::called_arn(&build.scope.site, identity);
     call(build, identity, &properties, &HTTP, key, Target::Function { arn, payload_format, timeout_ms }, at)
 }
 

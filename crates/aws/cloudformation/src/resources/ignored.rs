@@ -27,6 +27,8 @@ const IAM_ROLE: Type = Type {
 pub(super) const TYPES: &[Type] = &[
     IAM_ROLE,
     Type { name: "AWS::S3::BucketPolicy", ..IGNORED },
+    Type { name: "AWS::SNS::TopicPolicy", ..IGNORED },
+    Type { name: "AWS::SQS::QueuePolicy", ..IGNORED },
     Type { name: "AWS::IAM::Policy", named_by: Some("PolicyName"), ..IGNORED },
     Type { name: "AWS::IAM::RolePolicy", named_by: Some("PolicyName"), ..IGNORED },
     Type { name: "AWS::IAM::UserPolicy", named_by: Some("PolicyName"), ..IGNORED },
@@ -68,6 +70,7 @@ pub(super) const TYPES: &[Type] = &[
     Type { name: "AWS::IAM::UserToGroupAddition", ..IGNORED },
     Type { name: "AWS::IAM::ServiceLinkedRole", ..IGNORED },
     Type { name: "AWS::Lambda::Permission", ..IGNORED },
+    Type { name: "AWS::Lambda::LayerVersionPermission", ..IGNORED },
     Type { name: "AWS::Serverless::Connector", ..IGNORED },
     Type { name: "AWS::ApiGateway::Account", summary: "API Gateway's own logging has no effect here", ..IGNORED },
     Type { name: "AWS::ApiGateway::ApiKey", summary: NO_KEYS, reference: made_up, attributes: KEY, ..IGNORED },

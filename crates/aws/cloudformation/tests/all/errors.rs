@@ -19,10 +19,10 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Stage: { Type: String }
 Globals:
-  Function: { Timeout: 1000, FunctionName: x, Layers: [a] }
+  Function: { Timeout: 1000, FunctionName: x, FileSystemConfigs: [a] }
   Apy: {}
 Resources:
-  Queue: { Type: AWS::SQS::Queue }
+  Queue: { Type: AWS::Kinesis::Stream }
   One:
     Type: AWS::Serverless::Function
     Properties: { Runtime: r, Handlr: h, CodeUri: s3://b/k }
@@ -37,9 +37,9 @@ Outputs:
             (3, "Stage:", "the parameter \"Stage\" has no value"),
             (5, "1000", "One: Timeout must be a whole number from 1 to 900, this is \"1000\""),
             (5, "FunctionName:", "\"FunctionName\" cannot be global for Function"),
-            (5, "Layers:", "One: Layers of AWS::Serverless::Function is not supported"),
+            (5, "FileSystemConfigs:", "One: FileSystemConfigs of AWS::Serverless::Function is not supported"),
             (6, "Apy:", "unknown section \"Apy\" of Globals"),
-            (8, "AWS::SQS::Queue", "Queue: the type AWS::SQS::Queue is not supported"),
+            (8, "AWS::Kinesis::Stream", "Queue: the type AWS::Kinesis::Stream is not supported"),
             (9, "One:", "One: AWS::Serverless::Function needs Handler"),
             (11, "Handlr:", "One: AWS::Serverless::Function has no property \"Handlr\""),
             (11, "s3://b/k", "One: CodeUri is not a local path"),
@@ -120,7 +120,7 @@ fn references_make_a_graph_without_cycles() {
     // A reference in a branch that does not count, or to a resource that is not created, orders nothing.
     let plan = plan_of(
         "Conditions: { No: !Equals [a, b] }\nResources:\n  A: { Type: AWS::Logs::LogGroup, Properties: { X: !If [No, !Ref B, x] } }\n  \
-         B: { Type: AWS::Logs::LogGroup, Properties: { X: !Ref A } }\n  C: { Type: AWS::SQS::Queue, Condition: No }\n",
+         B: { Type: AWS::Logs::LogGroup, Properties: { X: !Ref A } }\n  C: { Type: AWS::Kinesis::Stream, Condition: No }\n",
     );
     assert_eq!(ids(&plan), ["A", "B"]);
     check_errors(
@@ -154,9 +154,9 @@ fn functions() {
         ],
     );
     check(
-        ", Timeout: !Ref AWS::NoValue, Layers: !If [C, [l], !Ref AWS::NoValue]",
+        ", Timeout: !Ref AWS::NoValue, FileSystemConfigs: !If [C, [l], !Ref AWS::NoValue]",
         &[
-            (4, "Layers:", "F: Layers of AWS::Serverless::Function is not supported"),
+            (4, "FileSystemConfigs:", "F: FileSystemConfigs of AWS::Serverless::Function is not supported"),
             (4, "C,", "F: there is no condition \"C\""),
         ],
     );

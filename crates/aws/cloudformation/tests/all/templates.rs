@@ -118,7 +118,7 @@ fn a_saga_as_cdk_synthesizes_it() {
     assert_eq!(definition["States"]["A"]["Parameters"]["FunctionName"], format!("{LAMBDA}:app-step1"));
     let [api] = plan.apis.as_slice() else { panic!("{:?}", plan.apis) };
     assert_eq!((api.name.as_str(), api.stages[0].name.as_str()), ("sagaApi", "prod"));
-    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1")]);
+    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1:live")]);
     assert_eq!(plan.outputs[0].value, format!("https://{}.execute-api.us-east-1.amazonaws.com/prod/", api.id));
 }
 
@@ -127,4 +127,109 @@ fn the_same_template_gives_the_same_plan() {
     let text = include_str!("templates/travel.yaml");
     assert_eq!(plan_of(text), plan_of(text));
     assert_eq!(plan_of(text).apis[1].id.len(), 10);
+}
+
+#[test]
+fn topics_and_queues() {
+    let text = "
+Resources:
+  Booked:
+    Type: AWS::SNS::Topic
+    Properties:
+      Subscription:
+        - { Protocol: email, Endpoint: a@example.com }
+  Told:
+    Type: AWS::SNS::Subscription
+    Properties: { TopicArn: !Ref Booked, Protocol: sqs, Endpoint: !GetAtt Work.Arn, RawMessageDelivery: true, FilterPolicy: { kind: [hotel] } }
+  Work:
+    Type: AWS::SQS::Queue
+    Properties: { QueueName: work.fifo, FifoQueue: true, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } }
+  Dead:
+    Type: AWS::SQS::Queue
+Outputs:
+  Url: { Value: !Ref Work }
+  Name: { Value: !GetAtt Booked.TopicName }
+";
+    let plan = plan_of(text);
+    let subscriptions: Vec<_> =
+        plan.subscriptions.iter().map(|s| (s.protocol.as_str(), s.endpoint.as_str(), s.raw)).collect();
+    assert_eq!(
+        subscriptions,
+        [("email", "a@example.com", false), ("sqs", "arn:aws:sqs:us-east-1:000000000000:work.fifo", true)]
+    );
+    assert_eq!(plan.subscriptions[1].filter, Some(serde_json::json!({ "kind": ["hotel"] })));
+    assert_eq!(plan.subscriptions[1].topic_arn, plan.topics[0].arn);
+    assert_eq!(plan.queues[0].dead_letters, None);
+    let work = &plan.queues[1];
+    assert_eq!((work.dead_letters.as_deref(), work.receives_max), (Some(plan.queues[0].arn.as_str()), Some(3)));
+    assert_eq!(plan.outputs[0].value, "https://sqs.us-east-1.amazonaws.com/000000000000/work.fifo");
+    assert_eq!(plan.outputs[1].value, "app-Booked");
+    assert!(plan.notes.iter().any(|note| note.message.contains("messages for email stay in the outbox")));
+}
+
+#[test]
+fn layers_versions_and_aliases() {
+    let plan = plan_of(
+        r#"
+Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { Runtime: nodejs22.x, Handler: a.b, Layers: [ !Ref Deps ] } }
+Resources:
+  Deps:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: { BuildMethod: nodejs22.x }
+    Properties: { ContentUri: deps, LayerName: deps, CompatibleRuntimes: [ nodejs22.x ], RetentionPolicy: Delete }
+  Tools:
+    Type: AWS::Lambda::LayerVersion
+    Properties: { Content: tools.zip, Description: d, LicenseInfo: MIT }
+  Live:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: live
+      Layers: [ !Ref Tools, "arn:aws:lambda:us-east-1:017000801446:layer:Powertools:7" ]
+      AutoPublishAlias: live
+      Events: { Get: { Type: Api, Properties: { Path: /, Method: get } } }
+  Plain: { Type: AWS::Lambda::Function, Properties: { Code: plain, Runtime: nodejs22.x, Handler: a.b, Role: r } }
+  PlainV1: { Type: AWS::Lambda::Version, Properties: { FunctionName: !Ref Plain, Description: first } }
+  PlainProd:
+    Type: AWS::Lambda::Alias
+    Properties:
+      Name: prod
+      FunctionName: !GetAtt Plain.Arn
+      FunctionVersion: !GetAtt PlainV1.Version
+      RoutingConfig: { AdditionalVersionWeights: [ { FunctionVersion: "7", FunctionWeight: 0.1 } ] }
+Outputs:
+  Alias: { Value: !Ref Live.Alias }
+  Version: { Value: !Ref PlainV1 }
+  Prod: { Value: !Ref PlainProd }
+"#,
+    );
+    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1");
+    let [deps, tools] = plan.layers.as_slice() else { panic!("{:?}", plan.layers) };
+    assert_eq!(
+        (deps.arn.as_str(), deps.content.to_str(), deps.build_method.as_deref()),
+        (&*layer("deps"), Some("app/deps"), Some("nodejs22.x"))
+    );
+    assert_eq!(
+        (tools.arn.as_str(), tools.content.to_str(), tools.license.as_str()),
+        (&*layer("app-Tools"), Some("app/tools.zip"), "MIT")
+    );
+    let live = plan.functions.iter().find(|f| f.logical_id == "Live").unwrap();
+    let foreign = "arn:aws:lambda:us-east-1:017000801446:layer:Powertools:7";
+    assert_eq!(live.layers, [layer("deps"), layer("app-Tools"), foreign.into()], "global ones first");
+    assert!(notes(&plan).iter().any(|note| note.contains(foreign)), "{:?}", notes(&plan));
+    let [version] = plan.versions.as_slice() else { panic!("{:?}", plan.versions) };
+    assert_eq!(
+        (version.function.as_str(), version.arn.as_str()),
+        ("app-Plain", &*format!("{LAMBDA}:app-Plain:PlainV1"))
+    );
+    let mut aliases: Vec<_> =
+        plan.aliases.iter().map(|a| (a.function.as_str(), a.name.as_str(), a.version.as_deref())).collect();
+    aliases.sort();
+    assert_eq!(aliases, [("app-Live", "live", None), ("app-Plain", "prod", Some("PlainV1"))]);
+    let weights = plan.aliases.iter().find(|a| a.name == "prod").unwrap().weights.clone();
+    assert_eq!(weights, [("7".to_owned(), 0.1)].into());
+    assert_eq!(routes(&plan.apis[0]), [("GET", "/", "app-Live:live")]);
+    let outputs: Vec<&str> = plan.outputs.iter().map(|o| o.value.as_str()).collect();
+    let expect = ["app-Live:live", "app-Plain:PlainV1", "app-Plain:prod"].map(|tail| format!("{LAMBDA}:{tail}"));
+    assert_eq!(outputs, expect);
 }
