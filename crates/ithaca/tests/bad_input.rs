@@ -104,7 +104,8 @@ fn aws_json_requests() {
     check("AWSStepFunctions.ListExecutions", &list, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
 
     check("AWSStepFunctions.Fly", "{}", 400, "UnknownOperationException", "'Fly'");
-    check("AmazonSQS.SendMessage", "{}", 404, "UnknownOperationException", "'AmazonSQS.SendMessage'");
+    check("Route53.Fly", "{}", 404, "UnknownOperationException", "'Route53.Fly'");
+    check("AmazonSSM.Fly", "{}", 400, "UnknownOperationException", "'Fly'");
     check("DynamoDB_20120810.Fly", "{}", 400, "UnknownOperationException", "Fly");
     check("DynamoDB_20120810.PutItem", "{not json", 400, "SerializationException", "not JSON");
     let put = json!({ "TableName": "absent", "Item": { "pk": { "S": "x" } } }).to_string();
@@ -134,8 +135,17 @@ fn other_requests() {
         403,
         "--host",
     );
-    let s3 = "AWS4-HMAC-SHA256 Credential=id/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-    check("GET", "/bucket/key", &[("authorization", s3)], b"", 404, "does not serve the AWS service 's3'");
+    let signed = |service: &str| {
+        format!(
+            "AWS4-HMAC-SHA256 Credential=id/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        )
+    };
+    let (s3, efs) = (signed("s3"), signed("elasticfilesystem"));
+    check("GET", "/bucket/key", &[("authorization", &s3)], b"", 404, "<Code>NoSuchBucket</Code>");
+    check("GET", "/x", &[("authorization", &efs)], b"", 404, "does not serve the AWS service 'elasticfilesystem'");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    check("POST", "/", &form, b"Action=Fly&Version=2011-06-15", 400, "does not serve the action 'Fly' of STS");
+    check("POST", "/", &form, b"Action=Fly&Version=1", 400, "does not serve Fly");
     check("PATCH", "/nothing", &[], b"", 404, "does not serve PATCH /nothing");
     check("POST", "/2015-03-31/functions/absent/invocations", &[], b"{}", 404, "Function not found");
     check("POST", "/2015-03-31/functions", &[], b"{not json", 400, "Could not parse request body into json");
