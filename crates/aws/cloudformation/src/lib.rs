@@ -41,9 +41,9 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, Function, Integration, Layer,
-    MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind, Subscription,
-    Table, Topic, Version,
+    Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
+    Layer, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind,
+    Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

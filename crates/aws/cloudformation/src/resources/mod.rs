@@ -10,6 +10,7 @@ mod api_stage;
 mod definition;
 mod dynamodb_table;
 mod event;
+mod event_source;
 mod function;
 mod http_api;
 mod http_deployment;
@@ -63,6 +64,7 @@ const TYPES: &[&[Type]] = &[
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
         sqs_queue::TYPE,
+        event_source::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,
