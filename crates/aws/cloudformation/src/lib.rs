@@ -1,7 +1,7 @@
 //! Templates of AWS SAM and CloudFormation, read into a resolved, typed plan that a deployer applies.
 //!
 //! ```text
-//! text -> yaml -> template -> parameters, conditions -> globals -> graph -> identities -> resources -> gateway -> Plan
+//! text -> yaml -> template -> parameters, rules, conditions -> globals -> graph -> identities -> resources -> gateway -> Plan
 //!         spans   sections                              (SAM)      order    names, ARNs   one file each  routes
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! It knows no host, engine, HTTP or clock, and reads no file but through [`Files`].
 
 mod diagnostic;
+mod for_each;
 mod gateway;
 mod globals;
 mod graph;
@@ -25,6 +26,7 @@ mod plan;
 mod properties;
 mod references;
 mod resources;
+mod rules;
 mod scope;
 mod shape;
 mod stack;
@@ -117,7 +119,8 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
         }
     };
     let site = site(source.path, options, report);
-    let template = Template::parse(yaml::read(text, report)?, report);
+    let root = for_each::expand(yaml::read(text, report)?, &options.parameters, report);
+    let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
 }
 
