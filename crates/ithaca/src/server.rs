@@ -248,7 +248,8 @@ impl Server {
         });
         let sources = Sources::new(&options, address);
         let fatal = first_end(engine.fatal(), dynamo.fatal());
-        let doors = Functions { host: host.clone(), states: states.clone() };
+        let dynamo = Arc::new(dynamo);
+        let doors = Functions { host: host.clone(), states: states.clone(), dynamo: dynamo.clone() };
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
@@ -475,6 +476,7 @@ fn object_store(options: &Options) -> Result<(Arc<dyn ObjectStore>, aws_s3::Stor
 pub struct Functions {
     host: Host,
     states: States,
+    dynamo: Arc<Dynamo>,
 }
 
 impl Invoker for Functions {
@@ -496,10 +498,14 @@ impl Invoker for Functions {
     async fn call(&self, service: &str, operation: &str, body: Bytes) -> Result<Response, String> {
         let prefix = match service {
             "states" => aws_states::TARGET_PREFIX,
+            "dynamodb" => "DynamoDB_20120810.",
             other => return Err(format!("{other} is not called by APIs here")),
         };
         let request = http::Request::post("/").header("x-amz-target", format!("{prefix}{operation}")).body(body);
         let request = request.map_err(|error| error.to_string())?;
-        Ok(self.states.handle(&request).await)
+        Ok(match service {
+            "dynamodb" => self.dynamo.handle(request).await,
+            _ => self.states.handle(&request).await,
+        })
     }
 }

@@ -22,6 +22,7 @@ pub fn leaves_something(kind: &str) -> bool {
                 | "AWS::StepFunctions::StateMachine"
                 | "AWS::StepFunctions::Activity"
                 | "AWS::ApiGateway::RestApi"
+                | "AWS::ApiGatewayV2::Api"
         )
 }
 
@@ -46,7 +47,7 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
         "AWS::StepFunctions::Activity" => states(front, "DeleteActivity", json!({ "activityArn": physical_id })).await,
         "AWS::DynamoDB::Table" => front.dynamo.remove_table(physical_id).await.map_err(|error| error.to_string()),
         "AWS::S3::Bucket" => Err("a bucket is removed by hand: delete its folder".to_owned()),
-        "AWS::ApiGateway::RestApi" => apis.remove(physical_id).await,
+        "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => apis.remove(physical_id).await,
         // Nothing was made of it, or it went with what it belongs to.
         _ => Ok(()),
     }

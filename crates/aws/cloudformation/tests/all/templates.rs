@@ -7,7 +7,7 @@ use serde_json::json;
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000:function";
 
 fn routes(api: &Api) -> Vec<(&str, &str, &str)> {
-    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function.as_str())).collect()
+    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function().unwrap_or_default())).collect()
 }
 
 fn notes(plan: &Plan) -> Vec<String> {
@@ -118,7 +118,7 @@ fn a_saga_as_cdk_synthesizes_it() {
     assert_eq!(definition["States"]["A"]["Parameters"]["FunctionName"], format!("{LAMBDA}:app-step1"));
     let [api] = plan.apis.as_slice() else { panic!("{:?}", plan.apis) };
     assert_eq!((api.name.as_str(), api.stages[0].name.as_str()), ("sagaApi", "prod"));
-    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1")]);
+    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1:live")]);
     assert_eq!(plan.outputs[0].value, format!("https://{}.execute-api.us-east-1.amazonaws.com/prod/", api.id));
 }
 
