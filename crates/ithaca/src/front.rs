@@ -22,8 +22,11 @@ use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
 use aws_outbox::Outbox;
-use aws_protocol::{Request, Response, Scope, respond};
+use aws_protocol::{Request, Response, Scope, query, respond};
+use aws_s3::S3;
+use aws_ssm::Ssm;
 use aws_states::States;
+use aws_sts::Sts;
 use bytes::Bytes;
 use console::Console;
 use engine::{Handle, Reader, StatusChange};
@@ -74,6 +77,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body has to be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What the server says of itself.
+const OWN_PAGES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/ithaca/changes", "/ithaca/backup"];
+
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Where AWS's JSON protocols name service and operation.
@@ -100,6 +106,9 @@ pub struct Front {
     pub lambda: Host,
     pub dynamo: Dynamo,
     pub logs: Logs,
+    pub s3: S3,
+    pub ssm: Ssm,
+    pub sts: Sts,
     pub outbox: Outbox,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
@@ -248,6 +257,9 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
     if matches!(port, Port::Main) && request.uri().path() == crate::lane::PATH {
         return crate::lane::open(front, request);
     }
+    if matches!(port, Port::Main) && !is_console && is_s3(front, &request) {
+        return stored(front, request).await;
+    }
     let (parts, body) = request.into_parts();
     let bytes_max = if is_console { CONSOLE_BODY_BYTES_MAX } else { body_bytes_max(port, &parts) };
     if body.size_hint().lower() > bytes_max as u64 {
@@ -285,6 +297,44 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
     answer
 }
 
+/// Is it S3's? Signed for it, or without any signature for a bucket that is here.
+fn is_s3<B>(front: &Front, request: &http::Request<B>) -> bool {
+    let headers = request.headers();
+    if headers.contains_key(TARGET) {
+        return false;
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = request.uri().path();
+    let is_open = matches!(*request.method(), Method::GET | Method::HEAD)
+        && !headers.contains_key(header::AUTHORIZATION)
+        && !host.contains(".execute-api.");
+    let (method, uri, headers) = (request.method().clone(), request.uri().clone(), headers.clone());
+    let mut head = http::Request::builder().method(method).uri(uri).body(()).expect("it was a request before");
+    *head.headers_mut() = headers;
+    let is_own = path == "/" || OWN_PAGES.contains(&path) || is_lambda(path);
+    aws_s3::is_for(&head.into_parts().0) || is_open && !is_own && front.s3.has_bucket_of(path)
+}
+
+/// S3's bodies go to the disk and come from it piece by piece.
+async fn stored(front: &Front, mut request: http::Request<Incoming>) -> Answer {
+    request.headers_mut().insert(REQUEST_ID, request_id::new());
+    // A key is its owner's data.
+    let told = log::is_on(Level::Debug).then(|| Told {
+        method: request.method().clone(),
+        what: "S3".into(),
+        since: Instant::now(),
+    });
+    let answer = front.s3.handle(request).await.map(|body| match body {
+        aws_s3::Body::Whole(bytes) => Full::new(bytes).boxed(),
+        aws_s3::Body::Pieces(pieces) => Stream(pieces).boxed(),
+    });
+    front.counters.answered(Door::S3, answer.status());
+    if let Some(told) = told {
+        told.answered(Door::S3, answer.status());
+    }
+    answer
+}
+
 /// A request for the log: neither query, headers nor body, which may hold what is nobody's business. The path of an
 /// API's request is its caller's data too.
 struct Told {
@@ -294,7 +344,7 @@ struct Told {
 }
 
 impl Told {
-    fn of(port: &Port, request: &Request) -> Told {
+    fn of<B>(port: &Port, request: &http::Request<B>) -> Told {
         let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok());
         let what = match (port, target) {
             (Port::Api(slot), _) => format!("API {}", slot.get().as_ref().map_or("removed", |api| api.id())),
@@ -451,6 +501,9 @@ impl Front {
         if target.starts_with(aws_logs::TARGET_PREFIX) {
             return (Door::Logs, whole(self.logs.handle(request).await));
         }
+        if target.starts_with(aws_ssm::TARGET_PREFIX) {
+            return (Door::Ssm, whole(self.ssm.handle(request).await));
+        }
         if aws_outbox::is_for(&request) {
             return (Door::Outbox, whole(self.outbox.handle(&request).await));
         }
@@ -460,7 +513,23 @@ impl Front {
         if is_lambda(request.uri().path()) {
             return (Door::Lambda, whole(self.lambda.handle(request).await));
         }
+        if is_query(&request) {
+            return self.query(request).await;
+        }
         (Door::Other, self.own(&request, peer).await)
+    }
+
+    /// Services of the query protocol: which one is said by the version of the protocol, and by the signature.
+    async fn query(&self, mut request: Request) -> (Door, Answer) {
+        request.headers_mut().insert(REQUEST_ID, request_id::new());
+        let form = query::Form::of(&request);
+        let service = Scope::of(request.headers()).map(|scope| scope.service).unwrap_or_default();
+        if form.get("Version") == Some(aws_sts::VERSION) || service == "sts" {
+            return (Door::Sts, whole(self.sts.handle(&request)));
+        }
+        let what = if service.is_empty() { form.action() } else { service };
+        let error = aws_protocol::Error::client("InvalidAction", format!("Ithaca does not serve {what}. {SERVED}"));
+        (Door::Other, whole(query::error_answer(request.headers(), "", &error)))
     }
 
     /// The server's own pages.
@@ -595,6 +664,14 @@ fn is_lambda(path: &str) -> bool {
     is_date && SECTIONS.iter().any(|section| rest.starts_with(section))
 }
 
+/// AWS's query protocol: a form for the whole service.
+fn is_query(request: &Request) -> bool {
+    let is_form = request.method() == Method::POST && query::is_query(request.headers());
+    request.uri().path() == "/" && (is_form || request.uri().query().is_some_and(|text| text.contains("Action=")))
+}
+
+const SERVED: &str = "It serves Step Functions, Lambda, DynamoDB, S3, the parameter store of SSM, STS, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES.";
+
 const WELCOME: &str = "Ithaca is running.\n\n\
     Browser: open this address.\n\
     AWS clients: point --endpoint-url or AWS_ENDPOINT_URL here.\n\
@@ -611,9 +688,7 @@ fn unknown(request: &Request) -> Response {
     let error = aws_protocol::Error::with_status(
         StatusCode::NOT_FOUND,
         "UnknownOperationException",
-        format!(
-            "Ithaca does not serve {what}. It serves Step Functions, Lambda, DynamoDB, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES."
-        ),
+        format!("Ithaca does not serve {what}. {SERVED}"),
     );
     aws_protocol::json_1_0_error("", &error)
 }

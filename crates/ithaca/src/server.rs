@@ -14,8 +14,11 @@ use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
 use aws_outbox::Outbox;
-use aws_protocol::{Home, Response};
+use aws_protocol::{Home, Homes, Response};
+use aws_s3::S3;
+use aws_ssm::Ssm;
 use aws_states::{Recorder, States};
+use aws_sts::Sts;
 use bytes::Bytes;
 use console::Console;
 use engine::{Engine, Handle, Reader};
@@ -98,6 +101,7 @@ pub enum StartError {
     Lambda(aws_lambda::OpenError),
     Dynamo(aws_dynamodb::Error),
     Logs(aws_logs::Failure),
+    Parameters(aws_ssm::Failure),
     Outbox(aws_outbox::OpenError),
     Objects(objects::Error),
     Stacks(String),
@@ -117,6 +121,7 @@ impl std::fmt::Display for StartError {
             StartError::Objects(error) => error.fmt(f),
             StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
+            StartError::Parameters(error) => write!(f, "the parameters cannot be opened: {error}"),
             StartError::Outbox(error) => write_chain(f, error),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
@@ -201,7 +206,11 @@ impl Server {
         let has_tables = options.dynamodb_endpoint.is_none();
         let backups = Backups::new(options.data.clone(), store.clone(), has_tables, elsewhere_kept(&options));
         let store: Arc<dyn Store> = store;
-        let objects = object_store(&options).map_err(StartError::Objects)?;
+        let (objects, kept) = object_store(&options).map_err(StartError::Objects)?;
+        let ssm = Ssm::open(&options.data.join("parameters"), &options.home).map_err(StartError::Parameters)?;
+        for why in ssm.unreadable() {
+            log::warn("ssm", "a parameter is left alone", &[("why", (&why).into())]);
+        }
         let (elsewhere, runtime) = (options.elsewhere.clone(), tokio::runtime::Handle::current());
         let runner = Tasks::new(host.clone(), objects.clone(), elsewhere, runtime);
         let logs = Logs::open(&options.data.join("logs"), &options.home).map_err(StartError::Logs)?;
@@ -239,6 +248,9 @@ impl Server {
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
             lambda: host,
             logs,
+            s3: S3::new(kept, options.home.clone()),
+            ssm,
+            sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             outbox,
             dynamo,
             apis: RwLock::default(),
@@ -413,8 +425,9 @@ fn elsewhere_kept(options: &Options) -> Vec<String> {
     tables.into_iter().chain(objects).collect()
 }
 
-fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Error> {
-    Ok(match &options.objects {
+/// The objects as tasks see them, and as the S3 door does.
+fn object_store(options: &Options) -> Result<(Arc<dyn ObjectStore>, aws_s3::Store), objects::Error> {
+    let folder = match &options.objects {
         Objects::Own => {
             let folder = options.data.join("objects");
             let made = std::fs::create_dir_all(&folder);
@@ -423,11 +436,16 @@ fn object_store(options: &Options) -> Result<Arc<dyn ObjectStore>, objects::Erro
                 path: folder.display().to_string(),
                 source,
             })?;
-            Arc::new(objects::Folder::open(folder)?)
+            folder
         }
-        Objects::Folder(folder) => Arc::new(objects::Folder::open(folder)?),
-        Objects::Endpoint(endpoint) => Arc::new(objects::Endpoint::new(endpoint.clone())?),
-    })
+        Objects::Folder(folder) => folder.clone(),
+        Objects::Endpoint(endpoint) => {
+            let store = Arc::new(objects::Endpoint::new(endpoint.clone())?);
+            return Ok((store, aws_s3::Store::Elsewhere(endpoint.url.clone())));
+        }
+    };
+    let folder = Arc::new(objects::Folder::open(folder)?);
+    Ok((folder.clone(), aws_s3::Store::Folder(folder)))
 }
 
 /// The other doors as API Gateway sees them.

@@ -1,4 +1,5 @@
-//! Where the template is that a path means: the file itself, a folder with one in it, or what CDK has synthesized.
+//! Where the templates are that a path means: the file itself, a folder with one in it, or what CDK has synthesized, which may be
+//! several stacks: each after those it needs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,22 +23,40 @@ pub struct Found {
     pub assets: BTreeMap<String, PathBuf>,
     /// Parameters that CDK would give values to.
     pub parameters: BTreeMap<String, String>,
+    /// What CDK calls it, and the others that it needs.
+    id: String,
+    needs: Vec<String>,
 }
 
-pub fn find(path: &Path) -> Result<Found, String> {
+/// The folder of the app that a path belongs to: where its data is kept unless told otherwise. What CDK synthesizes is
+/// made anew again and again, so that is the folder around it.
+pub fn app_folder(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
+    let is_synthesized = folder.file_name().is_some_and(|name| name == CDK_OUT) || folder.join(MANIFEST).is_file();
+    match folder.parent() {
+        Some(app) if is_synthesized => app.to_owned(),
+        _ => folder.to_owned(),
+    }
+}
+
+pub fn find(path: &Path) -> Result<Vec<Found>, String> {
     let path = std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if !path.is_dir() {
         let beside = path.parent().filter(|folder| folder.join(MANIFEST).is_file());
         let stacks = beside.map(stacks).transpose().unwrap_or_default().unwrap_or_default();
         let synthesized = stacks.into_iter().find(|stack| stack.file == path);
-        return Ok(synthesized.unwrap_or(Found { file: path, ..Found::default() }));
+        return Ok(vec![synthesized.unwrap_or(Found { file: path, ..Found::default() })]);
     }
     if let Some(file) = NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
-        return Ok(Found { file, ..Found::default() });
+        return Ok(vec![Found { file, ..Found::default() }]);
     }
     let folders = [path.clone(), path.join(CDK_OUT)];
     match folders.iter().find(|folder| folder.join(MANIFEST).is_file()) {
-        Some(folder) => only_stack(folder),
+        Some(folder) => match stacks(folder)? {
+            found if found.is_empty() => Err(format!("{} has no stack", folder.join(MANIFEST).display())),
+            found => Ok(in_order(found)),
+        },
         None if path.join("cdk.json").is_file() => {
             Err(format!("{} is a CDK app that was not synthesized yet: run `cdk synth` there first", path.display()))
         }
@@ -45,16 +64,18 @@ pub fn find(path: &Path) -> Result<Found, String> {
     }
 }
 
-fn only_stack(folder: &Path) -> Result<Found, String> {
-    let mut stacks = stacks(folder)?;
-    if stacks.len() > 1 {
-        let files: Vec<String> = stacks.iter().map(|stack| format!("  {}", stack.file.display())).collect();
-        return Err(format!("{} has several stacks: name one of\n{}", folder.display(), files.join("\n")));
+/// Each after those it needs. CDK sees to it that there is no circle.
+fn in_order(mut left: Vec<Found>) -> Vec<Found> {
+    let mut ordered: Vec<Found> = Vec::new();
+    while !left.is_empty() {
+        let is_free = |stack: &Found| !stack.needs.iter().any(|id| left.iter().any(|other| other.id == *id));
+        let next = left.iter().position(is_free).unwrap_or(0);
+        ordered.push(left.remove(next));
     }
-    stacks.pop().ok_or_else(|| format!("{} has no stack", folder.join(MANIFEST).display()))
+    ordered
 }
 
-/// The stacks of CDK's cloud assembly.
+/// The stacks of CDK's cloud assembly, with those of its stages.
 fn stacks(folder: &Path) -> Result<Vec<Found>, String> {
     let manifest = read_json(&folder.join(MANIFEST))?;
     let artifacts = manifest["artifacts"].as_object();
@@ -62,12 +83,22 @@ fn stacks(folder: &Path) -> Result<Vec<Found>, String> {
         .ok_or_else(|| format!("{}: it is not CDK's: it has no artifacts", folder.join(MANIFEST).display()))?;
     let mut found = Vec::new();
     for (id, artifact) in artifacts {
+        if let ("cdk:cloud-assembly", Some(stage)) = kind_and(artifact, "directoryName") {
+            found.extend(stacks(&folder.join(stage))?);
+        }
         let Some(template) = artifact["properties"]["templateFile"].as_str() else { continue };
         if artifact["type"] != "aws:cloudformation:stack" {
             continue;
         }
         let name = artifact["properties"]["stackName"].as_str().unwrap_or(id);
-        let mut stack = Found { file: folder.join(template), stack_name: Some(name.to_owned()), ..Found::default() };
+        let needs = artifact["dependencies"].as_array().into_iter().flatten();
+        let mut stack = Found {
+            file: folder.join(template),
+            stack_name: Some(name.to_owned()),
+            id: id.clone(),
+            needs: needs.filter_map(|id| id.as_str().map(str::to_owned)).collect(),
+            ..Found::default()
+        };
         parameters_of_first_version(folder, artifact, &mut stack);
         let listed = folder.join(format!("{id}.assets.json"));
         if listed.is_file() {
@@ -76,6 +107,10 @@ fn stacks(folder: &Path) -> Result<Vec<Found>, String> {
         found.push(stack);
     }
     Ok(found)
+}
+
+fn kind_and<'a>(artifact: &'a Value, property: &str) -> (&'a str, Option<&'a str>) {
+    (artifact["type"].as_str().unwrap_or_default(), artifact["properties"][property].as_str())
 }
 
 /// Version 1 asks for bucket, key and hash of each asset by parameters. A key is in two parts, before and after two strokes.
@@ -128,7 +163,8 @@ mod tests {
         let check = |path: &str, expect: Result<(&str, Option<&str>), &str>| match (find(&root.join(path)), expect) {
             (Err(found), Err(expect)) => assert!(found.contains(expect), "{path}: {found}"),
             (Ok(found), Ok((file, stack))) => {
-                assert_eq!((found.file, found.stack_name.as_deref()), (root.join(file), stack), "{path}");
+                let [found] = found.as_slice() else { panic!("{path}: {found:?}") };
+                assert_eq!((&found.file, found.stack_name.as_deref()), (&root.join(file), stack), "{path}");
             }
             (found, expect) => panic!("{path}: {found:?} is not {expect:?}"),
         };
@@ -148,8 +184,6 @@ mod tests {
         check("cdk", Ok(("cdk/cdk.out/S.json", Some("Saga"))));
         check("cdk/cdk.out", Ok(("cdk/cdk.out/S.json", Some("Saga"))));
         check("cdk/cdk.out/S.json", Ok(("cdk/cdk.out/S.json", Some("Saga"))));
-        write("two/manifest.json", &format!(r#"{{"artifacts":{{"A":{},"B":{}}}}}"#, stack("A.json"), stack("B.json")));
-        check("two", Err("several stacks: name one of"));
         write("none/manifest.json", r#"{"artifacts":{}}"#);
         check("none", Err("has no stack"));
         write("foreign/manifest.json", "[]");
@@ -157,6 +191,44 @@ mod tests {
         fs::create_dir(root.join("empty")).unwrap();
         check("empty", Err("has no template: looked for template.yaml"));
     }
+
+    #[test]
+    fn stacks_come_after_those_they_need() {
+        let scratch = store::testing::Scratch::new();
+        let root = scratch.path();
+        let stack = |needs: &str| {
+            format!(
+                r#"{{"type":"aws:cloudformation:stack","dependencies":[{needs}],"properties":{{"templateFile":"x.json"}}}}"#
+            )
+        };
+        let stage = r#"{"type":"cdk:cloud-assembly","properties":{"directoryName":"stage"}}"#;
+        let (a, b, c) = (stack(r#""B","A.assets""#), stack(r#""C""#), stack(""));
+        fs::create_dir(root.join("stage")).unwrap();
+        fs::write(root.join(MANIFEST), format!(r#"{{"artifacts":{{"A":{a},"B":{b},"C":{c},"Stage":{stage}}}}}"#))
+            .unwrap();
+        fs::write(root.join("stage/manifest.json"), format!(r#"{{"artifacts":{{"D":{}}}}}"#, stack(""))).unwrap();
+        let names: Vec<String> = find(root).unwrap().into_iter().map(|found| found.stack_name.unwrap()).collect();
+        assert_eq!(names, ["C", "B", "A", "D"]);
+    }
+
+    #[test]
+    fn data_is_kept_beside_the_app() {
+        let scratch = store::testing::Scratch::new();
+        let root = scratch.path();
+        fs::create_dir_all(root.join("cdk/cdk.out")).unwrap();
+        fs::create_dir_all(root.join("other/out")).unwrap();
+        fs::write(root.join("other/out").join(MANIFEST), "{}").unwrap();
+        for (path, expect) in [
+            ("cdk", "cdk"),
+            ("cdk/cdk.out", "cdk"),
+            ("cdk/cdk.out/S.template.json", "cdk"),
+            ("cdk/template.yaml", "cdk"),
+            ("other/out", "other"),
+        ] {
+            assert_eq!(app_folder(&root.join(path)), root.join(expect), "{path}");
+        }
+    }
+
     #[test]
     fn assets_of_both_versions_are_found() {
         let scratch = store::testing::Scratch::new();
@@ -169,7 +241,7 @@ mod tests {
             "S.assets.json",
             r#"{"files":{"2":{"source":{"path":"asset.2"},"destinations":{"x":{"objectKey":"2.zip"}}}}}"#,
         );
-        let found = find(root).unwrap();
+        let found = find(root).unwrap().remove(0);
         let asset = |key: &str, file: &str| (key.to_owned(), root.join(file));
         assert_eq!(found.assets, BTreeMap::from([asset("assets/asset.1", "asset.1"), asset("2.zip", "asset.2")]));
         let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -159,6 +159,11 @@ fn every_operation_by_boto3() {
 }
 
 #[test]
+fn stores_by_boto3() {
+    scenarios("stores", python("stores.py"));
+}
+
+#[test]
 fn every_operation_by_the_aws_cli() {
     scenarios("every-cli", python("cli_calls.py"));
 }

@@ -104,7 +104,8 @@ fn aws_json_requests() {
     check("AWSStepFunctions.ListExecutions", &list, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
 
     check("AWSStepFunctions.Fly", "{}", 400, "UnknownOperationException", "'Fly'");
-    check("AmazonSQS.SendMessage", "{}", 404, "UnknownOperationException", "'AmazonSQS.SendMessage'");
+    check("Route53.Fly", "{}", 404, "UnknownOperationException", "'Route53.Fly'");
+    check("AmazonSSM.Fly", "{}", 400, "UnknownOperationException", "'Fly'");
     check("DynamoDB_20120810.Fly", "{}", 400, "UnknownOperationException", "Fly");
     check("DynamoDB_20120810.PutItem", "{not json", 400, "SerializationException", "not JSON");
     let put = json!({ "TableName": "absent", "Item": { "pk": { "S": "x" } } }).to_string();
@@ -134,8 +135,17 @@ fn other_requests() {
         403,
         "--host",
     );
-    let s3 = "AWS4-HMAC-SHA256 Credential=id/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-    check("GET", "/bucket/key", &[("authorization", s3)], b"", 404, "does not serve the AWS service 's3'");
+    let signed = |service: &str| {
+        format!(
+            "AWS4-HMAC-SHA256 Credential=id/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        )
+    };
+    let (s3, efs) = (signed("s3"), signed("elasticfilesystem"));
+    check("GET", "/bucket/key", &[("authorization", &s3)], b"", 404, "<Code>NoSuchBucket</Code>");
+    check("GET", "/x", &[("authorization", &efs)], b"", 404, "does not serve the AWS service 'elasticfilesystem'");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    check("POST", "/", &form, b"Action=Fly&Version=2011-06-15", 400, "does not serve the action 'Fly' of STS");
+    check("POST", "/", &form, b"Action=Fly&Version=1", 400, "does not serve Fly");
     check("PATCH", "/nothing", &[], b"", 404, "does not serve PATCH /nothing");
     check("POST", "/2015-03-31/functions/absent/invocations", &[], b"{}", 404, "Function not found");
     check("POST", "/2015-03-31/functions", &[], b"{not json", 400, "Could not parse request body into json");
@@ -235,8 +245,8 @@ fn starts_that_cannot_be() {
     check(&up(scratch.path()), &["has no template: looked for template.yaml"]);
     check(&up(&scratch.write("broken.yaml", "a: [")), &["broken.yaml:2:1: error"]);
     check(&up(&scratch.write("binary.yaml", [0xff, 0xfe, 0])), &["binary.yaml:1:", "UTF-8"]);
-    let queue = scratch.write("queue.yaml", "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n");
-    check(&up(&queue), &["queue.yaml:3:11: error: Queue: the type AWS::SQS::Queue is not supported", "help: "]);
+    let queue = scratch.write("queue.yaml", "Resources:\n  Queue:\n    Type: AWS::Kinesis::Stream\n");
+    check(&up(&queue), &["queue.yaml:3:11: error: Queue: the type AWS::Kinesis::Stream is not supported", "help: "]);
     check(&up(&queue).parameter("Rate"), &["--parameter Rate: write it as KEY=VALUE"]);
     let saga = saga_template(&scratch);
     check(&up(&saga).parameter("Rate=1"), &["declares no parameter \"Rate\""]);

@@ -180,3 +180,32 @@ fn a_watched_app_is_deployed_again() {
     wait_for("the function is gone", || (there(&client) == ["book"]).then_some(()));
     assert!(api.send("GET", "/hello", &[], b"").is_err(), "its API's port is closed");
 }
+
+#[test]
+fn the_stacks_of_a_cdk_app() {
+    let scratch = Scratch::new("deploy-stacks");
+    let stack = |file: &str, needs: &str| json!({ "type": "aws:cloudformation:stack", "dependencies": [needs], "properties": { "templateFile": file } });
+    let artifacts = json!({ "App": stack("app.json", "Base"), "Base": stack("base.json", "") });
+    let activity = |name: Value| json!({ "Type": "AWS::StepFunctions::Activity", "Properties": { "Name": name } });
+    let exported = json!({ "Value": { "Fn::GetAtt": ["Book", "Name"] }, "Export": { "Name": "base:book" } });
+    let base = json!({ "Resources": { "Book": activity("book".into()) }, "Outputs": { "Book": exported } });
+    let name = json!({ "Fn::Join": ["-", ["pay", { "Fn::ImportValue": "base:book" }]] });
+    std::fs::create_dir_all(scratch.join("app/cdk.out")).unwrap();
+    scratch.write("app/cdk.json", "{}");
+    scratch.write("app/cdk.out/manifest.json", json!({ "artifacts": artifacts }).to_string());
+    scratch.write("app/cdk.out/base.json", base.to_string());
+    let importing = |name: Value| json!({ "Resources": { "Pay": activity(name) } }).to_string();
+    scratch.write("app/cdk.out/app.json", importing(name.clone()));
+    let ithaca = Up::new(scratch.join("data")).template(scratch.join("app")).start();
+    assert_eq!(there(&ithaca.client()), ["book", "pay-book"]);
+    drop(ithaca);
+    std::fs::create_dir(scratch.join("later")).unwrap();
+    // What was deployed before may be imported too, and what nobody exports is told.
+    scratch.write("later/template.json", importing(json!({ "Fn::Sub": ["later-${x}", { "x": name }] })));
+    let later = Up::new(scratch.join("data")).template(scratch.join("later"));
+    assert_eq!(there(&later.start().client()), ["book", "later-pay-book", "pay-book"]);
+    scratch.write("later/template.json", importing(json!({ "Fn::ImportValue": "none" })));
+    let refused = later.fails();
+    assert!(refused.contains("Pay: no stack exports \"none\""), "{refused}");
+    assert!(refused.contains("there are base:book"), "{refused}");
+}

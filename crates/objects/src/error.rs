@@ -58,6 +58,23 @@ pub(crate) fn refused(code: &'static str) -> Error {
         "AccessDenied" => (403, "Access Denied"),
         "InvalidBucketName" => (400, "The specified bucket is not valid."),
         "KeyTooLongError" => (400, "Your key is too long"),
+        "BucketNotEmpty" => (409, "The bucket you tried to delete is not empty"),
+        "PreconditionFailed" => (412, "At least one of the pre-conditions you specified did not hold"),
+        "NoSuchUpload" => (
+            404,
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+        ),
+        "InvalidPart" => (
+            400,
+            "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag.",
+        ),
+        "InvalidPartNumber" => (400, "Part number must be an integer between 1 and 10000, inclusive"),
+        "InvalidPartOrder" => (
+            400,
+            "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+        ),
+        "EntityTooSmall" => (400, "Your proposed upload is smaller than the minimum allowed size"),
+        "TooManyUploads" => (503, "The bucket has too many open multipart uploads: complete or abort some"),
         other => unreachable!("{other} has no text here"),
     };
     // No request was made, so it has no id; the word keeps the sentence whole.

@@ -30,7 +30,7 @@ use bytes::Bytes;
 pub use aws_client::Credentials;
 pub use endpoint::{Endpoint, EndpointOptions};
 pub use error::Error;
-pub use folder::Folder;
+pub use folder::{About, Bucket, Folder, KEPT, Part, Said, Unfinished, Upload};
 
 /// Where an object is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,6 +24,16 @@ pub const RESULT_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The longest key of an object in UTF-8 (S3, *Naming objects*).
 pub const KEY_BYTES_MAX: usize = 1024;
 
+/// The longest name of a file on Linux; a key with a longer part lies apart.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Parts of a multipart upload (S3, *Multipart upload limits*): all but the last have 5 MiB at least.
+pub const PART_NUMBER_MAX: u32 = 10_000;
+pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
+
+/// Ours: multipart uploads of a bucket that are open at the same time.
+pub const UPLOADS_MAX: usize = 1000;
+
 /// Ours: how deep the folders of a bucket may be nested. A key of the longest length has no more parts.
 pub const FOLDER_DEPTH_MAX: usize = KEY_BYTES_MAX / 2;
 

@@ -40,8 +40,8 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Resource, Route, Stage, StateMachine,
-    StateMachineKind, Table,
+    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Queue, Resource, Route, Stage, StateMachine,
+    StateMachineKind, Subscription, Table, Topic,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
@@ -71,6 +71,8 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Files and folders of this machine that stand for objects in S3, by key: what CDK would upload.
     pub assets: BTreeMap<String, PathBuf>,
+    /// What other stacks export, by name: what `Fn::ImportValue` gives.
+    pub imports: BTreeMap<String, String>,
     /// Types and properties that are not served become notes: the plan is without them.
     pub ignore_unsupported: bool,
 }
@@ -124,7 +126,8 @@ fn site(path: &Path, options: &Options, report: &Report) -> Site {
         let help = "use letters, digits and hyphens, a letter first, at most 128";
         report.error(Position::START, format!("\"{stack_name}\" is not a stack's name"), help);
     }
-    Site { home: options.home.clone(), stack_name, assets: options.assets.clone() }
+    let (assets, imports) = (options.assets.clone(), options.imports.clone());
+    Site { home: options.home.clone(), stack_name, assets, imports }
 }
 
 /// The text of a file; the error says where it stops being one.

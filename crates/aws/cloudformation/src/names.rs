@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn a_name_that_is_too_long_stays_unique_and_stable() {
-        let site = Site { home: Home::default(), stack_name: "s".repeat(60), assets: Default::default() };
+        let site = Site {
+            home: Home::default(),
+            stack_name: "s".repeat(60),
+            assets: Default::default(),
+            imports: Default::default(),
+        };
         let (a, b) = (derived(&site, "ReserveHotel", 64), derived(&site, "ReserveFlight", 64));
         assert_eq!((a.len(), b.len()), (64, 64));
         assert_ne!(a, b);

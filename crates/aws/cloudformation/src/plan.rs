@@ -28,6 +28,9 @@ pub struct Plan {
     pub buckets: Vec<Bucket>,
     pub functions: Vec<Function>,
     pub activities: Vec<Activity>,
+    pub topics: Vec<Topic>,
+    pub subscriptions: Vec<Subscription>,
+    pub queues: Vec<Queue>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -120,6 +123,41 @@ pub struct Activity {
     pub name: String,
     pub arn: String,
     pub at: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Topic {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+}
+
+/// Who is told of a topic's messages.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Subscription {
+    pub topic_arn: String,
+    /// `lambda`, `sqs`, `email` and so on.
+    pub protocol: String,
+    pub endpoint: String,
+    /// A queue gets the message itself, not SNS's envelope.
+    pub raw: bool,
+    pub filter: Option<Json>,
+    /// The filter is about the message's body, not about its attributes.
+    pub filters_body: bool,
+    pub at: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub url: String,
+    pub at: Position,
+    /// The ARN of the queue that takes what was received too often.
+    pub dead_letters: Option<String>,
+    pub receives_max: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -30,6 +30,8 @@ pub(crate) struct Site {
     pub stack_name: String,
     /// Files and folders of this machine that stand for objects in S3, by key.
     pub assets: BTreeMap<String, PathBuf>,
+    /// What other stacks export, by name.
+    pub imports: BTreeMap<String, String>,
 }
 
 /// AWS's commercial partition; a region of another is not told apart.

@@ -319,6 +319,14 @@ impl Stacks {
         owner.map(|stack| stack.name.clone())
     }
 
+    /// What all stacks but this one export, by name.
+    pub fn exports_without(&self, name: &str) -> BTreeMap<String, String> {
+        let stacks = self.all();
+        let others = stacks.values().filter(|stack| stack.is_there() && stack.name != name);
+        let outputs = others.flat_map(|stack| &stack.outputs);
+        outputs.filter_map(|output| Some((output.export_name.clone()?, output.value.clone()))).collect()
+    }
+
     /// Keeps the stack as it is now; it is on the disk when this returns. Blocks.
     pub fn put(&self, stack: &Stack) -> io::Result<()> {
         let mut stacks = self.all();

@@ -24,7 +24,11 @@ impl<'a> Scope<'a> {
     pub fn of(headers: &'a HeaderMap) -> Option<Scope<'a>> {
         let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (_, credential) = authorization.split_once("Credential=")?;
-        let credential = credential.split([',', ' ']).next()?;
+        Scope::parse(credential.split([',', ' ']).next()?)
+    }
+
+    /// `ACCESS_KEY/DATE/REGION/SERVICE/aws4_request`, which a presigned address has as its `X-Amz-Credential`.
+    pub fn parse(credential: &'a str) -> Option<Scope<'a>> {
         let mut parts = credential.rsplit('/');
         let end = parts.next()?;
         let (service, region, _date) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,9 +1,12 @@
-//! What every AWS door has in common: JSON answers, errors by name, ARNs, and whom a request comes from.
+//! What every AWS door has in common: JSON and XML answers, errors by name, ARNs, and whom a request comes from.
 //!
 //! Pure: no sockets, no clock. A door takes an [`http::Request<Bytes>`] and gives an [`http::Response<Bytes>`];
 //! the composition root owns the sockets. So a door can be tested without a port.
 
 mod caller;
+pub mod query;
+pub mod time;
+pub mod xml;
 
 use std::fmt;
 

@@ -40,7 +40,7 @@ fn check(file: &Path) -> Result<(Vec<Value>, bool), String> {
     let findings = match is_template(file) {
         false => findings::in_text(file, &read(file)?),
         true => match Reading::of(file).read() {
-            Ok((plan, _)) => findings::in_plan(&plan),
+            Ok(plans) => plans.iter().flat_map(|(plan, _)| findings::in_plan(plan)).collect(),
             Err(text) => return Ok((vec![json!({ "severity": "ERROR", "text": text })], false)),
         },
     };

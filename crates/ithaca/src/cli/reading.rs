@@ -1,8 +1,9 @@
-//! From a path on the command line to a plan.
+//! From a path on the command line to plans: one, or those of the stacks of a CDK app.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aws_cloudformation::stacks::Stacks;
 use aws_cloudformation::{Plan, Source};
 use aws_protocol::Home;
 
@@ -17,6 +18,8 @@ pub struct Reading {
     /// `KEY=VALUE`.
     pub parameters: Vec<String>,
     pub home: Home,
+    /// The data folder, for what the stacks in it export.
+    pub data: Option<PathBuf>,
     pub ignore_unsupported: bool,
 }
 
@@ -26,23 +29,46 @@ impl Reading {
         Reading { path: path.to_owned(), ..Reading::default() }
     }
 
-    /// The error is text for a person: all that is wrong.
-    pub fn read(&self) -> Result<(Plan, Request), String> {
-        let template::Found { file, stack_name, assets, parameters: known } = template::find(&self.path)?;
-        let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    /// Each plan after those it needs. The error is text for a person: all that is wrong.
+    pub fn read(&self) -> Result<Vec<(Plan, Request)>, String> {
         let given = self.given()?;
-        let mut parameters = known;
-        parameters.extend(given.clone());
-        let ignore_unsupported = self.ignore_unsupported;
-        let home = self.home.clone();
-        let options = aws_cloudformation::Options { home, stack_name, parameters, assets, ignore_unsupported };
-        let files = |path: &Path| std::fs::read(path);
-        let source = Source { path: &file, text: &text };
-        let plan = aws_cloudformation::plan(source, &options, &files).map_err(|diagnostics| {
-            diagnostics.iter().map(|diagnostic| diagnostic.to_string()).collect::<Vec<_>>().join("\n")
-        })?;
-        let template = String::from_utf8_lossy(&text).into_owned();
-        Ok((plan, Request { template, parameters: given, ..Request::default() }))
+        let found = template::find(&self.path)?;
+        let known = match &self.data {
+            Some(data) if data.join("stacks").is_dir() => Some(Stacks::open(&data.join("stacks"))?),
+            _ => None,
+        };
+        let mut exported = BTreeMap::new();
+        let mut plans: Vec<(Plan, Request)> = Vec::new();
+        let mut wrong = Vec::new();
+        for template in found {
+            let text =
+                std::fs::read(&template.file).map_err(|error| format!("{}: {error}", template.file.display()))?;
+            let mut imports = match (&known, &template.stack_name) {
+                (Some(stacks), name) => stacks.exports_without(name.as_deref().unwrap_or_default()),
+                (None, _) => BTreeMap::new(),
+            };
+            imports.extend(exported.clone());
+            let options = aws_cloudformation::Options {
+                home: self.home.clone(),
+                stack_name: template.stack_name,
+                parameters: template.parameters.into_iter().chain(given.clone()).collect(),
+                assets: template.assets,
+                imports,
+                ignore_unsupported: self.ignore_unsupported,
+            };
+            let files = |path: &Path| std::fs::read(path);
+            let source = Source { path: &template.file, text: &text };
+            match aws_cloudformation::plan(source, &options, &files) {
+                Ok(plan) => {
+                    let exports = plan.outputs.iter();
+                    exported.extend(exports.filter_map(|o| Some((o.export_name.clone()?, o.value.clone()))));
+                    let template = String::from_utf8_lossy(&text).into_owned();
+                    plans.push((plan, Request { template, parameters: given.clone(), ..Request::default() }));
+                }
+                Err(diagnostics) => wrong.extend(diagnostics.iter().map(ToString::to_string)),
+            }
+        }
+        if wrong.is_empty() { Ok(plans) } else { Err(wrong.join("\n")) }
     }
 
     fn given(&self) -> Result<BTreeMap<String, String>, String> {

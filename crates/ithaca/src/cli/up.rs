@@ -13,13 +13,14 @@ use tokio::sync::mpsc;
 
 use super::reading::Reading;
 use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
-use super::watch::{Changed, Watch};
+use super::watch::{Changed, Ready, Watch};
 use super::{Context, Outcome, UpArgs};
-use crate::deploy::{Deployed, Deployer, Prepared, prepare};
+use crate::deploy::{Deployed, Deployer, Request, prepare};
 use crate::events::Target;
 use crate::log;
 use crate::server::{Objects, Options, Server};
 use crate::tasks::Elsewhere;
+use crate::template;
 
 pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     // What we and our functions write is the user's own, also in a folder that others may enter.
@@ -42,23 +43,24 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         ));
     }
     let home = home(&args.region, account);
+    let data = args
+        .data
+        .unwrap_or_else(|| template::app_folder(args.path.as_deref().unwrap_or(Path::new("."))).join(".ithaca"));
     let reading = args.path.as_ref().map(|path| Reading {
         path: path.clone(),
         parameters: args.parameters.clone(),
         home: home.clone(),
+        data: Some(data.clone()),
         ignore_unsupported: args.ignore_unsupported,
     });
-    let read = reading.as_ref().map(Reading::read).transpose()?;
-    let prepared = match &read {
-        Some((plan, _)) => Some(prepare_plan(plan, context)?),
-        None => None,
-    };
+    let plans = reading.as_ref().map(Reading::read).transpose()?;
+    let prepared = plans.map(|plans| prepare_all(plans, context)).transpose()?;
     let elsewhere = Elsewhere::new(std::env::vars(), args.aws_endpoint.as_deref(), &args.region)?;
     let options = Options {
         host: args.host,
         port: args.port,
         api_port: args.api_port,
-        data: args.data.unwrap_or_else(|| default_data(read.as_ref().map(|(plan, _)| plan))),
+        data,
         home,
         account_is_fixed: account.is_some(),
         dynamodb_endpoint: args.dynamodb_endpoint,
@@ -73,12 +75,12 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     let server = Server::start(options).await.map_err(|error| error.to_string())?;
     let mut changes = server.handle().watch();
     let deployer = server.deployer().clone();
-    let mut watched = match (&reading, &read) {
-        (Some(reading), Some((plan, _))) if args.watch => Some(Watch::new(reading.clone(), plan).start()),
+    let mut watched = match (reading, &prepared) {
+        (Some(reading), Some(prepared)) if args.watch => Some(Watch::new(reading, prepared).start()),
         _ => None,
     };
-    let deployed = match read.zip(prepared) {
-        Some(((plan, request), prepared)) => deployer.apply(&plan, &prepared, request).await,
+    let deployed = match prepared {
+        Some(prepared) => apply_all(&deployer, prepared).await,
         None => deployer.serve_again().await,
     };
     let deployed = match deployed {
@@ -182,21 +184,29 @@ fn check_region(region: &str) -> Result<(), String> {
     }
 }
 
-/// Beside the template, or in the current folder.
-fn default_data(plan: Option<&Plan>) -> PathBuf {
-    plan.and_then(|plan| plan.template.parent()).unwrap_or(Path::new("")).join(".ithaca")
-}
-
-fn prepare_plan(plan: &Plan, context: &Context) -> Result<Prepared, String> {
+fn prepare_all(plans: Vec<(Plan, Request)>, context: &Context) -> Result<Vec<Ready>, String> {
     let say = |text: &str| {
         if !context.json {
             print_line!("{text}");
         }
     };
-    for note in &plan.notes {
-        say(&paint(Tone::Quiet, &note.to_string()));
+    let ready = |(plan, request): (Plan, Request)| {
+        for note in &plan.notes {
+            say(&paint(Tone::Quiet, &note.to_string()));
+        }
+        let prepared = prepare(&plan, &say)?;
+        Ok(Ready { plan, request, prepared })
+    };
+    plans.into_iter().map(ready).collect()
+}
+
+/// One stack after the other; the first that fails is the last.
+async fn apply_all(deployer: &Deployer, stacks: Vec<Ready>) -> Result<Deployed, String> {
+    let mut all = Deployed::default();
+    for Ready { plan, request, prepared } in stacks {
+        all.extend(deployer.apply(&plan, &prepared, request).await?);
     }
-    prepare(plan, &say)
+    Ok(all)
 }
 
 fn announce(server: &Server, deployed: &Deployed, context: &Context) {
@@ -261,7 +271,7 @@ async fn next_change(watched: &mut Option<mpsc::Receiver<Changed>>) -> Option<Ch
 /// What is wrong is told, and what was deployed before stays.
 async fn redeploy(deployer: &Deployer, changed: Changed, context: &Context) {
     let deployed = match changed.read {
-        Ok((plan, request, prepared)) => deployer.apply(&plan, &prepared, request).await,
+        Ok(stacks) => apply_all(deployer, stacks).await,
         Err(why) => Err(why),
     };
     let took = duration(changed.since.elapsed().as_secs_f64() * 1000.0);

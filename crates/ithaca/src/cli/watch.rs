@@ -29,7 +29,14 @@ pub struct Changed {
     /// When that was seen.
     pub since: Instant,
     /// What is to be deployed now; or what is wrong with it, as text for a person.
-    pub read: Result<(Plan, Request, Prepared), String>,
+    pub read: Result<Vec<Ready>, String>,
+}
+
+/// A stack that can be deployed.
+pub struct Ready {
+    pub plan: Plan,
+    pub request: Request,
+    pub prepared: Prepared,
 }
 
 pub struct Watch {
@@ -41,9 +48,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches what the plan was read from, as it is now.
-    pub fn new(reading: Reading, plan: &Plan) -> Watch {
-        let paths = paths(&reading, plan);
+    /// Watches what these were read from, as it is now.
+    pub fn new(reading: Reading, stacks: &[Ready]) -> Watch {
+        let paths = paths(&reading, stacks);
         let seen = look(&paths);
         Watch { reading, paths, seen, pause: PAUSE }
     }
@@ -74,14 +81,16 @@ impl Watch {
         };
         let reading = self.reading.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let (plan, request) = reading.read()?;
-            let prepared = prepare(&plan, &|_| {})?;
-            Ok((plan, request, prepared))
+            let ready = |(plan, request): (Plan, Request)| {
+                let prepared = prepare(&plan, &|_| {})?;
+                Ok(Ready { plan, request, prepared })
+            };
+            reading.read()?.into_iter().map(ready).collect::<Result<Vec<Ready>, String>>()
         });
         let read = read.await.unwrap_or_else(|error| Err(error.to_string()));
         self.seen = seen;
-        if let Ok((plan, ..)) = &read {
-            let paths = paths(&self.reading, plan);
+        if let Ok(stacks) = &read {
+            let paths = paths(&self.reading, stacks);
             if paths != self.paths {
                 self.seen = look(&paths);
                 self.paths = paths;
@@ -92,13 +101,16 @@ impl Watch {
 }
 
 /// The template, the definitions, the code. Of a CDK app that is what it has synthesized.
-fn paths(reading: &Reading, plan: &Plan) -> Vec<PathBuf> {
-    let mut paths = vec![plan.template.clone()];
-    paths.extend(plan.state_machines.iter().map(|machine| machine.definition.file.clone()));
-    paths.extend(plan.functions.iter().filter_map(|function| match &function.code {
-        Code::Path(path) => Some(path.clone()),
-        Code::Inline(_) => None,
-    }));
+fn paths(reading: &Reading, stacks: &[Ready]) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for plan in stacks.iter().map(|ready| &ready.plan) {
+        paths.push(plan.template.clone());
+        paths.extend(plan.state_machines.iter().map(|machine| machine.definition.file.clone()));
+        paths.extend(plan.functions.iter().filter_map(|function| match &function.code {
+            Code::Path(path) => Some(path.clone()),
+            Code::Inline(_) => None,
+        }));
+    }
     // A manifest, where there is one, names the template.
     paths.extend(Some(reading.path.join("cdk.out/manifest.json")).filter(|manifest| manifest.is_file()));
     paths.sort();

@@ -48,6 +48,22 @@ pub struct Deployed {
     pub kept: Vec<String>,
 }
 
+impl Deployed {
+    /// Adds what another stack has.
+    pub fn extend(&mut self, other: Deployed) {
+        self.tables.extend(other.tables);
+        self.functions.extend(other.functions);
+        self.buckets.extend(other.buckets);
+        self.activities.extend(other.activities);
+        self.state_machines.extend(other.state_machines);
+        self.apis.extend(other.apis);
+        self.outputs.extend(other.outputs);
+        self.changed.extend(other.changed);
+        self.removed.extend(other.removed);
+        self.kept.extend(other.kept);
+    }
+}
+
 /// What a plan needs before anything is changed: definitions that are valid, functions that are built.
 pub struct Prepared {
     executables: Executables,

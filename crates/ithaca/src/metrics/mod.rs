@@ -38,19 +38,25 @@ pub enum Door {
     Outbox,
     Lambda,
     ApiGateway,
+    S3,
+    Ssm,
+    Sts,
     Console,
     /// The server's own pages, and what no door wants.
     Other,
 }
 
 impl Door {
-    const ALL: [(Door, &str); 8] = [
+    const ALL: [(Door, &str); 11] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
         (Door::Outbox, "outbox"),
         (Door::Lambda, "lambda"),
         (Door::ApiGateway, "apigateway"),
+        (Door::S3, "s3"),
+        (Door::Ssm, "ssm"),
+        (Door::Sts, "sts"),
         (Door::Console, "console"),
         (Door::Other, "other"),
     ];

@@ -59,15 +59,11 @@ fn refusals() {
     check("b", "a/x", Some("NoSuchKey"));
     check("c", "x", Some("NoSuchBucket"));
     check("secret", "x", Some("NoSuchBucket"));
-    for bucket in ["..", ".", "", "b/..", "b\0"] {
+    for bucket in ["..", ".", "", "b/..", "b\0", ".ithaca"] {
         check(bucket, "a", Some("InvalidBucketName"));
     }
-    for key in
-        ["../secret", "..", "a/../../secret", "/etc/passwd", "", "a//b", "a/", "./a", "a\0", ".ithaca-unfinished-1"]
-    {
-        check("b", key, None);
-        assert!(folder.put(&Address::new("b", key), "x".into(), "").is_err(), "{key}");
-    }
+    check("b", "", None);
+    assert!(folder.put(&Address::new("b", ""), "x".into(), "").is_err());
     check("b", &"k".repeat(1025), Some("KeyTooLongError"));
     assert_eq!(folder.put(&Address::new("c", "k"), "x".into(), "").unwrap_err().code(), Some("NoSuchBucket"));
     let version = Address { version_id: Some("1".into()), ..Address::new("b", "a") };
@@ -111,4 +107,119 @@ fn listings_ascend_by_the_bytes_of_the_keys() {
     check("x", "", &[]);
     let unknown = Listing { bucket: "c".into(), ..Listing::default() };
     assert_eq!(folder.list(&unknown).map(drop).unwrap_err().code(), Some("NoSuchBucket"));
+}
+
+/// S3 takes every key; those that are no paths lie apart, and none of them reaches another file.
+#[test]
+fn keys_that_are_no_paths() {
+    let scratch = Scratch::of(&[("b/a", b"x"), ("b/f/g", b"y"), ("secret", b"s")]);
+    let folder = scratch.folder();
+    let long = format!("{}/end", "k".repeat(300));
+    let keys = [
+        "../secret",
+        "..",
+        "a/../../secret",
+        "/etc/passwd",
+        "a//b",
+        "a/",
+        "./a",
+        "a\0",
+        ".ithaca-unfinished-1",
+        "../.ithaca/about",
+        "a/b",
+        "a/b/c",
+        "f",
+        &long,
+    ];
+    let list = || -> Vec<String> {
+        let listing = Listing { bucket: "b".into(), ..Listing::default() };
+        folder.list(&listing).unwrap().map(|entry| entry.unwrap().key).collect()
+    };
+    for key in keys {
+        let address = Address::new("b", key);
+        assert_eq!(folder.get(&address).map(drop).unwrap_err().code(), Some("NoSuchKey"), "{key}");
+        for text in ["first", "second"] {
+            folder.put(&address, text.into(), "text/plain").unwrap();
+            let (mut file, about) = folder.read(&address).unwrap();
+            let mut read = String::new();
+            file.read_to_string(&mut read).unwrap();
+            assert_eq!((read.as_str(), about.said.headers["content-type"].as_str()), (text, "text/plain"), "{key}");
+        }
+    }
+    let mut expect: Vec<&str> = keys.iter().copied().chain(["a", "f/g"]).collect();
+    expect.sort_unstable();
+    assert_eq!(list(), expect);
+    assert_eq!(std::fs::read_to_string(scratch.path().join("secret")).unwrap(), "s");
+    assert_eq!(std::fs::read_to_string(scratch.path().join("b/a")).unwrap(), "x");
+    assert_eq!(folder.delete_bucket("b").unwrap_err().code(), Some("BucketNotEmpty"));
+    for key in expect {
+        folder.delete(&Address::new("b", key)).unwrap();
+    }
+    assert_eq!(list(), [""; 0]);
+    // What lay apart is a file once its path is free.
+    folder.put(&Address::new("b", "f"), "z".into(), "").unwrap();
+    assert_eq!(std::fs::read_to_string(scratch.path().join("b/f")).unwrap(), "z");
+    folder.delete(&Address::new("b", "f")).unwrap();
+    folder.delete_bucket("b").unwrap();
+    assert!(folder.buckets().unwrap().is_empty());
+}
+
+/// A note is of a content: one that was changed by hand has none, one that was copied keeps it.
+#[test]
+fn notes_are_of_their_content() {
+    let scratch = Scratch::of(&[("b/other", b"x")]);
+    let folder = scratch.folder();
+    let path = scratch.path().join("b/a");
+    let about = || {
+        let about = folder.read(&Address::new("b", "a")).unwrap().1;
+        (about.etag, about.said.headers.get("content-type").cloned())
+    };
+    let written = (format!("\"{}\"", "0cc175b9c0f1b6a831c399e269772661"), Some("text/plain".to_owned()));
+    folder.put(&Address::new("b", "a"), "a".into(), "text/plain").unwrap();
+    assert_eq!(about(), written);
+    let times = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    std::fs::File::options().append(true).open(&path).unwrap().set_times(times).unwrap();
+    assert_eq!(about(), written);
+    std::fs::write(&path, "b").unwrap();
+    assert_eq!(about(), (format!("\"{}\"", "92eb5ffee6ae2fec3ad71c777531578f"), None));
+}
+
+#[test]
+fn uploads_in_parts() {
+    let scratch = Scratch::of(&[("b/other", b"x")]);
+    let folder = scratch.folder();
+    let address = Address::new("b", "whole");
+    let id = folder.begin_upload(&address, objects::Said::default()).unwrap().id;
+    let put = |number: u32, bytes: &[u8]| {
+        let mut part = folder.begin("b").unwrap();
+        part.write(bytes).unwrap();
+        folder.put_part(&address, &id, number, part)
+    };
+    let large = vec![b'p'; 5 << 20];
+    put(1, b"replaced").unwrap();
+    let first = put(1, &large).unwrap();
+    let second = put(2, b"end").unwrap();
+    assert_eq!(put(0, b"").unwrap_err().code(), Some("InvalidPartNumber"));
+    let check = |wanted: &[(u32, &str)], code: &str| {
+        let wanted: Vec<(u32, String)> = wanted.iter().map(|(number, etag)| (*number, (*etag).to_owned())).collect();
+        assert_eq!(folder.assemble(&address, &id, &wanted, &mut |_| {}).map(drop).unwrap_err().code(), Some(code));
+    };
+    check(&[(2, &second), (1, &first)], "InvalidPartOrder");
+    check(&[(1, &first), (3, &second)], "InvalidPart");
+    check(&[(1, &second)], "InvalidPart");
+    let mut seen = 0;
+    let wanted = [(1, first), (2, format!("\"{second}\""))];
+    let (whole, etag) = folder.assemble(&address, &id, &wanted, &mut |bytes| seen += bytes.len()).unwrap();
+    let about = folder.finish(&address, whole, Some(etag), objects::Said::default(), true).unwrap();
+    assert_eq!((about.size, seen), ((5 << 20) + 3, (5 << 20) + 3));
+    assert!(about.etag.ends_with("-2\""), "{}", about.etag);
+    assert_eq!(folder.uploads("b").unwrap().len(), 1);
+    folder.forget_upload(&address, &id).unwrap();
+    assert_eq!(folder.upload(&address, &id).unwrap_err().code(), Some("NoSuchUpload"));
+    assert_eq!(folder.upload(&address, "../../..").unwrap_err().code(), Some("NoSuchUpload"));
+    let again = folder.begin("b").unwrap();
+    let refused = folder.finish(&address, again, None, objects::Said::default(), true).unwrap_err();
+    assert_eq!(refused.code(), Some("PreconditionFailed"));
+    let left = std::fs::read_dir(scratch.path().join("b")).unwrap().count();
+    assert_eq!(left, 2, "nothing unfinished is left");
 }

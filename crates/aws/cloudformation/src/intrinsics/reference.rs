@@ -62,3 +62,18 @@ pub(crate) fn get_att_target(argument: &Node) -> Option<&str> {
         None => argument.literal()?.split_once('.').map(|(resource, _)| resource),
     }
 }
+
+/// What another stack exports.
+pub(super) fn import_value(scope: &Scope<'_>, call: &Call<'_>) -> Node {
+    let Some(name) = scope.text(call.argument, "the name of an export") else { return Node::invalid(call.at) };
+    if let Some(value) = scope.site.imports.get(&name) {
+        return Node::string(call.at, value.clone());
+    }
+    let known: Vec<&str> = scope.site.imports.keys().map(String::as_str).take(10).collect();
+    let help = match known.as_slice() {
+        [] => "deploy the stack that exports it first, into the same data folder".to_owned(),
+        known => format!("deploy the stack that exports it first; there are {}", known.join(", ")),
+    };
+    scope.report.error(call.at, format!("no stack exports \"{name}\""), help);
+    Node::invalid(call.at)
+}

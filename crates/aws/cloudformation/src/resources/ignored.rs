@@ -27,6 +27,8 @@ const IAM_ROLE: Type = Type {
 pub(super) const TYPES: &[Type] = &[
     IAM_ROLE,
     Type { name: "AWS::S3::BucketPolicy", ..IGNORED },
+    Type { name: "AWS::SNS::TopicPolicy", ..IGNORED },
+    Type { name: "AWS::SQS::QueuePolicy", ..IGNORED },
     Type { name: "AWS::IAM::Policy", named_by: Some("PolicyName"), ..IGNORED },
     Type { name: "AWS::IAM::RolePolicy", named_by: Some("PolicyName"), ..IGNORED },
     Type { name: "AWS::IAM::UserPolicy", named_by: Some("PolicyName"), ..IGNORED },

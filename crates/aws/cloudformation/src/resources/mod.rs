@@ -18,6 +18,8 @@ mod serverless_api;
 mod serverless_function;
 mod serverless_state_machine;
 mod simple_table;
+mod sns_topic;
+mod sqs_queue;
 mod state_machine;
 
 pub(crate) use event::implicit_api;
@@ -41,6 +43,9 @@ const TYPES: &[&[Type]] = &[
         lambda_function::TYPE,
         serverless_function::TYPE,
         activity::TYPE,
+        sns_topic::TYPE,
+        sns_topic::SUBSCRIPTION,
+        sqs_queue::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,

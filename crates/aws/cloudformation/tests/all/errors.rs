@@ -22,7 +22,7 @@ Globals:
   Function: { Timeout: 1000, FunctionName: x, Layers: [a] }
   Apy: {}
 Resources:
-  Queue: { Type: AWS::SQS::Queue }
+  Queue: { Type: AWS::Kinesis::Stream }
   One:
     Type: AWS::Serverless::Function
     Properties: { Runtime: r, Handlr: h, CodeUri: s3://b/k }
@@ -39,7 +39,7 @@ Outputs:
             (5, "FunctionName:", "\"FunctionName\" cannot be global for Function"),
             (5, "Layers:", "One: Layers of AWS::Serverless::Function is not supported"),
             (6, "Apy:", "unknown section \"Apy\" of Globals"),
-            (8, "AWS::SQS::Queue", "Queue: the type AWS::SQS::Queue is not supported"),
+            (8, "AWS::Kinesis::Stream", "Queue: the type AWS::Kinesis::Stream is not supported"),
             (9, "One:", "One: AWS::Serverless::Function needs Handler"),
             (11, "Handlr:", "One: AWS::Serverless::Function has no property \"Handlr\""),
             (11, "s3://b/k", "One: CodeUri is not a local path"),
@@ -120,7 +120,7 @@ fn references_make_a_graph_without_cycles() {
     // A reference in a branch that does not count, or to a resource that is not created, orders nothing.
     let plan = plan_of(
         "Conditions: { No: !Equals [a, b] }\nResources:\n  A: { Type: AWS::Logs::LogGroup, Properties: { X: !If [No, !Ref B, x] } }\n  \
-         B: { Type: AWS::Logs::LogGroup, Properties: { X: !Ref A } }\n  C: { Type: AWS::SQS::Queue, Condition: No }\n",
+         B: { Type: AWS::Logs::LogGroup, Properties: { X: !Ref A } }\n  C: { Type: AWS::Kinesis::Stream, Condition: No }\n",
     );
     assert_eq!(ids(&plan), ["A", "B"]);
     check_errors(

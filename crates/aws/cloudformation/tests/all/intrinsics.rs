@@ -106,7 +106,7 @@ fn functions_refuse_what_they_cannot_do() {
         ("!If [Nothing, a, b]", "there is no condition \"Nothing\""),
         ("!Equals [a, a]", "Fn::Equals is allowed under Conditions only"),
         ("!Ref Zones", "the value of an output must be a string, this is a list"),
-        ("!ImportValue x", "Fn::ImportValue is not supported"),
+        ("!ImportValue x", "no stack exports \"x\""),
         ("{ 'Fn::Transform': { Name: x } }", "Fn::Transform is not supported"),
         ("!Select [0, !GetAZs '']", "Fn::GetAZs is not supported"),
         ("!Cidr [a, 1]", "Fn::Cidr is not supported"),

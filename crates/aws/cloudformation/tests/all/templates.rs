@@ -128,3 +128,41 @@ fn the_same_template_gives_the_same_plan() {
     assert_eq!(plan_of(text), plan_of(text));
     assert_eq!(plan_of(text).apis[1].id.len(), 10);
 }
+
+#[test]
+fn topics_and_queues() {
+    let text = "
+Resources:
+  Booked:
+    Type: AWS::SNS::Topic
+    Properties:
+      Subscription:
+        - { Protocol: email, Endpoint: a@example.com }
+  Told:
+    Type: AWS::SNS::Subscription
+    Properties: { TopicArn: !Ref Booked, Protocol: sqs, Endpoint: !GetAtt Work.Arn, RawMessageDelivery: true, FilterPolicy: { kind: [hotel] } }
+  Work:
+    Type: AWS::SQS::Queue
+    Properties: { QueueName: work.fifo, FifoQueue: true, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } }
+  Dead:
+    Type: AWS::SQS::Queue
+Outputs:
+  Url: { Value: !Ref Work }
+  Name: { Value: !GetAtt Booked.TopicName }
+";
+    let plan = plan_of(text);
+    let subscriptions: Vec<_> =
+        plan.subscriptions.iter().map(|s| (s.protocol.as_str(), s.endpoint.as_str(), s.raw)).collect();
+    assert_eq!(
+        subscriptions,
+        [("email", "a@example.com", false), ("sqs", "arn:aws:sqs:us-east-1:000000000000:work.fifo", true)]
+    );
+    assert_eq!(plan.subscriptions[1].filter, Some(serde_json::json!({ "kind": ["hotel"] })));
+    assert_eq!(plan.subscriptions[1].topic_arn, plan.topics[0].arn);
+    assert_eq!(plan.queues[0].dead_letters, None);
+    let work = &plan.queues[1];
+    assert_eq!((work.dead_letters.as_deref(), work.receives_max), (Some(plan.queues[0].arn.as_str()), Some(3)));
+    assert_eq!(plan.outputs[0].value, "https://sqs.us-east-1.amazonaws.com/000000000000/work.fifo");
+    assert_eq!(plan.outputs[1].value, "app-Booked");
+    assert!(plan.notes.iter().any(|note| note.message.contains("messages for email stay in the outbox")));
+}
