@@ -51,9 +51,13 @@ pub(crate) fn iam_arn(site: &Site, resource: &str) -> String {
 }
 
 pub(crate) fn stack_id(site: &Site) -> String {
-    let hex = format!("{:016x}{:016x}", hash(&site.stack_name), hash(&format!("{}/id", site.stack_name)));
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    arn(site, "cloudformation", &format!("stack/{}/{uuid}", site.stack_name))
+    arn(site, "cloudformation", &format!("stack/{}/{}", site.stack_name, uuid(&site.stack_name)))
+}
+
+/// What AWS draws at random, of a text.
+pub(crate) fn uuid(text: &str) -> String {
+    let hex = format!("{:016x}{:016x}", hash(text), hash(&format!("{text}/id")));
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// The id AWS would make up for a part of API Gateway: lower-case letters and digits.

@@ -31,6 +31,7 @@ pub struct Plan {
     pub topics: Vec<Topic>,
     pub subscriptions: Vec<Subscription>,
     pub queues: Vec<Queue>,
+    pub connections: Vec<Connection>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -158,6 +159,25 @@ pub struct Queue {
     /// The ARN of the queue that takes what was received too often.
     pub dead_letters: Option<String>,
     pub receives_max: Option<u32>,
+}
+
+/// A connection of EventBridge.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Connection {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    /// The body of CreateConnection. It holds secrets, so it is not shown with the plan.
+    #[serde(skip)]
+    pub create: Json,
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("name", &self.name).field("arn", &self.arn).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -95,7 +95,7 @@ fn create(all: &mut All, home: &Home, body: &Value, now: i64) -> Result<Value, E
     Ok(answer)
 }
 
-fn key_of(home: &Home, name: &str) -> String {
+pub fn key_of(home: &Home, name: &str) -> String {
     home.arn("events", &format!("connection/{name}"))
 }
 

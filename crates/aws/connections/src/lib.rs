@@ -157,12 +157,13 @@ impl Connections {
         door::put(&mut self.lock(), arn, body, now_ms())
     }
 
-    /// What is gone is removed already.
-    pub fn remove(&self, arn: &str) -> Result<(), Error> {
+    /// By the name it has at home. What is gone is removed already.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let key = door::key_of(&self.homes.home, name);
         let mut all = self.lock();
-        match all.by_name.get(key(arn)) {
-            Some(one) if one.arn == arn => all.change(key(arn), None).map_err(door::failed),
-            _ => Ok(()),
+        match all.by_name.contains_key(&key) {
+            true => all.change(&key, None).map_err(door::failed),
+            false => Ok(()),
         }
     }
 

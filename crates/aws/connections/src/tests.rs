@@ -97,8 +97,8 @@ fn a_stack_puts_and_removes() {
     let first = connections.get(arn).unwrap();
     connections.put(arn, &key_auth("c")).unwrap();
     assert_eq!(connections.get(arn).unwrap().changed_at, first.changed_at);
-    connections.remove(arn).unwrap();
-    connections.remove(arn).unwrap();
+    connections.remove("c").unwrap();
+    connections.remove("c").unwrap();
     assert!(connections.get(arn).is_none());
 }
 

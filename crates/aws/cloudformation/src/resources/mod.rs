@@ -9,6 +9,7 @@ mod api_stage;
 mod definition;
 mod dynamodb_table;
 mod event;
+mod events_connection;
 mod function;
 mod ignored;
 mod lambda_function;
@@ -43,6 +44,7 @@ const TYPES: &[&[Type]] = &[
         lambda_function::TYPE,
         serverless_function::TYPE,
         activity::TYPE,
+        events_connection::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
         sqs_queue::TYPE,
