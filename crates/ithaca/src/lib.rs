@@ -18,6 +18,7 @@ mod apis;
 mod backup;
 pub mod cli;
 mod console;
+mod deliveries;
 mod deploy;
 mod events;
 mod files;

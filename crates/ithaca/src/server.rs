@@ -31,6 +31,7 @@ use tokio::task::AbortHandle;
 
 use crate::backup::Backups;
 use crate::console::Sources;
+use crate::deliveries::Deliveries;
 use crate::deploy::Deployer;
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
@@ -107,6 +108,7 @@ pub enum StartError {
     Connections(aws_connections::Failure),
     Objects(objects::Error),
     Stacks(String),
+    Deliveries(String),
     Executable(std::io::Error),
     Thread(std::io::Error),
     Events(std::io::Error),
@@ -121,6 +123,7 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
+            StartError::Deliveries(why) => write!(f, "the deliveries of messages cannot be read: {why}"),
             StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
             StartError::Parameters(error) => write!(f, "the parameters cannot be opened: {error}"),
@@ -271,9 +274,12 @@ impl Server {
         });
         runner.open(&front);
         sources.open(&front);
+        let deliveries = Deliveries::new(&options.data, front.outbox.clone());
+        front.outbox.listen(deliveries.listener());
+        deliveries.open(&front).map_err(StartError::Deliveries)?;
         let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
-        let deployer = Deployer::new(front.clone(), apis.clone(), stacks);
+        let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
         gate.open(front.clone());
         Ok(Server {
             options,

@@ -40,8 +40,8 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Alias, Api, Architecture, Build, Code, Definition, Function, Layer, Output, Plan, Queue, Resource, Route, Stage,
-    StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
+    Alias, Api, Architecture, Build, Code, Definition, EventSource, Function, Layer, Output, Plan, Queue, Resource,
+    Route, Stage, StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

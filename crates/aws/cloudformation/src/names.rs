@@ -50,14 +50,19 @@ pub(crate) fn iam_arn(site: &Site, resource: &str) -> String {
     format!("arn:{PARTITION}:iam::{}:{resource}", site.home.account)
 }
 
-pub(crate) fn stack_id(site: &Site) -> String {
-    arn(site, "cloudformation", &format!("stack/{}/{}", site.stack_name, uuid(&site.stack_name)))
+/// The UUID AWS would make up.
+pub(crate) fn made_up_uuid(site: &Site, logical_id: &str) -> String {
+    uuid(&format!("{}/{logical_id}", site.stack_name))
 }
 
-/// What AWS draws at random, of a text.
-pub(crate) fn uuid(text: &str) -> String {
+fn uuid(text: &str) -> String {
     let hex = format!("{:016x}{:016x}", hash(text), hash(&format!("{text}/id")));
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+pub(crate) fn stack_id(site: &Site) -> String {
+    let uuid = uuid(&site.stack_name);
+    arn(site, "cloudformation", &format!("stack/{}/{uuid}", site.stack_name))
 }
 
 /// The id AWS would make up for a part of API Gateway: lower-case letters and digits.

@@ -36,6 +36,7 @@ pub struct Plan {
     pub subscriptions: Vec<Subscription>,
     pub queues: Vec<Queue>,
     pub connections: Vec<Connection>,
+    pub event_sources: Vec<EventSource>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -210,6 +211,20 @@ pub struct Queue {
     /// The ARN of the queue that takes what was received too often.
     pub dead_letters: Option<String>,
     pub receives_max: Option<u32>,
+    /// How long a message that a function did not take waits for the next try.
+    pub visibility_seconds: u32,
+}
+
+/// A queue whose messages a function gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventSource {
+    pub queue_arn: String,
+    pub function_arn: String,
+    /// Messages of one invocation, at most.
+    pub batch_max: u32,
+    /// The function answers with those that it did not take.
+    pub reports_failures: bool,
+    pub at: Position,
 }
 
 /// A connection of EventBridge.

@@ -70,7 +70,7 @@ const AUTH_PARAMETERS: Shape = Shape::Object(&[
 ]);
 
 fn arn(site: &Site, connection: &Identity) -> String {
-    let id = names::uuid(&format!("connection/{}/{}", site.stack_name, connection.logical_id));
+    let id = names::made_up_uuid(site, &connection.logical_id);
     names::arn(site, "events", &format!("connection/{}/{id}", connection.name))
 }
 

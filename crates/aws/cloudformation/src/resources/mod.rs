@@ -9,6 +9,7 @@ mod api_stage;
 mod definition;
 mod dynamodb_table;
 mod event;
+mod event_source;
 mod events_connection;
 mod function;
 mod ignored;
@@ -55,6 +56,7 @@ const TYPES: &[&[Type]] = &[
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
         sqs_queue::TYPE,
+        event_source::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,
