@@ -105,7 +105,7 @@ static LIMIT: AtomicUsize = AtomicUsize::new(CONNECTIONS_MAX);
 pub struct Front {
     pub states: States,
     pub lambda: Host,
-    pub dynamo: Dynamo,
+    pub dynamo: Arc<Dynamo>,
     pub logs: Logs,
     pub s3: S3,
     pub ssm: Ssm,

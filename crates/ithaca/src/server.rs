@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
@@ -29,6 +29,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::addresses::Here;
 use crate::backup::Backups;
 use crate::console::Sources;
 use crate::deliveries::Deliveries;
@@ -205,7 +206,9 @@ impl Server {
         main: AbortHandle,
     ) -> Result<Server, StartError> {
         let counters = Arc::<Counters>::default();
-        let host = Host::open(lambda_config(&options, address, &folder)?).map_err(StartError::Lambda)?;
+        let known = Arc::<OnceLock<Weak<Front>>>::default();
+        let config = lambda_config(&options, address, &folder, known.clone())?;
+        let host = Host::open(config).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store = Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?;
         let store = Arc::new(store);
@@ -249,7 +252,8 @@ impl Server {
         });
         let sources = Sources::new(&options, address);
         let fatal = first_end(engine.fatal(), dynamo.fatal());
-        let doors = Functions { host: host.clone(), states: states.clone() };
+        let dynamo = Arc::new(dynamo);
+        let doors = Functions { host: host.clone(), states: states.clone(), dynamo: dynamo.clone() };
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
@@ -273,6 +277,7 @@ impl Server {
             fatal: fatal.clone(),
         });
         runner.open(&front);
+        let _ = known.set(Arc::downgrade(&front));
         sources.open(&front);
         let deliveries = Deliveries::new(&options.data, front.outbox.clone());
         front.outbox.listen(deliveries.listener());
@@ -392,7 +397,13 @@ pub(crate) async fn listen(address: SocketAddr, option: &'static str) -> Result<
     open().map_err(|cause| StartError::Port { address, option, cause })
 }
 
-fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Result<aws_lambda::Config, StartError> {
+/// `known` gets the front when it is there, and with it which APIs there are.
+fn lambda_config(
+    options: &Options,
+    address: SocketAddr,
+    folder: &Folder,
+    known: Arc<OnceLock<Weak<Front>>>,
+) -> Result<aws_lambda::Config, StartError> {
     let lock = folder.as_fd().try_clone_to_owned().map_err(StartError::Executable)?;
     let guard = aws_lambda::Guard {
         executable: std::env::current_exe().map_err(StartError::Executable)?,
@@ -402,6 +413,12 @@ fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Res
     let mut config = aws_lambda::Config::new(options.data.join("functions"), endpoint_url(address));
     config.home = options.home.clone();
     config.guard = Some(guard);
+    let (endpoint, has_queues) = (endpoint_url(address), !options.elsewhere.knows("SQS"));
+    config.localise = Some(Arc::new(move |text| {
+        let front = known.get().and_then(Weak::upgrade);
+        let has_api = |id: &str| front.as_ref().is_some_and(|front| front.has_api(id));
+        Here { endpoint: &endpoint, has_queues, has_api: &has_api }.localise(text)
+    }));
     if options.print_logs {
         config.log_sink = Some(Arc::new(|line| log::function_line(&line.function, &line.text)));
     }
@@ -464,6 +481,7 @@ fn object_store(options: &Options) -> Result<(Arc<dyn ObjectStore>, aws_s3::Stor
 pub struct Functions {
     host: Host,
     states: States,
+    dynamo: Arc<Dynamo>,
 }
 
 impl Invoker for Functions {
@@ -485,10 +503,14 @@ impl Invoker for Functions {
     async fn call(&self, service: &str, operation: &str, body: Bytes) -> Result<Response, String> {
         let prefix = match service {
             "states" => aws_states::TARGET_PREFIX,
+            "dynamodb" => "DynamoDB_20120810.",
             other => return Err(format!("{other} is not called by APIs here")),
         };
         let request = http::Request::post("/").header("x-amz-target", format!("{prefix}{operation}")).body(body);
         let request = request.map_err(|error| error.to_string())?;
-        Ok(self.states.handle(&request).await)
+        Ok(match service {
+            "dynamodb" => self.dynamo.handle(request).await,
+            _ => self.states.handle(&request).await,
+        })
     }
 }

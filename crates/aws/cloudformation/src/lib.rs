@@ -19,6 +19,7 @@ mod graph;
 mod intrinsics;
 mod names;
 mod node;
+mod openapi;
 mod parameters;
 mod plan;
 mod properties;
@@ -40,8 +41,9 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Alias, Api, Architecture, Build, Code, Definition, EventSource, Function, Layer, Output, Plan, Queue, Resource,
-    Route, Stage, StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
+    Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
+    Layer, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind,
+    Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
