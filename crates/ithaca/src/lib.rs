@@ -14,6 +14,7 @@
 //!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs; what it no longer names goes
 //! ```
 
+mod addresses;
 mod apis;
 mod backup;
 pub mod cli;

@@ -13,13 +13,14 @@ Resources:
   Work: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 0, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } } }
   Dead: { Type: AWS::SQS::Queue }
   Copies: { Type: AWS::SQS::Queue }
+  Seen: { Type: AWS::SQS::Queue }
   Booked:
     Type: AWS::SNS::Topic
     Properties:
       Subscription: [{ Protocol: sqs, Endpoint: !GetAtt Copies.Arn }, { Protocol: lambda, Endpoint: !GetAtt Worker.Arn }]
   Worker:
     Type: AWS::Lambda::Function
-    Properties: { Code: src, Handler: index.handler, Runtime: python3.11, Role: "arn:aws:iam::000000000000:role/any", Timeout: 10 }
+    Properties: { Code: src, Handler: index.handler, Runtime: python3.11, Environment: { Variables: { SEEN: !Ref Seen } }, Role: "arn:aws:iam::000000000000:role/any", Timeout: 10 }
   Takes:
     Type: AWS::Lambda::EventSourceMapping
     Properties: { EventSourceArn: !GetAtt Work.Arn, FunctionName: !Ref Worker, BatchSize: 1 }
@@ -54,7 +55,7 @@ def call(target, body):
 def handler(event, context):
     for record in event['Records']:
         if 'Sns' in record:
-            call('AmazonSQS.SendMessage', {'QueueUrl': 'http://x/000000000000/seen', 'MessageBody': record['Sns']['Message']})
+            call('AmazonSQS.SendMessage', {'QueueUrl': os.environ['SEEN'], 'MessageBody': record['Sns']['Message']})
             continue
         message = json.loads(record['body'])
         count = int(record['attributes']['ApproximateReceiveCount'])
@@ -111,8 +112,11 @@ fn a_topic_tells_all_who_subscribed() {
     let client = ithaca.client();
     let execution = start(&client, "tells", json!({ "text": "trip-1 is booked" }));
     assert_eq!(client.ended(&execution)["status"], "SUCCEEDED");
-    let seen = wait_for("the function is told", || sent_to(&client, "seen").pop());
+    let seen = wait_for("the function is told", || sent_to(&client, "app-Seen").pop());
     assert_eq!(seen, "trip-1 is booked");
+    // A function is told where a queue is here, for SDKs that send to the address itself.
+    let message = &client.get("/ithaca/outbox?service=sqs&destination=/app-Seen").json()["messages"][0];
+    assert_eq!(message["destination"], format!("{}/000000000000/app-Seen", ithaca.endpoint()));
     let copy = wait_for("the queue has a copy", || sent_to(&client, "app-Copies").pop());
     let copy: Value = serde_json::from_str(&text(&copy)).unwrap();
     assert_eq!((&copy["Type"], &copy["Message"]), (&json!("Notification"), &json!("trip-1 is booked")));
