@@ -44,8 +44,8 @@ pub use aws_protocol::Home;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
     Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
-    Layer, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind,
-    Subscription, Table, Topic, Version,
+    Layer, MachineAlias, MachineVersion, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Rule, Stage,
+    StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

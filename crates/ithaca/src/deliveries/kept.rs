@@ -6,8 +6,11 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_events::{Input, Pattern};
 use aws_outbox::Message;
 use serde::{Deserialize, Serialize};
+
+use super::envelope::event;
 
 pub const FILE: &str = "deliveries.json";
 const FORMAT: u32 = 1;
@@ -46,6 +49,17 @@ pub enum Source {
     Queue(String),
     /// By its ARN.
     Topic(String),
+    /// A rule of EventBridge.
+    Rule(RuleSource),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSource {
+    pub arn: String,
+    pub name: String,
+    /// The bus whose events may fire it, by its ARN, and the pattern, which is JSON. A schedule has none: what fires it is
+    /// sent to the rule itself.
+    pub events: Option<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +75,8 @@ pub enum Target {
         /// The message itself, without SNS's envelope.
         raw: bool,
     },
+    /// A target of a rule: a function, a state machine, a queue or a topic, and what it gets of the event.
+    OfRule { id: String, arn: String, input: Input },
 }
 
 impl Target {
@@ -68,6 +84,7 @@ impl Target {
         match self {
             Target::Function { arn, .. } => arn,
             Target::Queue { url, .. } => url,
+            Target::OfRule { id, .. } => id,
         }
     }
 }
@@ -76,6 +93,7 @@ impl Source {
     pub fn arn(&self) -> &str {
         match self {
             Source::Queue(arn) | Source::Topic(arn) => arn,
+            Source::Rule(rule) => &rule.arn,
         }
     }
 
@@ -83,6 +101,7 @@ impl Source {
     pub fn has(&self, message: &Message) -> bool {
         match self {
             Source::Topic(arn) => message.service == "sns" && message.destination == *arn,
+            Source::Rule(rule) => message.service == "events" && rule.has(message),
             Source::Queue(arn) => {
                 let mut parts = arn.rsplitn(3, ':');
                 let (Some(name), Some(account)) = (parts.next(), parts.next()) else { return false };
@@ -90,6 +109,14 @@ impl Source {
                 message.service == "sqs" && path.is_some_and(|path| path.ends_with(&format!("/{account}")))
             }
         }
+    }
+}
+
+impl RuleSource {
+    fn has(&self, message: &Message) -> bool {
+        let Some((bus, pattern)) = &self.events else { return message.destination == self.arn };
+        let pattern = || Pattern::parse(&serde_json::from_str(pattern).ok()?).ok();
+        message.destination == *bus && pattern().is_some_and(|pattern| pattern.matches(&event(message)))
     }
 }
 

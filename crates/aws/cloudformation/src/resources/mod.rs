@@ -13,6 +13,7 @@ mod event;
 mod event_message;
 mod event_source;
 mod events_connection;
+mod events_rule;
 mod function;
 mod http_api;
 mod http_deployment;
@@ -24,6 +25,7 @@ mod lambda_alias;
 mod lambda_function;
 mod lambda_version;
 mod layer_version;
+mod machine_version;
 mod rest_api;
 mod s3_bucket;
 mod serverless_api;
@@ -69,6 +71,8 @@ const TYPES: &[&[Type]] = &[
         sqs_queue::TYPE,
         event_source::TYPE,
         state_machine::TYPE,
+        machine_version::VERSION,
+        machine_version::ALIAS,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,
         rest_api::TYPE,
@@ -82,6 +86,8 @@ const TYPES: &[&[Type]] = &[
         http_route::TYPE,
         http_stage::TYPE,
         http_deployment::TYPE,
+        events_rule::RULE,
+        events_rule::SCHEDULE,
     ],
     ignored::TYPES,
 ];

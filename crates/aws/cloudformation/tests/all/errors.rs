@@ -162,7 +162,7 @@ fn functions() {
     );
     check(
         ", Events: {S: {Type: Schedule, Properties: {}}}",
-        &[(4, "Schedule", "F: events of type Schedule are not supported")],
+        &[(4, "{}", "F: the event S.Properties needs Schedule")],
     );
     check(
         ", Events: {A: {Type: Api, Properties: {Path: a, Method: FETCH}}}",
