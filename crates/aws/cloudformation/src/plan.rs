@@ -194,9 +194,6 @@ pub struct Subscription {
     pub endpoint: String,
     /// A queue gets the message itself, not SNS's envelope.
     pub raw: bool,
-    pub filter: Option<Json>,
-    /// The filter is about the message's body, not about its attributes.
-    pub filters_body: bool,
     pub at: Position,
 }
 

@@ -1,6 +1,6 @@
 //! Events of SAM's functions and state machines: routes of APIs, and the APIs that SAM makes for those which name none.
 
-use super::Build;
+use super::{Build, event_message};
 use crate::diagnostic::Position;
 use crate::gateway::{Call, Target};
 use crate::node::{Entry, Node, Value, find};
@@ -70,9 +70,17 @@ pub(super) fn of_function(build: &mut Build<'_>, identity: &Identity, properties
         let call = match kind.as_str() {
             "Api" => rest_route(build, identity, &frame, event.at),
             "HttpApi" => http_route(build, identity, &frame, event.at),
+            "SQS" => {
+                event_message::of_queue(build, identity, &frame);
+                None
+            }
+            "SNS" => {
+                event_message::of_topic(build, identity, &frame);
+                None
+            }
             _ => {
                 let message = format!("events of type {kind} are not supported");
-                frame.unsupported("Type", message, "served: Api, HttpApi; or remove the event");
+                frame.unsupported("Type", message, "served: Api, HttpApi, SQS, SNS; or remove the event");
                 None
             }
         };

@@ -10,6 +10,7 @@ mod api_stage;
 mod definition;
 mod dynamodb_table;
 mod event;
+mod event_message;
 mod event_source;
 mod function;
 mod http_api;
