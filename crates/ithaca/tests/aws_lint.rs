@@ -75,8 +75,6 @@ fn local(mut template: Value) -> Value {
             Some("AWS::StepFunctions::StateMachine") => {
                 resource["Properties"]["DefinitionS3Location"] = json!("saga.asl.json")
             }
-            // An API as OpenAPI, which is all that SAM makes of one.
-            Some("AWS::ApiGateway::RestApi") => resource["Properties"] = json!({ "Name": "api" }),
             _ => {}
         }
     }
