@@ -18,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Address, Api, Gateway};
+use aws_connections::Connections;
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
@@ -110,6 +111,7 @@ pub struct Front {
     pub ssm: Ssm,
     pub sts: Sts,
     pub outbox: Outbox,
+    pub connections: Connections,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     /// The ports of their own, by the id of the API.
@@ -504,6 +506,11 @@ impl Front {
         if target.starts_with(aws_ssm::TARGET_PREFIX) {
             return (Door::Ssm, whole(self.ssm.handle(request).await));
         }
+        if let Some(operation) = target.strip_prefix(aws_connections::TARGET_PREFIX)
+            && Connections::serves(operation)
+        {
+            return (Door::Events, whole(self.connections(request).await));
+        }
         if aws_outbox::is_for(&request) {
             return (Door::Outbox, whole(self.outbox.handle(&request).await));
         }
@@ -544,6 +551,15 @@ impl Front {
             (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
             _ => whole(unknown(request)),
         }
+    }
+
+    /// A change is written to the disk before it is answered.
+    async fn connections(&self, request: Request) -> Response {
+        let connections = self.connections.clone();
+        let answered = tokio::task::spawn_blocking(move || connections.handle(&request)).await;
+        answered.unwrap_or_else(|error| {
+            aws_protocol::json_1_1_error(&aws_protocol::Error::internal(format!("the request was given up: {error}")))
+        })
     }
 
     fn health(&self) -> Response {

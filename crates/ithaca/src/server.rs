@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_cloudformation::stacks::Stacks;
+use aws_connections::Connections;
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
@@ -105,6 +106,7 @@ pub enum StartError {
     Logs(aws_logs::Failure),
     Parameters(aws_ssm::Failure),
     Outbox(aws_outbox::OpenError),
+    Connections(aws_connections::Failure),
     Objects(objects::Error),
     Stacks(String),
     Deliveries(String),
@@ -127,6 +129,7 @@ impl std::fmt::Display for StartError {
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
             StartError::Parameters(error) => write!(f, "the parameters cannot be opened: {error}"),
             StartError::Outbox(error) => write_chain(f, error),
+            StartError::Connections(error) => write!(f, "the connections cannot be read: {error}"),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
@@ -224,6 +227,7 @@ impl Server {
             log::warn("logs", "a log group is left alone", &[("why", (&why.to_string()).into())]);
         }
         let outbox = Outbox::open(&options.data.join("outbox"), &options.home).map_err(StartError::Outbox)?;
+        let connections = Connections::open(&options.data, &options.home).map_err(StartError::Connections)?;
         let log_groups = Arc::new(LogGroups { logs: logs.clone(), counters: counters.clone() });
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
@@ -259,6 +263,7 @@ impl Server {
             ssm,
             sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             outbox,
+            connections,
             dynamo,
             apis: RwLock::default(),
             addresses: RwLock::default(),

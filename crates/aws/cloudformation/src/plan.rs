@@ -35,6 +35,7 @@ pub struct Plan {
     pub topics: Vec<Topic>,
     pub subscriptions: Vec<Subscription>,
     pub queues: Vec<Queue>,
+    pub connections: Vec<Connection>,
     pub event_sources: Vec<EventSource>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
@@ -221,6 +222,25 @@ pub struct EventSource {
     /// The function answers with those that it did not take.
     pub reports_failures: bool,
     pub at: Position,
+}
+
+/// A connection of EventBridge.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Connection {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    /// The body of CreateConnection. It holds secrets, so it is not shown with the plan.
+    #[serde(skip)]
+    pub create: Json,
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("name", &self.name).field("arn", &self.arn).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

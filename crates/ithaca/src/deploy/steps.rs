@@ -44,6 +44,21 @@ impl Deployer {
             created.map_err(|error| format!("activity {}: {error}", activity.name))?;
             done.activities.push(activity.name.clone());
         }
+        for connection in &plan.connections {
+            let (connections, arn, create) =
+                (front.connections.clone(), connection.arn.clone(), connection.create.clone());
+            let put = tokio::task::spawn_blocking(move || connections.put(&arn, &create)).await;
+            put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.message)).map_err(
+                |error| {
+                    format!(
+                        "{}:{}: connection {}: {error}",
+                        plan.template.display(),
+                        connection.at.line,
+                        connection.name
+                    )
+                },
+            )?;
+        }
         for machine in &plan.state_machines {
             self.put_machine(machine, &mut done).await?;
         }

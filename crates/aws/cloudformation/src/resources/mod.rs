@@ -12,6 +12,7 @@ mod dynamodb_table;
 mod event;
 mod event_message;
 mod event_source;
+mod events_connection;
 mod function;
 mod http_api;
 mod http_deployment;
@@ -62,6 +63,7 @@ const TYPES: &[&[Type]] = &[
         lambda_version::TYPE,
         lambda_alias::TYPE,
         activity::TYPE,
+        events_connection::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
         sqs_queue::TYPE,
