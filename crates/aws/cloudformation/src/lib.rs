@@ -16,6 +16,7 @@ mod diagnostic;
 mod gateway;
 mod globals;
 mod graph;
+mod include;
 mod intrinsics;
 mod names;
 mod node;
@@ -117,7 +118,8 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
         }
     };
     let site = site(source.path, options, report);
-    let template = Template::parse(yaml::read(text, report)?, report);
+    let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
+    let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
 }
 
