@@ -62,6 +62,7 @@ pub struct Options {
     pub objects: Objects,
     /// How long histories are kept, and names taken, after the end of their executions.
     pub history: Duration,
+    pub functions: FunctionLimits,
     pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
@@ -381,6 +382,21 @@ pub(crate) async fn listen(address: SocketAddr, option: &'static str) -> Result<
     open().map_err(|cause| StartError::Port { address, option, cause })
 }
 
+/// What the processes of functions may take of the machine together.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionLimits {
+    pub processes_max: usize,
+    /// None: half of what there is.
+    pub memory_bytes_max: Option<u64>,
+}
+
+impl FunctionLimits {
+    /// A busy function leaves room for others.
+    fn of_one(&self) -> usize {
+        (self.processes_max / 4).max(1)
+    }
+}
+
 fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Result<aws_lambda::Config, StartError> {
     let lock = folder.as_fd().try_clone_to_owned().map_err(StartError::Executable)?;
     let guard = aws_lambda::Guard {
@@ -390,6 +406,10 @@ fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Res
     };
     let mut config = aws_lambda::Config::new(options.data.join("functions"), endpoint_url(address));
     config.home = options.home.clone();
+    config.limits.processes_total = options.functions.processes_max;
+    config.limits.processes_per_function = options.functions.of_one();
+    let half = || crate::process::memory_bytes().map_or(u64::MAX, |all| all / 2);
+    config.limits.memory_bytes_max = options.functions.memory_bytes_max.unwrap_or_else(half);
     config.guard = Some(guard);
     if options.print_logs {
         config.log_sink = Some(Arc::new(|line| log::function_line(&line.function, &line.text)));
