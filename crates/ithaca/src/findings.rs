@@ -12,9 +12,11 @@ use asl::{Definition, Diagnostic, MachineType, Severity};
 use aws_cloudformation::{Plan, StateMachine, StateMachineKind};
 use serde_json::{Value, json};
 
+use crate::apis;
 use crate::tasks;
 
 const NOT_SERVED: &str = "ITHACA_NOT_SERVED";
+const API_NOT_SERVED: &str = "ITHACA_API_NOT_SERVED";
 
 /// A diagnostic and the file it is about; its line and column are in that file.
 pub struct Finding {
@@ -140,9 +142,21 @@ fn find_resources(value: &Value, pointer: String, act: &mut impl FnMut(String, &
     }
 }
 
-/// The same for every state machine of a template.
+/// The same for every state machine of a template, and what its APIs ask for that is not served.
 pub fn in_plan(plan: &Plan) -> Vec<Finding> {
-    plan.state_machines.iter().flat_map(in_machine).collect()
+    let refusals = apis::refusals(plan).into_iter().map(|(at, name, message)| Finding {
+        file: plan.template.clone(),
+        diagnostic: Diagnostic {
+            severity: Severity::Error,
+            code: API_NOT_SERVED,
+            message,
+            pointer: name,
+            line: at.line,
+            column: at.column,
+            help: Some("do this in a function, and let the API call it".into()),
+        },
+    });
+    plan.state_machines.iter().flat_map(in_machine).chain(refusals).collect()
 }
 
 fn in_machine(machine: &StateMachine) -> Vec<Finding> {
@@ -168,11 +182,11 @@ mod tests {
   "A": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": { "FunctionName": "f" }, "Next": "B" },
   "B": { "Type": "Map", "End": true, "ItemProcessor": { "StartAt": "a/b", "States": {
     "a/b": { "Type": "Task", "End": true,
-      "Resource": "arn:aws:states:::aws-sdk:ec2:describeInstances" } } } } } }"#;
+      "Resource": "arn:aws:states:::ecs:runTask.sync" } } } } } }"#;
         let found = in_text(Path::new("m.asl.json"), text);
         assert_eq!(found.len(), 1);
         assert!(!found[0].is_error() && found[0].is_not_served());
-        let expect = "m.asl.json:5:7: warning: Ithaca does not serve arn:aws:states:::aws-sdk:ec2:describeInstances: here \
+        let expect = "m.asl.json:5:7: warning: Ithaca does not serve arn:aws:states:::ecs:runTask.sync: here \
                       the task fails with States.TaskFailed [ITHACA_NOT_SERVED] at \
                       /States/B/ItemProcessor/States/a~1b/Resource\n  help: call it from a function, and name the \
                       function instead";

@@ -18,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Address, Api, Gateway};
+use aws_connections::Connections;
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
@@ -104,12 +105,13 @@ static LIMIT: AtomicUsize = AtomicUsize::new(CONNECTIONS_MAX);
 pub struct Front {
     pub states: States,
     pub lambda: Host,
-    pub dynamo: Dynamo,
+    pub dynamo: Arc<Dynamo>,
     pub logs: Logs,
     pub s3: S3,
     pub ssm: Ssm,
     pub sts: Sts,
     pub outbox: Outbox,
+    pub connections: Connections,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     /// The ports of their own, by the id of the API.
@@ -504,6 +506,11 @@ impl Front {
         if target.starts_with(aws_ssm::TARGET_PREFIX) {
             return (Door::Ssm, whole(self.ssm.handle(request).await));
         }
+        if let Some(operation) = target.strip_prefix(aws_connections::TARGET_PREFIX)
+            && Connections::serves(operation)
+        {
+            return (Door::Events, whole(self.connections(request).await));
+        }
         if aws_outbox::is_for(&request) {
             return (Door::Outbox, whole(self.outbox.handle(&request).await));
         }
@@ -532,6 +539,20 @@ impl Front {
         (Door::Other, whole(query::error_answer(request.headers(), "", &error)))
     }
 
+    /// Asks a door as a client would, in memory.
+    pub async fn ask(self: &Arc<Self>, request: Request) -> Response {
+        let answer = match is_s3(self, &request) {
+            true => self.s3.handle(request.map(Full::new)).await.map(|body| match body {
+                aws_s3::Body::Whole(bytes) => Full::new(bytes).boxed(),
+                aws_s3::Body::Pieces(pieces) => Stream(pieces).boxed(),
+            }),
+            false => self.route(request, SocketAddr::from(([127, 0, 0, 1], 0))).await.1,
+        };
+        let (parts, body) = identified(answer).into_parts();
+        let Ok(body) = body.collect().await;
+        Response::from_parts(parts, body.to_bytes())
+    }
+
     /// The server's own pages.
     async fn own(&self, request: &Request, peer: SocketAddr) -> Answer {
         match (request.method(), request.uri().path()) {
@@ -544,6 +565,15 @@ impl Front {
             (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
             _ => whole(unknown(request)),
         }
+    }
+
+    /// A change is written to the disk before it is answered.
+    async fn connections(&self, request: Request) -> Response {
+        let connections = self.connections.clone();
+        let answered = tokio::task::spawn_blocking(move || connections.handle(&request)).await;
+        answered.unwrap_or_else(|error| {
+            aws_protocol::json_1_1_error(&aws_protocol::Error::internal(format!("the request was given up: {error}")))
+        })
     }
 
     fn health(&self) -> Response {

@@ -6,6 +6,8 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -53,9 +55,21 @@ fn failed(client: &Client, resource: &str, parameters: Value) -> (String, String
     (text(&output["Error"]), cause.split(" (Service").next().unwrap().to_owned())
 }
 
+/// Of a task whose failure nothing catches.
+fn broken(client: &Client, resource: &str, parameters: Value) -> (String, String) {
+    let machine = client.create_machine(&name(), &task(resource, parameters));
+    let ended = client.ended(&client.start(&machine, &json!({})));
+    assert_eq!(ended["status"], "FAILED", "{ended}");
+    (text(&ended["error"]), text(&ended["cause"]))
+}
+
+/// An operation of EventBridge.
+fn events(client: &Client, target: &str, body: Value) -> Value {
+    client.json(target, &body.to_string()).unwrap_or_else(|error| panic!("{target}: {error:?}"))
+}
+
 /// A name that no machine of this program has.
 fn name() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("m{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -463,6 +477,129 @@ fn services_elsewhere() {
     assert_eq!(text(&client.ended(&execution)["output"]), r#"{"Error":"Late","Cause":"too late"}"#);
 }
 
+/// One call for each protocol: what goes over the wire, what comes back, and how an error is named.
+#[test]
+fn any_service_of_aws() {
+    let scratch = Scratch::new("services-any");
+    let (sender, received): (Sender<Asked>, _) = mpsc::channel();
+    let address = server::serve(move |asked| {
+        sender.send(asked.clone()).unwrap();
+        let (json, xml) = (
+            |body: Value| (200, "application/json", body.to_string()),
+            |status, body: &str| (status, "text/xml", body.to_owned()),
+        );
+        match (asked.header("x-amz-target"), asked.path.as_str(), asked.body.as_str()) {
+            ("AmazonEC2ContainerServiceV20141113.RunTask", ..) => {
+                json(json!({ "tasks": [{ "taskArn": "t", "createdAt": 1.5 }] }))
+            }
+            (_, "/v1/submitjob", _) => json(json!({ "jobName": "j", "jobId": "i" })),
+            (_, path, _) if path.starts_with("/2013-04-01/") => {
+                xml(200, "<GetHostedZoneResponse><HostedZone><Id>Z</Id></HostedZone></GetHostedZoneResponse>")
+            }
+            (_, _, body) if body.starts_with("Action=StartDBInstance") => xml(
+                404,
+                "<ErrorResponse><Error><Code>DBInstanceNotFound</Code><Message>No</Message></Error></ErrorResponse>",
+            ),
+            (_, _, body) if body.starts_with("Action=DescribeInstances") => xml(
+                200,
+                "<DescribeInstancesResponse><reservationSet><item><ownerId>o</ownerId></item></reservationSet></DescribeInstancesResponse>",
+            ),
+            _ => xml(500, "<html>"),
+        }
+    });
+    let up = Up::new(scratch.join("data")).option("--aws-endpoint", &format!("http://{address}"));
+    let ithaca = up.environment("AWS_ACCESS_KEY_ID", "AK").start();
+    let client = ithaca.client();
+    let check = |resource: &str, parameters: Value, line: &str, sent: &str, signed_as: &str, expect: Value| {
+        let output = call(&client, resource, parameters);
+        let asked = received.recv_timeout(BOUND).expect("the service was asked");
+        assert_eq!((format!("{} {}", asked.method, asked.path).as_str(), asked.body.as_str()), (line, sent));
+        let scope = format!("/us-east-1/{signed_as}/aws4_request");
+        assert!(asked.header("authorization").contains(&scope), "{asked:?}");
+        match expect {
+            Value::String(error) => assert_eq!(output["Error"], error, "{output}"),
+            expect => assert_eq!(output, expect),
+        }
+    };
+    check(
+        "aws-sdk:ecs:runTask",
+        json!({ "TaskDefinition": "d", "ClientToken": "c" }),
+        "POST /",
+        r#"{"taskDefinition":"d","clientToken":"c"}"#,
+        "ecs",
+        json!({ "Tasks": [{ "TaskArn": "t", "CreatedAt": "1970-01-01T00:00:01.500Z" }] }),
+    );
+    check(
+        "aws-sdk:batch:submitJob",
+        json!({ "JobName": "j", "JobQueue": "q", "JobDefinition": "d" }),
+        "POST /v1/submitjob",
+        r#"{"jobName":"j","jobQueue":"q","jobDefinition":"d"}"#,
+        "batch",
+        json!({ "JobName": "j", "JobId": "i" }),
+    );
+    check(
+        "aws-sdk:route53:getHostedZone",
+        json!({ "Id": "Z" }),
+        "GET /2013-04-01/hostedzone/Z",
+        "",
+        "route53",
+        json!({ "HostedZone": { "Id": "Z" } }),
+    );
+    check(
+        "aws-sdk:rds:startDBInstance",
+        json!({ "DbInstanceIdentifier": "d" }),
+        "POST /",
+        "Action=StartDBInstance&Version=2014-10-31&DBInstanceIdentifier=d",
+        "rds",
+        json!("Rds.DbInstanceNotFoundException"),
+    );
+    check(
+        "aws-sdk:ec2:describeInstances",
+        json!({ "InstanceIds": ["i"] }),
+        "POST /",
+        "Action=DescribeInstances&Version=2016-11-15&InstanceId.1=i",
+        "ec2",
+        json!({ "Reservations": [{ "OwnerId": "o" }] }),
+    );
+    check(
+        "aws-sdk:iam:listRoles",
+        json!({}),
+        "POST /",
+        "Action=ListRoles&Version=2010-05-08",
+        "iam",
+        json!("Iam.IamException"),
+    );
+    let (error, cause) = broken(&client, "aws-sdk:ecs:runTask", json!({ "Nonsense": 1 }));
+    assert!(error == "States.Runtime" && cause.contains("The field \"Nonsense\" is not supported"), "{error}: {cause}");
+
+    // What has a door here goes there all the same.
+    call(&client, "aws-sdk:s3:createBucket", json!({ "Bucket": "made" }));
+    assert!(scratch.join("data/objects/made").is_dir());
+    let tags = json!({ "TagSet": [{ "Key": "k", "Value": "v" }] });
+    call(&client, "aws-sdk:s3:putBucketTagging", json!({ "Bucket": "made", "Tagging": tags }));
+    assert_eq!(call(&client, "aws-sdk:s3:getBucketTagging", json!({ "Bucket": "made" })), tags);
+    call(&client, "aws-sdk:ssm:putParameter", json!({ "Name": "/a", "Value": "v", "Type": "String" }));
+    assert_eq!(call(&client, "aws-sdk:ssm:getParameter", json!({ "Name": "/a" }))["Parameter"]["Value"], "v");
+    assert_eq!(
+        failed(&client, "aws-sdk:ssm:getParameter", json!({ "Name": "/b" })).0,
+        "Ssm.ParameterNotFoundException"
+    );
+    functions::create(&client, "pay", &functions::own_bootstrap(), 30);
+    let got = call(&client, "aws-sdk:lambda:getFunctionConfiguration", json!({ "FunctionName": "pay" }));
+    assert_eq!((&got["FunctionName"], &got["Timeout"]), (&json!("pay"), &json!(30)));
+    assert_eq!(call(&client, "aws-sdk:lambda:listFunctions", json!({}))["Functions"][0]["FunctionName"], "pay");
+    let timeout = json!({ "FunctionName": "pay", "Timeout": 5 });
+    assert_eq!(call(&client, "aws-sdk:lambda:updateFunctionConfiguration", timeout)["Timeout"], 5);
+    assert_eq!(
+        failed(&client, "aws-sdk:lambda:getFunction", json!({ "FunctionName": "no" })).0,
+        "Lambda.ResourceNotFoundException"
+    );
+    assert_eq!(call(&client, "aws-sdk:sts:getCallerIdentity", json!({}))["Account"], "000000000000");
+    let connections = call(&client, "aws-sdk:eventbridge:listConnections", json!({}));
+    assert_eq!(connections, json!({ "Connections": [] }));
+    assert!(received.try_recv().is_err(), "none of these was sent elsewhere");
+}
+
 /// Without an endpoint: what is sent is kept when the task succeeds, whatever comes then.
 #[test]
 fn what_is_sent_is_kept() {
@@ -486,6 +623,18 @@ fn what_is_sent_is_kept() {
     );
     let event = json!({ "Entries": [{ "Source": "s", "DetailType": "d", "Detail": { "c": 3 } }] });
     assert_eq!(call(&client, "events:putEvents", event)["FailedEntryCount"], 0);
+    let mail = json!({ "Source": "s@x", "Destination": { "ToAddresses": ["a@x"] }, "Message": { "Subject": { "Data": "s" }, "Body": { "Text": { "Data": { "d": 4 } } } } });
+    assert!(text(&call(&client, "aws-sdk:ses:sendEmail", mail)["MessageId"]).ends_with("-000000"));
+    let content = json!({ "Simple": { "Subject": { "Data": "s" }, "Body": { "Text": { "Data": "t" } } } });
+    let mail = json!({ "FromEmailAddress": "s@x", "Destination": { "ToAddresses": ["a@x"] }, "Content": content });
+    call(&client, "aws-sdk:sesv2:sendEmail", mail);
+    let batch = json!([{ "Id": "a", "Message": "m" }, { "Id": "b", "Message": "" }]);
+    let output =
+        call(&client, "aws-sdk:sns:publishBatch", json!({ "TopicArn": topic, "PublishBatchRequestEntries": batch }));
+    assert_eq!(
+        (&output["Successful"][0]["Id"], &output["Failed"][0]["Code"]),
+        (&json!("a"), &json!("InvalidParameter"))
+    );
     let (error, cause) = failed(&client, "sqs:sendMessage", json!({ "MessageBody": "m" }));
     assert_eq!(
         (error.as_str(), cause.as_str()),
@@ -518,7 +667,7 @@ fn what_is_sent_is_kept() {
     let ithaca = up.start();
     let all = sent(&ithaca, "");
     let services: Vec<String> = all.iter().map(|message| text(&message["service"])).collect();
-    assert_eq!(services, ["sqs", "sqs", "events", "sns", "sqs", "sqs"]);
+    assert_eq!(services, ["sqs", "sqs", "sns", "sesv2", "ses", "events", "sns", "sqs", "sqs"]);
     assert_eq!((&all[0]["message"]["MessageBody"], all[0].get("execution")), (&json!("by hand"), None));
     let body: Value = serde_json::from_str(&text(&kept["message"]["MessageBody"])).unwrap();
     let client = ithaca.client();
@@ -534,7 +683,7 @@ fn what_is_sent_is_kept() {
         String::from_utf8(command.unwrap().stdout).unwrap()
     };
     let lines = outbox(&["--destination", "told"]);
-    assert!(lines.lines().count() == 2 && lines.contains("Call of ") && lines.contains(r#"{"b":2}"#), "{lines}");
+    assert!(lines.lines().count() == 3 && lines.contains("Call of ") && lines.contains(r#"{"b":2}"#), "{lines}");
     let told: Value = serde_json::from_str(&outbox(&["--json", "--service", "events", "--limit", "1"])).unwrap();
     assert_eq!(told[0]["message"]["Detail"], r#"{"c":3}"#);
     let page = client.send("GET", "/console/outbox?of=told", &[("accept", "text/html")], b"").unwrap();
@@ -585,19 +734,21 @@ fn what_is_not_served_can_be_caught() {
         assert_eq!(error, "States.TaskFailed", "{cause}");
         assert!(cause.contains(words), "{cause}");
     };
-    check("aws-sdk:ec2:describeInstances", json!({}), "arn:aws:states:::aws-sdk:ec2:describeInstances");
-    check("ecs:runTask.sync", json!({}), "arn:aws:states:::ecs:runTask.sync");
+    check("aws-sdk:ec2:describeNothing", json!({}), "arn:aws:states:::aws-sdk:ec2:describeNothing");
+    check("ecs:runTask.sync", json!({}), "begin it with aws-sdk:SERVICE:runTask");
+    check("aws-sdk:ec2:describeInstances", json!({}), "AWS_ENDPOINT_URL_EC2");
     check("aws-sdk:kms:encrypt", json!({ "KeyId": "k" }), "AWS_ENDPOINT_URL_KMS");
     check("aws-sdk:sqs:receiveMessage", json!({ "QueueUrl": "q" }), "AWS_ENDPOINT_URL_SQS");
-    check("http:invoke", json!({ "ApiEndpoint": "https://example.com", "Method": "GET" }), "feature `tls`");
-    let connection =
-        json!({ "ApiEndpoint": "http://localhost", "Method": "GET", "Authentication": { "ConnectionArn": "c" } });
-    check("http:invoke", connection, "EventBridge connections");
 }
 
 const TEMPLATE: &str = r#"Transform: AWS::Serverless-2016-10-31
 Resources:
   Trips: { Type: AWS::S3::Bucket }
+  Key:
+    Type: AWS::Events::Connection
+    Properties:
+      AuthorizationType: API_KEY
+      AuthParameters: { ApiKeyAuthParameters: { ApiKeyName: X-Key, ApiKeyValue: hush } }
   Pick: { Type: AWS::StepFunctions::Activity, Properties: { Name: pick } }
   Front: { Type: AWS::Serverless::Api, Properties: { StageName: live } }
   Answer:
@@ -637,12 +788,16 @@ fn requests_to_apis_of_a_template() {
     let output = call(&client, "apigateway:invoke", book(&address, "prod", "/a/b"));
     assert_eq!(output["ResponseBody"], json!({ "path": "/prod/a/b", "body": r#"{"a":1}"# }));
     asked();
-    let get = |path: &str| {
+    let get = |path: &str, connection: &str| {
         json!({
             "ApiEndpoint": format!("http://{address}{path}"), "Method": "GET",
+            "InvocationConfig": { "ConnectionArn": connection },
             "QueryParameters": { "q": "a b" }, "Headers": { "custom": "c" },
         })
     };
+    let connections = events(&client, "AWSEvents.ListConnections", json!({}));
+    let connection = text(&connections["Connections"][0]["ConnectionArn"]);
+    let get = |path: &str| get(path, &connection);
     let output = call(&client, "http:invoke", get("/path?x=y"));
     assert_eq!(output["ResponseBody"]["path"], "/path?x=y&q=a%20b");
     assert_eq!(
@@ -650,7 +805,7 @@ fn requests_to_apis_of_a_template() {
         (&json!(200), &json!(["application/json"]))
     );
     let sent = asked();
-    assert_eq!((sent.method.as_str(), sent.header("custom")), ("GET", "c"));
+    assert_eq!((sent.method.as_str(), sent.header("custom"), sent.header("x-key")), ("GET", "c", "hush"));
     assert_eq!(sent.header("user-agent"), "Amazon|StepFunctions|HttpInvoke|us-east-1");
     let mut teapot = get("/teapot");
     teapot.as_object_mut().unwrap().remove("QueryParameters");
@@ -658,6 +813,109 @@ fn requests_to_apis_of_a_template() {
         failed(&client, "http:invoke", teapot),
         ("States.Http.StatusCode.418".into(), "{\"message\":\"short\"}".into())
     );
-    let nobody = json!({ "ApiEndpoint": "http://127.0.0.1:9", "Method": "GET" });
-    assert_eq!(failed(&client, "http:invoke", nobody).0, "States.Http.Socket");
+    let nobody = |connection: &str| json!({ "ApiEndpoint": "http://127.0.0.1:9", "Method": "GET", "Authentication": { "ConnectionArn": connection } });
+    assert_eq!(failed(&client, "http:invoke", nobody(&connection)).0, "States.Http.Socket");
+    let (error, cause) = failed(&client, "http:invoke", nobody("arn:none"));
+    assert_eq!(error, "Events.ConnectionResource.ResourceNotFound", "{cause}");
+    let secrets = events(&client, "AWSEvents.DescribeConnection", json!({ "Name": "app-Key" }));
+    assert_eq!(secrets["AuthParameters"]["ApiKeyAuthParameters"], json!({ "ApiKeyName": "X-Key" }));
+}
+
+/// What each kind of connection sends, by https too, and that a token is fetched once and again when it is refused.
+#[test]
+fn connections_say_who_asks() {
+    let scratch = Scratch::new("services-connections");
+    let authority = format!("{}/tests/fixtures/tls/authority.pem", env!("CARGO_MANIFEST_DIR"));
+    let up = Up::new(scratch.join("data"));
+    let ithaca = up
+        .environment("SSL_CERT_FILE", &authority)
+        .environment("ITHACA_CONNECTION_BY_ENV_PASSWORD", "from-env")
+        .start();
+    let client = ithaca.client();
+    let (sender, received): (Sender<Asked>, _) = mpsc::channel();
+    let tokens = Arc::new(AtomicU32::new(0));
+    let address = server::serve_tls(move |asked| {
+        sender.send(asked.clone()).unwrap();
+        let token = tokens.load(Ordering::SeqCst);
+        let (status, body) = match asked.path.as_str() {
+            "/token" => {
+                let token = tokens.fetch_add(1, Ordering::SeqCst) + 1;
+                (200, json!({ "access_token": format!("t{token}"), "expires_in": 3600 }))
+            }
+            // The first token is good for one call.
+            "/once" if asked.header("authorization") != format!("Bearer t{token}") || token < 2 => (401, json!({})),
+            "/image" => return (200, "image/png", "x".to_owned()),
+            _ => (200, json!({ "ok": true })),
+        };
+        (status, "application/json", body.to_string())
+    });
+    let create = |name: &str, kind: &str, parameters: Value| {
+        let body = json!({ "Name": name, "AuthorizationType": kind, "AuthParameters": parameters });
+        text(&events(&client, "AWSEvents.CreateConnection", body)["ConnectionArn"])
+    };
+    let invoke = |connection: &str, path: &str| {
+        json!({
+            "ApiEndpoint": format!("https://{address}{path}"), "Method": "POST", "RequestBody": { "a": 1 },
+            "InvocationConfig": { "ConnectionArn": connection },
+        })
+    };
+    let basic = json!({ "BasicAuthParameters": { "Username": "u", "Password": "{{resolve:secretsmanager:p}}" } });
+    let by_env = create("by.env", "BASIC", basic.clone());
+    assert_eq!(call(&client, "http:invoke", invoke(&by_env, "/"))["ResponseBody"], json!({ "ok": true }));
+    assert_eq!(received.recv().unwrap().header("authorization"), "Basic dTpmcm9tLWVudg==");
+    let left_open = create("open", "BASIC", basic);
+    let (error, cause) = failed(&client, "http:invoke", invoke(&left_open, "/"));
+    assert_eq!(error, "Events.ConnectionResource.AccessDenied", "{cause}");
+
+    let http = json!({ "BodyParameters": [{ "Key": "b", "Value": "own" }], "QueryStringParameters": [{ "Key": "q", "Value": "1" }] });
+    let key = json!({ "ApiKeyAuthParameters": { "ApiKeyName": "X-Key", "ApiKeyValue": "hush" }, "InvocationHttpParameters": http });
+    let key = create("key", "API_KEY", key);
+    call(&client, "http:invoke", invoke(&key, "/keyed"));
+    let sent = received.recv().unwrap();
+    assert_eq!(
+        (sent.path.as_str(), sent.header("x-key"), sent.body.as_str()),
+        ("/keyed?q=1", "hush", r#"{"a":1,"b":"own"}"#)
+    );
+    assert_eq!(broken(&client, "http:invoke", invoke(&by_env, "/image")).0, "States.Runtime");
+    received.recv().unwrap();
+
+    let oauth = json!({ "OAuthParameters": {
+        "AuthorizationEndpoint": format!("https://{address}/token"), "HttpMethod": "POST",
+        "ClientParameters": { "ClientID": "id", "ClientSecret": "hush" },
+    } });
+    let oauth = create("oauth", "OAUTH_CLIENT_CREDENTIALS", oauth);
+    for path in ["/twice", "/twice", "/once"] {
+        assert_eq!(call(&client, "http:invoke", invoke(&oauth, path))["StatusCode"], 200);
+    }
+    let asked: Vec<(String, String)> =
+        received.try_iter().map(|asked| (asked.path.clone(), asked.header("authorization").to_owned())).collect();
+    let asked: Vec<(&str, &str)> = asked.iter().map(|(path, token)| (path.as_str(), token.as_str())).collect();
+    let expect = [
+        ("/token", ""),
+        ("/twice", "Bearer t1"),
+        ("/twice", "Bearer t1"),
+        ("/once", "Bearer t1"),
+        ("/token", ""),
+        ("/once", "Bearer t2"),
+    ];
+    assert_eq!(asked, expect);
+    events(&client, "AWSEvents.DeleteConnection", json!({ "Name": "oauth" }));
+    assert_eq!(failed(&client, "http:invoke", invoke(&oauth, "/")).0, "Events.ConnectionResource.ResourceNotFound");
+
+    // Errors of the author, which nobody catches.
+    for (change, words) in [
+        (json!({ "Method": "TRACE" }), "Method must be one of"),
+        (json!({ "Headers": { "Authorization": "x" } }), "not allowed in an HTTP task"),
+        (json!({ "InvocationConfig": null }), "is required but was missing"),
+    ] {
+        let mut parameters = invoke(&key, "/");
+        parameters.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let (error, cause) = broken(&client, "http:invoke", parameters);
+        assert!(error == "States.Runtime" && cause.contains(words), "{error} {cause}");
+    }
+    // A certificate that nobody has vouched for.
+    drop(ithaca);
+    let ithaca = Up::new(scratch.join("data")).start();
+    let (error, cause) = failed(&ithaca.client(), "http:invoke", invoke(&key, "/"));
+    assert!(error == "States.Http.Socket" && cause.contains("certificate"), "{error}: {cause}");
 }

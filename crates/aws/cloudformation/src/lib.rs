@@ -16,9 +16,11 @@ mod diagnostic;
 mod gateway;
 mod globals;
 mod graph;
+mod include;
 mod intrinsics;
 mod names;
 mod node;
+mod openapi;
 mod parameters;
 mod plan;
 mod properties;
@@ -40,8 +42,9 @@ pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Alias, Api, Architecture, Build, Code, Definition, Function, Layer, Output, Plan, Queue, Resource, Route, Stage,
-    StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
+    Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
+    Layer, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind,
+    Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
@@ -115,7 +118,8 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
         }
     };
     let site = site(source.path, options, report);
-    let template = Template::parse(yaml::read(text, report)?, report);
+    let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
+    let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
 }
 

@@ -21,7 +21,9 @@ pub fn leaves_something(kind: &str) -> bool {
                 | "AWS::Lambda::Alias"
                 | "AWS::StepFunctions::StateMachine"
                 | "AWS::StepFunctions::Activity"
+                | "AWS::Events::Connection"
                 | "AWS::ApiGateway::RestApi"
+                | "AWS::ApiGatewayV2::Api"
         )
 }
 
@@ -46,7 +48,12 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
         "AWS::StepFunctions::Activity" => states(front, "DeleteActivity", json!({ "activityArn": physical_id })).await,
         "AWS::DynamoDB::Table" => front.dynamo.remove_table(physical_id).await.map_err(|error| error.to_string()),
         "AWS::S3::Bucket" => Err("a bucket is removed by hand: delete its folder".to_owned()),
-        "AWS::ApiGateway::RestApi" => apis.remove(physical_id).await,
+        "AWS::Events::Connection" => {
+            let (connections, name) = (front.connections.clone(), physical_id.to_owned());
+            let removed = tokio::task::spawn_blocking(move || connections.remove(&name)).await;
+            removed.map_err(|error| error.to_string())?.map_err(|error| error.message)
+        }
+        "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => apis.remove(physical_id).await,
         // Nothing was made of it, or it went with what it belongs to.
         _ => Ok(()),
     }
