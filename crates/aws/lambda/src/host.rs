@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::code::{self, Code};
 use crate::config::Config;
@@ -27,6 +27,7 @@ use crate::job::{InvokeOptions, Invoked, ReplyTo};
 use crate::layers::{self, Layer, LayerSettings, Layers};
 use crate::log::{LogLine, Writer};
 use crate::outcome::Outcome;
+use crate::process::Process;
 use crate::published::{self, Alias, Published, Target};
 use crate::spawn::Spawner;
 use crate::{door, ids, kept, name, survivors, time};
@@ -53,6 +54,17 @@ pub struct Figures {
     pub idle: usize,
     /// Invocations that wait for a process.
     pub waiting: usize,
+    /// Private memory of the processes that live.
+    pub memory_bytes: u64,
+}
+
+/// Cold starts so far.
+#[derive(Default)]
+pub(crate) struct Starts {
+    pub count: AtomicU64,
+    pub microseconds: AtomicU64,
+    /// That a start was put off for lack of memory.
+    pub short_of_memory: AtomicU64,
 }
 
 pub(crate) struct Inner {
@@ -66,6 +78,9 @@ pub(crate) struct Inner {
     changing: Mutex<()>,
     /// Processes that live, or are about to.
     processes: watch::Sender<usize>,
+    /// Whoever holds a permit may start a process; in order of asking.
+    pub starts: Arc<Semaphore>,
+    pub figures: Starts,
     closing: watch::Sender<bool>,
     numbers: AtomicU64,
     events: AtomicUsize,
@@ -105,6 +120,8 @@ impl Host {
             layers,
             changing: Mutex::default(),
             processes: watch::Sender::new(0),
+            starts: Arc::new(Semaphore::new(config.limits.starts_at_once.max(1))),
+            figures: Starts::default(),
             closing: watch::Sender::new(false),
             numbers: AtomicU64::new(0),
             events: AtomicUsize::new(0),
@@ -157,8 +174,18 @@ impl Host {
             figures.processes += pool.members().len();
             figures.idle += pool.idle();
             figures.waiting += pool.waiting();
+            let processes = pool.members();
+            drop(pool);
+            figures.memory_bytes += processes.iter().filter_map(|process| process.private_memory()).sum::<u64>();
         }
         Some(figures)
+    }
+
+    /// Processes that have started so far, how long that took together, and how often one was put off for lack of memory.
+    pub fn starts(&self) -> (u64, Duration, u64) {
+        let Starts { count, microseconds, short_of_memory } = &self.0.figures;
+        let told = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        (told(count), Duration::from_micros(told(microseconds)), told(short_of_memory))
     }
 
     pub fn figures(&self) -> Figures {
@@ -168,6 +195,9 @@ impl Host {
             let pool = hosted.pool();
             figures.idle += pool.idle();
             figures.waiting += pool.waiting();
+            let processes = pool.members();
+            drop(pool);
+            figures.memory_bytes += processes.iter().filter_map(|process| process.private_memory()).sum::<u64>();
         }
         figures
     }
@@ -616,15 +646,29 @@ impl Inner {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A place for one more process. The first of a function always has one: see [`crate::Limits::processes_total`].
-    pub fn admit(&self, first: bool) -> bool {
+    /// A place for one more process of a function whose others are `siblings`. The first of a function always has one: see
+    /// [`crate::Limits::processes_total`].
+    pub fn admit(&self, first: bool, siblings: &[Arc<Process>]) -> bool {
         let total = self.config.limits.processes_total;
         let closing = self.is_closing();
+        if !first && !self.has_memory_for(siblings) {
+            self.figures.short_of_memory.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         self.processes.send_if_modified(|count| {
             let admitted = !closing && (first || *count < total);
             *count += usize::from(admitted);
             admitted
         })
+    }
+
+    /// Whether one more like these fits. What is unknown counts nothing.
+    fn has_memory_for(&self, siblings: &[Arc<Process>]) -> bool {
+        let max = self.config.limits.memory_bytes_max;
+        let of = |processes: &[Arc<Process>]| -> u64 { processes.iter().filter_map(|p| p.private_memory()).sum() };
+        let one = of(siblings) / (siblings.len() as u64).max(1);
+        let all = self.everything();
+        max == u64::MAX || all.iter().map(|hosted| of(&hosted.processes())).sum::<u64>() + one <= max
     }
 
     pub fn dismiss(&self) {
@@ -636,10 +680,21 @@ impl Inner {
         tokio::time::timeout(bound, processes.wait_for(|count| *count == 0)).await.is_ok()
     }
 
-    /// Ends an idle process of another function, if there is one.
+    /// Ends the process of another function that has had nothing to do for longest, if it is long enough.
     pub fn reclaim(&self, for_whom: &Arc<Hosted>) {
         let others = self.everything().into_iter().filter(|other| !Arc::ptr_eq(other, for_whom));
-        let idle = others.into_iter().find_map(|other| other.pool().withdraw_oldest());
+        let idle = others.filter_map(|other| {
+            let since = other.pool().idle_since();
+            since.map(|since| (since, other))
+        });
+        let (since, oldest) = match idle.min_by_key(|(since, _)| *since) {
+            Some((since, oldest)) => (since, oldest),
+            None => return,
+        };
+        if since.elapsed() < self.config.limits.reclaim_after {
+            return;
+        }
+        let idle = oldest.pool().withdraw_oldest();
         if let Some(process) = idle {
             process.retire();
         }
