@@ -17,6 +17,7 @@ mod for_each;
 mod gateway;
 mod globals;
 mod graph;
+mod include;
 mod intrinsics;
 mod names;
 mod node;
@@ -42,6 +43,7 @@ use std::path::{Path, PathBuf};
 pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use names::stack_name_of;
 pub use plan::{
     Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
     Layer, MachineAlias, MachineVersion, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Rule, Stage,
@@ -119,7 +121,8 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
         }
     };
     let site = site(source.path, options, report);
-    let root = for_each::expand(yaml::read(text, report)?, &options.parameters, report);
+    let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
+    let root = for_each::expand(root, &options.parameters, report);
     let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
 }

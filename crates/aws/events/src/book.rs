@@ -4,12 +4,12 @@
 //! A rule belongs to a bus, and every bus exists. What is said of a rule is checked when it is said: a rule that is kept can
 //! be carried out.
 
+use aws_patterns::Pattern;
 use aws_protocol::{Error, Home};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::input::{Input, Transformer};
-use crate::pattern::Pattern;
 use crate::schedule::{self, Schedule};
 
 /// What `X-Amz-Target` begins with.
@@ -499,7 +499,7 @@ mod tests {
                 "PutRule",
                 rule(json!({ "EventPattern": "{}" })),
                 Err(
-                    "InvalidEventPatternException: Event pattern is not valid. Reason: an empty pattern is not allowed",
+                    "InvalidEventPatternException: Event pattern is not valid. Reason: a pattern names at least one field",
                 ),
             ),
             (

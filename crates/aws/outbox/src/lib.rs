@@ -147,7 +147,9 @@ impl Outbox {
         let inbox = self.0.clone();
         // Nobody can be told to come back later.
         let sent = tokio::task::spawn_blocking(move || inbox.inbox.send(job).is_ok()).await;
-        sent.map_err(|error| error.to_string())?.map_err(|_| "the outbox was closed".to_owned())?;
+        if !sent.map_err(|error| error.to_string())? {
+            return Err("the outbox was closed".to_owned());
+        }
         let answer =
             answer.await.map_err(|_| "the outbox was closed".to_owned())?.map_err(|refusal| refusal.message)?;
         Ok(answer["Entries"][0]["EventId"].as_str().unwrap_or_default().to_owned())

@@ -209,26 +209,24 @@ fn deliveries(rule: &Rule, home: &Home) -> Vec<Delivery> {
     if !rule.is_enabled {
         return Vec::new();
     }
-    let of = |events: Option<(String, String)>| {
-        let source = RuleSource { arn: rule.arn.clone(), name: rule.name.clone(), events };
+    let of = |(bus, filters): (Option<String>, Vec<Value>)| {
+        let source = RuleSource { arn: rule.arn.clone(), name: rule.name.clone(), bus };
         rule.targets.iter().map(move |target| Delivery {
-            stack: DELIVERIES.to_owned(),
             source: Source::Rule(source.clone()),
             target: Target::OfRule { id: target.id.clone(), arn: target.arn.clone(), input: target.input.clone() },
-            batch_max: 1,
-            batches_max: usize::MAX,
             receives_max: Some(target.retries.map_or(TRIES, |retries| retries.saturating_add(1))),
             dead_letters: target.dead_letters.as_deref().and_then(queue_url),
             retry_ms: RETRY_MS,
-            cursor: 0,
-            open: Default::default(),
+            filters: filters.clone(),
+            ..Delivery::of(DELIVERIES)
         })
     };
-    let bus = rule.bus.as_deref().unwrap_or_default();
-    let pattern = rule.pattern.clone().map(|pattern| (home.arn("events", &format!("event-bus/{bus}")), pattern));
+    let bus = home.arn("events", &format!("event-bus/{}", rule.bus.as_deref().unwrap_or_default()));
+    let pattern = rule.pattern.as_deref().and_then(|pattern| serde_json::from_str(pattern).ok());
+    let by_events = pattern.map(|pattern: Value| (Some(bus), vec![pattern]));
     // A rule may have both: then its schedule fires it beside the events.
-    let scheduled = rule.schedule.is_some().then_some(None);
-    pattern.map(Some).into_iter().chain(scheduled).flat_map(of).collect()
+    let by_schedule = rule.schedule.is_some().then(|| (None, Vec::new()));
+    by_events.into_iter().chain(by_schedule).flat_map(of).collect()
 }
 
 fn operation(request: &Request) -> Option<&str> {

@@ -81,6 +81,10 @@ pub(super) fn of_function(build: &mut Build<'_>, identity: &Identity, properties
                 event_message::of_queue(build, identity, &frame);
                 None
             }
+            "DynamoDB" => {
+                event_message::of_stream(build, identity, &frame);
+                None
+            }
             "SNS" => {
                 event_message::of_topic(build, identity, &frame);
                 None
@@ -92,7 +96,7 @@ pub(super) fn of_function(build: &mut Build<'_>, identity: &Identity, properties
                     frame.unsupported(
                         "Type",
                         message,
-                        format!("served: Api, HttpApi, SQS, SNS, {RULES}; or remove it"),
+                        format!("served: Api, HttpApi, SQS, SNS, DynamoDB, {RULES}; or remove it"),
                     );
                 }
                 None
