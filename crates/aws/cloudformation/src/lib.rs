@@ -19,6 +19,7 @@ mod graph;
 mod intrinsics;
 mod names;
 mod node;
+mod outside;
 mod parameters;
 mod plan;
 mod properties;
@@ -38,10 +39,12 @@ use std::path::{Path, PathBuf};
 
 pub use aws_protocol::Home;
 
+pub use outside::{Outside, Value as OutsideValue, World};
+
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Api, Architecture, Build, Code, Definition, Function, Output, Plan, Queue, Resource, Route, Stage, StateMachine,
-    StateMachineKind, Subscription, Table, Topic,
+    Api, Architecture, Build, Code, Definition, Function, Output, Parameter, Plan, Queue, Resource, Route, Stage,
+    StateMachine, StateMachineKind, Subscription, Table, Topic,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
@@ -73,6 +76,10 @@ pub struct Options {
     pub assets: BTreeMap<String, PathBuf>,
     /// What other stacks export, by name: what `Fn::ImportValue` gives.
     pub imports: BTreeMap<String, String>,
+    /// What is neither in the template nor beside it.
+    pub outside: Outside,
+    /// It came over a wire: the paths of this machine mean nothing in it.
+    pub is_remote: bool,
     /// Types and properties that are not served become notes: the plan is without them.
     pub ignore_unsupported: bool,
 }
@@ -127,7 +134,8 @@ fn site(path: &Path, options: &Options, report: &Report) -> Site {
         report.error(Position::START, format!("\"{stack_name}\" is not a stack's name"), help);
     }
     let (assets, imports) = (options.assets.clone(), options.imports.clone());
-    Site { home: options.home.clone(), stack_name, assets, imports }
+    let (outside, is_remote) = (options.outside.clone(), options.is_remote);
+    Site { home: options.home.clone(), stack_name, assets, imports, outside, is_remote }
 }
 
 /// The text of a file; the error says where it stops being one.

@@ -99,6 +99,8 @@ mod tests {
             stack_name: "s".repeat(60),
             assets: Default::default(),
             imports: Default::default(),
+            outside: Default::default(),
+            is_remote: false,
         };
         let (a, b) = (derived(&site, "ReserveHotel", 64), derived(&site, "ReserveFlight", 64));
         assert_eq!((a.len(), b.len()), (64, 64));

@@ -31,6 +31,7 @@ pub struct Plan {
     pub topics: Vec<Topic>,
     pub subscriptions: Vec<Subscription>,
     pub queues: Vec<Queue>,
+    pub parameters: Vec<Parameter>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -115,6 +116,18 @@ pub struct Bucket {
     pub logical_id: String,
     pub name: String,
     pub at: Position,
+}
+
+/// A parameter of the Parameter Store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    pub logical_id: String,
+    pub name: String,
+    pub at: Position,
+    /// `StringList`
+    pub is_list: bool,
+    pub value: String,
+    pub description: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -33,7 +33,7 @@ use aws_protocol::query::REQUEST_ID;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use objects::{Folder, ObjectStore};
+use objects::{Address, Folder, ObjectStore};
 use tokio::sync::mpsc;
 
 use ask::Ask;
@@ -116,6 +116,26 @@ impl S3 {
     pub fn has_bucket_of(&self, path: &str) -> bool {
         let bucket = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         matches!(&self.store, Store::Folder(folder) if !bucket.is_empty() && folder.has_bucket(bucket))
+    }
+
+    /// Deletes a bucket without objects; one that is not there is deleted already. Blocks; the error is text for a person.
+    pub fn delete_bucket(&self, name: &str) -> Result<(), String> {
+        let folder = match &self.store {
+            Store::Folder(folder) => folder,
+            Store::Elsewhere(url) => return Err(format!("objects are kept at {url}: delete the bucket there")),
+        };
+        match folder.delete_bucket(name) {
+            Err(error) if error.code() == Some("NoSuchBucket") => Ok(()),
+            done => done.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The file of an object, where there is one. Blocks.
+    pub fn file_of(&self, bucket: &str, key: &str) -> Option<std::path::PathBuf> {
+        match &self.store {
+            Store::Folder(folder) => folder.file_of(&Address::new(bucket, key)).ok(),
+            Store::Elsewhere(_) => None,
+        }
     }
 
     /// Answers one request. Never fails: every failure is an S3 error.

@@ -31,6 +31,15 @@ impl Deployer {
                 .map_err(|error| format!("bucket {}: {error}", bucket.name))?;
             done.buckets.push(bucket.name.clone());
         }
+        for parameter in &plan.parameters {
+            let kind = if parameter.is_list { aws_ssm::Kind::StringList } else { aws_ssm::Kind::String };
+            let (ssm, parameter) = (front.ssm.clone(), parameter.clone());
+            let name = parameter.name.clone();
+            let put = move || ssm.declare(&parameter.name, kind, &parameter.value, &parameter.description);
+            let put = tokio::task::spawn_blocking(put).await.map_err(|error| error.to_string());
+            put.and_then(|put| put.map_err(|error| error.to_string()))
+                .map_err(|error| format!("parameter {name}: {error}"))?;
+        }
         for function in &plan.functions {
             self.put_function(plan, function, &prepared.executables, &mut done).await?;
         }
