@@ -13,6 +13,7 @@
 //! It knows no host, engine, HTTP or clock, and reads no file but through [`Files`].
 
 mod diagnostic;
+pub mod door;
 mod gateway;
 mod globals;
 mod graph;
@@ -29,6 +30,7 @@ mod scope;
 mod shape;
 mod stack;
 pub mod stacks;
+pub mod summary;
 mod support;
 mod template;
 mod yaml;
