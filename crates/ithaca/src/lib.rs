@@ -22,6 +22,7 @@ mod deploy;
 mod events;
 mod files;
 mod findings;
+mod formation;
 mod front;
 mod lane;
 pub mod log;

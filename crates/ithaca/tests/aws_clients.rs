@@ -9,85 +9,21 @@
 
 mod support;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use support::client::{ROLE, text};
+use support::installed::{self, run};
 use support::ithaca::Up;
 use support::scratch::Scratch;
 use support::wait::wait_for;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws_clients");
 
-/// The folder with the programs of the environment. Installs it when it is missing, or is of other versions.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aws-clients");
-        let requirements = fs::read_to_string(Path::new(FOLDER).join("requirements.txt")).unwrap();
-        // Written last, so an environment with it is whole.
-        let mark = home.join("installed.txt");
-        if fs::read_to_string(&mark).ok().as_ref() != Some(&requirements) {
-            install(&home);
-            fs::write(&mark, requirements).unwrap();
-        }
-        home.join("bin")
-    })
-}
-
-fn install(home: &Path) {
-    let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
-    if let Err(reason) = make() {
-        // On a bare machine Python comes by its package; elsewhere that is the user's to do.
-        let by_package = run(Command::new("apt-get").args(["install", "-y", "-q", "python3", "python3-venv"]));
-        by_package.and_then(|()| make()).unwrap_or_else(|again| {
-            panic!("this test needs python3 with venv; install them (python3 and python3-venv): {reason}; {again}")
-        });
-    }
-    let mut pip = Command::new(home.join("bin/python"));
-    pip.args(["-m", "pip", "install", "-q", "-r", "requirements.txt"]).current_dir(FOLDER);
-    run(&mut pip).unwrap_or_else(|reason| panic!("the AWS CLI and boto3 could not be installed: {reason}"));
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let Output { status, stdout, stderr } = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    let said = [stdout, stderr].concat();
-    Err(format!("{command:?} ended with {status}: {}", String::from_utf8_lossy(&said)))
-}
-
-/// The folder in which the SDK for JavaScript is installed.
-fn node_modules() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aws-clients-js");
-    let files = ["package.json", "package-lock.json"].map(|name| (name, Path::new(FOLDER).join(name)));
-    let wanted = files.each_ref().map(|(_, file)| fs::read_to_string(file).unwrap()).concat();
-    // Written last, so a folder with it is whole.
-    let mark = home.join("installed.txt");
-    if fs::read_to_string(&mark).ok().as_ref() != Some(&wanted) {
-        fs::create_dir_all(&home).unwrap();
-        for (name, file) in &files {
-            fs::copy(file, home.join(name)).unwrap();
-        }
-        let install = || run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&home));
-        if let Err(reason) = install() {
-            let by_package = run(Command::new("apt-get").args(["install", "-y", "-q", "nodejs", "npm"]));
-            by_package.and_then(|()| install()).unwrap_or_else(|again| {
-                panic!("this test needs Node.js 18 or later with npm; install them: {reason}; {again}")
-            });
-        }
-        fs::write(&mark, wanted).unwrap();
-    }
-    home
-}
-
 /// A program of the environment.
 fn program(name: &str) -> Command {
-    with_settings(Command::new(programs().join(name)))
+    with_settings(Command::new(installed::python("aws-clients", Path::new(FOLDER)).join(name)))
 }
 
 /// The program with credentials that no AWS would take, and nothing of the user's settings.
@@ -170,7 +106,7 @@ fn every_operation_by_the_aws_cli() {
 
 #[test]
 fn every_operation_by_the_sdk_for_javascript() {
-    let folder = node_modules();
+    let folder = installed::node("aws-clients-js", Path::new(FOLDER));
     let mut node = with_settings(Command::new("node"));
     node.arg("scenarios.mjs").arg(folder);
     scenarios("every-js", node);

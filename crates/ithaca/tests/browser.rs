@@ -9,11 +9,12 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 use support::examples;
+use support::installed::{self, run};
 use support::ithaca::Up;
 use support::scratch::Scratch;
 
@@ -21,38 +22,11 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// Runs it; what went wrong is told with what it said.
-fn run(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    if output.status.success() { Ok(said) } else { Err(format!("{command:?} ended with {}:\n{said}", output.status)) }
-}
-
-/// The folder in which the packages are installed.
-fn modules() -> PathBuf {
-    let home = Path::new(TARGET).join("browser");
-    let files = ["package.json", "package-lock.json"].map(|name| (name, Path::new(FOLDER).join(name)));
-    let wanted = files.each_ref().map(|(_, file)| fs::read_to_string(file).unwrap()).concat();
-    // Written last, so a folder with it is whole.
-    let mark = home.join("installed.txt");
-    if fs::read_to_string(&mark).ok().as_ref() != Some(&wanted) {
-        fs::create_dir_all(&home).unwrap();
-        for (name, file) in &files {
-            fs::copy(file, home.join(name)).unwrap();
-        }
-        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&home)).unwrap_or_else(|reason| {
-            panic!("nothing was checked: this test needs Node.js 18 or later with npm; install them: {reason}")
-        });
-        fs::write(&mark, wanted).unwrap();
-    }
-    home
-}
-
 #[test]
 fn the_console_in_a_browser() {
     run(Command::new(CHROMIUM).args(["--no-sandbox", "--version"]))
         .unwrap_or_else(|reason| panic!("nothing was checked: this test needs {CHROMIUM}; install it: {reason}"));
-    let modules = modules();
+    let modules = installed::node("browser", Path::new(FOLDER));
     let screenshots = Path::new(TARGET).join("screenshots");
     fs::create_dir_all(&screenshots).unwrap();
 

@@ -17,7 +17,8 @@ use support::scratch::Scratch;
 use support::travel::{built_example, example};
 use support::wait::wait_for;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
+    "new",
     "up",
     "start",
     "executions",

@@ -9,7 +9,17 @@ use std::process::{Command, Output};
 const ITHACA: &str = env!("CARGO_BIN_EXE_ithaca");
 
 /// The documents with commands for people to type.
-const MANUALS: &[&str] = &["README.md", "CONTRIBUTING.md", "examples/travel/README.md", "examples/checkout/README.md"];
+const MANUALS: &[&str] = &[
+    "README.md",
+    "CONTRIBUTING.md",
+    "examples/travel/README.md",
+    "examples/checkout/README.md",
+    "examples/travel-node/README.md",
+    "examples/checkout-node/README.md",
+    "examples/payment/README.md",
+    "examples/approval/README.md",
+    "examples/order-fulfilment/README.md",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -88,7 +98,8 @@ fn every_resource_type_is_in_the_readme() {
 
 #[test]
 fn the_examples_are_valid() {
-    let output = ithaca(&["validate", "examples/travel", "examples/checkout"]);
+    let examples = MANUALS.iter().filter_map(|manual| manual.strip_suffix("/README.md"));
+    let output = ithaca(&["validate"].into_iter().chain(examples).collect::<Vec<_>>());
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 

@@ -160,7 +160,11 @@ impl Linker<'_, '_> {
     }
 
     fn route(&mut self, call: Call) {
-        let function = self.plan.functions.iter().find(|f| f.arn == call.function_arn).map(|f| f.name.clone());
+        let function = self.plan.functions.iter().find_map(|f| {
+            // What comes after the name is a version or an alias.
+            let qualifier = call.function_arn.strip_prefix(&f.arn)?;
+            (qualifier.is_empty() || qualifier.starts_with(':')).then(|| format!("{}{qualifier}", f.name))
+        });
         let Some(function) = function else {
             return self.unknown(
                 &call.resource,

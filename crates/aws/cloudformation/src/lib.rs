@@ -45,8 +45,8 @@ pub use outside::{Outside, Value as OutsideValue, World};
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Api, Architecture, Build, Code, Definition, Function, Output, Parameter, Plan, Queue, Resource, Route, Stage,
-    StateMachine, StateMachineKind, Subscription, Table, Topic,
+    Alias, Api, Architecture, Build, Code, Definition, Function, Layer, Output, Parameter, Plan, Queue, Resource,
+    Route, Stage, StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

@@ -26,7 +26,11 @@ pub struct Plan {
     pub resources: Vec<Resource>,
     pub tables: Vec<Table>,
     pub buckets: Vec<Bucket>,
+    pub layers: Vec<Layer>,
     pub functions: Vec<Function>,
+    /// Of functions; after all of them.
+    pub versions: Vec<Version>,
+    pub aliases: Vec<Alias>,
     pub activities: Vec<Activity>,
     pub topics: Vec<Topic>,
     pub subscriptions: Vec<Subscription>,
@@ -80,7 +84,54 @@ pub struct Function {
     pub memory_mb: u32,
     pub reserved_concurrency: Option<u32>,
     pub architecture: Architecture,
+    /// ARNs of versions of layers.
+    pub layers: Vec<String>,
     pub role_arn: String,
+    pub description: String,
+}
+
+/// Version 1 of a layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Layer {
+    pub logical_id: String,
+    pub name: String,
+    /// Of the version.
+    pub arn: String,
+    pub at: Position,
+    /// A folder or archive.
+    pub content: PathBuf,
+    /// `Metadata: BuildMethod`: what `sam build` would make the content with.
+    pub build_method: Option<String>,
+    pub description: String,
+    pub runtimes: Vec<String>,
+    pub architectures: Vec<String>,
+    pub license: String,
+}
+
+/// What is published of a function under a label, its logical id.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Version {
+    pub logical_id: String,
+    /// The function's physical name.
+    pub function: String,
+    /// With the label in the place of the number.
+    pub arn: String,
+    pub at: Position,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alias {
+    pub logical_id: String,
+    /// The function's physical name.
+    pub function: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    /// A number, a label or `$LATEST`; none for the function as it is deployed, to be published first.
+    pub version: Option<String>,
+    /// Other versions, and which share of the calls each gets.
+    pub weights: BTreeMap<String, f64>,
     pub description: String,
 }
 
@@ -253,7 +304,7 @@ pub struct Route {
     pub method: String,
     /// As API Gateway writes it: `/trips/{id}`, `/{proxy+}`.
     pub path: String,
-    /// The function's physical name.
+    /// The function's physical name, perhaps with a version or an alias behind a colon.
     pub function: String,
     pub function_arn: String,
     pub at: Position,

@@ -52,6 +52,8 @@ pub(crate) struct Identity {
     /// The physical name: given by the template, or derived.
     pub name: String,
     pub kind: &'static Type,
+    /// The alias that SAM makes of a function and others are to call it by.
+    pub alias: Option<String>,
 }
 
 impl Identity {
@@ -59,7 +61,9 @@ impl Identity {
         if self.kind.is_unserved() {
             return Some(format!("{}.{name}", self.name));
         }
-        self.kind.attributes.iter().find(|a| a.name == name).map(|a| (a.value)(site, self))
+        let value = self.kind.attributes.iter().find(|a| a.name == name).map(|a| (a.value)(site, self));
+        // One that is empty is not there for this resource.
+        value.filter(|value| !value.is_empty())
     }
 
     /// What `Ref` gives.

@@ -136,7 +136,7 @@ fn identify(scope: &mut Scope<'_>, order: &[&Resource]) {
     for implied in order.iter().flat_map(|resource| implied(resource)) {
         let Implied { logical_id, kind, name } = implied;
         let name = name.unwrap_or_else(|| names::derived(&scope.site, &logical_id, kind.name_max));
-        let identity = Identity { logical_id: logical_id.clone(), name, kind };
+        let identity = Identity { logical_id: logical_id.clone(), name, kind, alias: None };
         scope.resources.entry(logical_id).or_insert(Known::Live(Some(identity)));
     }
     let mut taken: HashMap<String, &str> = HashMap::new();

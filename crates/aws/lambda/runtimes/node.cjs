@@ -138,6 +138,44 @@ function withAdvice(error, name) {
   return error;
 }
 
+// --- Layers
+
+// `import` does not look at NODE_PATH, where packages of layers are; AWS's runtimes see to it that it finds them. Only what is not found
+// otherwise is looked for there.
+function importFromLayers() {
+  const folders = (process.env.NODE_PATH || '').split(':').filter(Boolean);
+  const parents = folders.map((folder) => pathToFileURL(path.join(folder, '..', 'layer.js')).href);
+  if (parents.length === 0) return;
+  const isElsewhere = (error, name) => error.code === 'ERR_MODULE_NOT_FOUND' && !/^([./#]|[a-z]+:)/i.test(name);
+  if (typeof Module.registerHooks === 'function') {
+    Module.registerHooks({
+      resolve(name, context, next) {
+        try {
+          return next(name, context);
+        } catch (error) {
+          if (!isElsewhere(error, name)) throw error;
+          for (const parentURL of parents) {
+            try {
+              return next(name, { ...context, parentURL });
+            } catch (_) {}
+          }
+          throw error;
+        }
+      },
+    });
+  } else if (typeof Module.register === 'function') {
+    const source = `const parents = ${JSON.stringify(parents)}; const isElsewhere = ${isElsewhere};
+      export async function resolve(name, context, next) {
+        try { return await next(name, context); } catch (error) {
+          if (!isElsewhere(error, name)) throw error;
+          for (const parentURL of parents) { try { return await next(name, { ...context, parentURL }); } catch (_) {} }
+          throw error;
+        }
+      }`;
+    Module.register(`data:text/javascript,${encodeURIComponent(source)}`);
+  }
+}
+
 // --- The handler
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -319,6 +357,7 @@ function onUnhandled(type) {
 async function main() {
   patchConsole();
   patchSdk();
+  importFromLayers();
   offerStreaming();
   process.on('uncaughtException', onUnhandled('uncaughtException'));
   process.on('unhandledRejection', onUnhandled('Runtime.UnhandledPromiseRejection'));

@@ -1,8 +1,8 @@
 //! A function's code: where it comes from, and how it gets into the data folder without doing harm.
 //!
 //! Code lands in `<function>/<sha256>/`: unpacked beside it under a temporary name, synced, then renamed, so a folder
-//! with the final name is always whole. An archive is hostile until proven otherwise: no path leaves the folder, no
-//! symbolic links, and sizes are counted as they are written, whatever the archive's directory claims.
+//! with the final name is always whole. An archive is hostile until proven otherwise: no path or symbolic link leaves the folder,
+//! and sizes are counted as they are written, whatever the archive's directory claims.
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Write};
@@ -23,6 +23,8 @@ pub enum Code {
     Zip(Bytes),
     /// A folder with `bootstrap` in it; it is copied.
     Folder(PathBuf),
+    /// A folder whose files are to lie below a folder of this name; it is copied.
+    FolderBelow(String, PathBuf),
     /// One executable that becomes `bootstrap`; it is copied.
     Bootstrap(PathBuf),
     /// The source of the only file: its name and its text, as a template has it inline.
@@ -105,9 +107,12 @@ fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
         }
         Code::Bootstrap(file) => measure_files(&[(PathBuf::from("bootstrap"), file.clone())]),
         Code::Inline(name, text) => Ok((Sha256::digest(format!("{name}\0{text}")).into(), text.len() as u64)),
-        Code::Folder(folder) => {
+        Code::Folder(folder) | Code::FolderBelow(_, folder) => {
             let mut files = Vec::new();
             list(folder, Path::new(""), limits, &mut files)?;
+            if let Code::FolderBelow(below, _) = code {
+                files.iter_mut().for_each(|(name, _)| *name = Path::new(below).join(&name));
+            }
             measure_files(&files)
         }
     }
@@ -180,6 +185,7 @@ fn unpack(code: &Code, into: &Path, limits: &Limits) -> Result<(), Error> {
             fs::write(&target, text).map_err(Error::io("write", &target))?;
         }
         Code::Folder(folder) => copy_folder(folder, into, limits)?,
+        Code::FolderBelow(name, folder) => copy_folder(folder, &into.join(name), limits)?,
     }
     let bootstrap = into.join("bootstrap");
     match fs::metadata(&bootstrap) {
@@ -223,6 +229,7 @@ fn unzip(bytes: &Bytes, into: &Path, limits: &Limits) -> Result<(), Error> {
         return Err(too_many_files(limits).into());
     }
     let mut left = limits.unpacked_bytes_max;
+    let mut links = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|e| bad_zip(Some(&e.to_string())))?;
         let name = entry.name().map_err(|e| bad_zip(Some(&e.to_string())))?.into_owned();
@@ -230,7 +237,11 @@ fn unzip(bytes: &Bytes, into: &Path, limits: &Limits) -> Result<(), Error> {
             return Err(bad_zip(Some(&format!("{name} leads out of the archive"))).into());
         };
         if entry.is_symlink() {
-            return Err(bad_zip(Some(&format!("{name} is a symbolic link, put the file itself there"))).into());
+            let mut target = String::new();
+            let read = entry.by_ref().take(LINK_BYTES_MAX).read_to_string(&mut target);
+            read.map_err(|e| bad_zip(Some(&format!("{name}: {e}"))))?;
+            links.push((name, path, target));
+            continue;
         }
         let target = into.join(path);
         let folder = if entry.is_dir() { Some(target.as_path()) } else { target.parent() };
@@ -238,6 +249,35 @@ fn unzip(bytes: &Bytes, into: &Path, limits: &Limits) -> Result<(), Error> {
         if !entry.is_dir() {
             let mode = entry.unix_mode().unwrap_or(0o644) & 0o777 | 0o600;
             left -= write_entry(&mut entry, &name, &target, mode, left)?.ok_or_else(|| unpacked_too_large(limits))?;
+        }
+    }
+    make_links(&links, into)
+}
+
+/// The longest path that Linux takes.
+const LINK_BYTES_MAX: u64 = 4096;
+
+/// Symbolic links of an archive, made when all files are there, so that nothing is written through one; and none is where another
+/// one leads to. What one leads to has to be in the archive.
+fn make_links(links: &[(String, PathBuf, String)], into: &Path) -> Result<(), Error> {
+    let root = fs::canonicalize(into).map_err(Error::io("follow", into))?;
+    for (name, path, _) in links {
+        let folder = root.join(path);
+        let folder = folder.parent().unwrap_or(&root);
+        fs::create_dir_all(folder).map_err(|e| clash(e, name, folder))?;
+    }
+    for (name, path, target) in links {
+        let link = root.join(path);
+        let parent = link.parent().unwrap_or(&root);
+        if fs::canonicalize(parent).map_err(Error::io("follow", parent))? != parent {
+            return Err(bad_zip(Some(&format!("{name} is behind another symbolic link"))).into());
+        }
+        std::os::unix::fs::symlink(target, &link).map_err(|e| clash(e, name, &link))?;
+    }
+    for (name, path, target) in links {
+        if !fs::canonicalize(root.join(path)).is_ok_and(|leads_to| leads_to.starts_with(&root)) {
+            let text = format!("{name} is a symbolic link to {target}, which is not in the archive");
+            return Err(bad_zip(Some(&text)).into());
         }
     }
     Ok(())

@@ -46,6 +46,8 @@ pub enum OpenError {
         "{count} function processes of an earlier run do not end; end them by hand ({marker} is in their environment)"
     )]
     Survivors { count: usize, marker: String },
+    #[error(transparent)]
+    Layers(#[from] Error),
     #[error("cannot start the guard process {}", executable.display())]
     Guard { executable: PathBuf, source: io::Error },
     #[error("cannot start a thread of the host")]

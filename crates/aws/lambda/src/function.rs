@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_protocol::Error;
@@ -31,6 +32,9 @@ pub struct Function {
     pub tags: BTreeMap<String, String>,
     /// `Some(0)` throttles every invocation.
     pub reserved_concurrency: Option<u32>,
+    /// ARNs of layers, later ones over earlier ones.
+    #[serde(default)]
+    pub layers: Vec<String>,
     /// Where the code came from: SDKs that AWS's runtimes bring along are looked for there and above.
     #[serde(default)]
     pub origin: Option<PathBuf>,
@@ -65,6 +69,7 @@ impl Function {
             tracing: "PassThrough".into(),
             tags: BTreeMap::new(),
             reserved_concurrency: None,
+            layers: Vec::new(),
             origin: None,
         }
     }
@@ -215,11 +220,25 @@ fn at_most(text: &str, member: &str, max: usize) -> Result<(), Error> {
     }
 }
 
-/// A function as it stands: its settings, its code's identity, when it last changed.
+/// A layer of a function, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedLayer {
+    pub arn: String,
+    /// Bytes of the zip or of all files.
+    pub code_size: u64,
+}
+
+/// A function as it stands, or one of its versions: its settings, its code's identity, when it last changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
     pub function: Function,
+    /// With the version, but for `$LATEST`.
     pub arn: String,
+    /// `$LATEST`, or a number.
+    pub version: Arc<str>,
+    pub layers: Vec<UsedLayer>,
+    /// The layers as one folder, if there are any.
+    pub opt: Option<PathBuf>,
     /// Base64, of the uploaded zip; of the files' names and contents if the code was a folder.
     pub code_sha256: String,
     /// Bytes of the zip or of all files.

@@ -18,13 +18,15 @@ use tokio::sync::{oneshot, watch};
 
 use crate::code::{self, Code};
 use crate::config::Config;
-use crate::error::{Error, InvokeError, OpenError, Throttle, conflict, not_found};
+use crate::error::{Error, InvokeError, OpenError, Throttle, conflict, invalid, not_found};
 use crate::function::{Function, FunctionInfo};
 use crate::guard::{self, Watch};
 use crate::hosted::Hosted;
 use crate::job::{InvokeOptions, Invoked, ReplyTo};
+use crate::layers::{self, Layer, LayerSettings, Layers};
 use crate::log::{LogLine, Writer};
 use crate::outcome::Outcome;
+use crate::published::{self, Alias, Published, Target};
 use crate::spawn::Spawner;
 use crate::{door, ids, kept, name, survivors, time};
 
@@ -59,6 +61,7 @@ pub(crate) struct Inner {
     pub spawner: Spawner,
     pub log_writer: Writer,
     functions: RwLock<BTreeMap<String, Arc<Hosted>>>,
+    pub layers: Layers,
     changing: Mutex<()>,
     /// Processes that live, or are about to.
     processes: watch::Sender<usize>,
@@ -87,12 +90,14 @@ impl Host {
             let start = Watch::start(guard, &instance);
             start.map_err(|source| OpenError::Guard { executable: guard.executable.clone(), source })
         });
-        let infos = kept::load(&config.folder, &config.home)?;
+        let layers = Layers::open(&config.folder, &config.home)?;
+        let loaded = kept::load(&config.folder, &config.home, &layers)?;
         let inner = Arc::new(Inner {
             guard: guard.transpose()?,
             spawner: Spawner::start().map_err(OpenError::Thread)?,
             log_writer: Writer::start().map_err(OpenError::Thread)?,
             functions: RwLock::default(),
+            layers,
             changing: Mutex::default(),
             processes: watch::Sender::new(0),
             closing: watch::Sender::new(false),
@@ -101,8 +106,18 @@ impl Host {
             instance,
             config,
         });
-        let hosted = infos.into_iter().map(|info| (info.function.name.clone(), Hosted::new(&inner, info))).collect();
-        *inner.functions.write().unwrap_or_else(PoisonError::into_inner) = hosted;
+        for (info, loaded) in loaded {
+            let hosted = Hosted::new(&inner, info);
+            let versions = loaded.versions.iter().map(|(number, info)| (*number, hosted.version(&inner, info.clone())));
+            let versions = versions.collect();
+            *hosted.published_mut() = loaded.published(versions);
+            inner.functions_mut().insert(hosted.name.clone(), hosted);
+        }
+        let in_use: Vec<PathBuf> = inner.everything().iter().filter_map(|hosted| hosted.info().opt.clone()).collect();
+        inner.layers.sweep_merged(&in_use);
+        let held: Vec<String> =
+            inner.everything().iter().flat_map(|hosted| hosted.info().function.layers.clone()).collect();
+        inner.layers.purge(&held)?;
         Ok(Host(inner))
     }
 
@@ -128,16 +143,21 @@ impl Host {
 
     /// Those of one function.
     pub fn figures_of(&self, name_or_arn: &str) -> Option<Figures> {
-        let hosted = self.0.find(name_or_arn, None).ok()?;
-        let pool = hosted.pool();
-        Some(Figures { functions: 1, processes: pool.members().len(), idle: pool.idle(), waiting: pool.waiting() })
+        let latest = self.0.latest(name_or_arn, None).ok()?;
+        let mut figures = Figures { functions: 1, ..Figures::default() };
+        for hosted in std::iter::once(latest.clone()).chain(latest.versions()) {
+            let pool = hosted.pool();
+            figures.processes += pool.members().len();
+            figures.idle += pool.idle();
+            figures.waiting += pool.waiting();
+        }
+        Some(figures)
     }
 
     pub fn figures(&self) -> Figures {
-        let functions = self.0.functions.read().unwrap_or_else(PoisonError::into_inner);
-        let mut figures =
-            Figures { functions: functions.len(), processes: *self.0.processes.borrow(), ..Figures::default() };
-        for hosted in functions.values() {
+        let functions = self.0.functions.read().unwrap_or_else(PoisonError::into_inner).len();
+        let mut figures = Figures { functions, processes: *self.0.processes.borrow(), ..Figures::default() };
+        for hosted in self.0.everything() {
             let pool = hosted.pool();
             figures.idle += pool.idle();
             figures.waiting += pool.waiting();
@@ -154,14 +174,14 @@ impl Host {
         edit: impl FnOnce(&mut Function) -> Result<(), AwsError>,
     ) -> Result<FunctionInfo, Error> {
         let _changing = self.0.changing();
-        let hosted = self.0.find(name_or_arn, None)?;
+        let hosted = self.0.latest(name_or_arn, None)?;
         self.change_locked(&hosted, revision_id, code, edit)
     }
 
     /// Checks code as [`Host::change_function`] would, and changes nothing. Blocks on the disk.
     pub fn try_code(&self, name_or_arn: &str, code: &Code) -> Result<FunctionInfo, Error> {
         let _changing = self.0.changing();
-        let hosted = self.0.find(name_or_arn, None)?;
+        let hosted = self.0.latest(name_or_arn, None)?;
         let installed = code::try_out(code, &hosted.folder, &self.0.config.limits)?;
         Ok(FunctionInfo::clone(&hosted.info()).with_code(&installed))
     }
@@ -169,16 +189,174 @@ impl Host {
     /// Invocations that run may end; those that wait are told that there is no such function. Blocks on the disk.
     pub fn delete_function(&self, name_or_arn: &str) -> Result<(), Error> {
         let _changing = self.0.changing();
-        let hosted = self.0.find(name_or_arn, None)?;
+        let hosted = self.0.latest(name_or_arn, None)?;
         kept::remove(&hosted.folder)?;
         hosted.log.end();
         self.0.functions_mut().remove(&hosted.name);
-        hosted.close(&InvokeError::NotFound(hosted.info().arn.clone()));
+        for hosted in std::iter::once(hosted.clone()).chain(hosted.versions()) {
+            hosted.close(&InvokeError::NotFound(hosted.info().arn.clone()));
+        }
         Ok(())
     }
 
+    /// The function, or the version of it that is named; of an alias the one that it leads to.
     pub fn function(&self, name_or_arn: &str) -> Option<FunctionInfo> {
-        self.0.find(name_or_arn, None).ok().map(|hosted| FunctionInfo::clone(&hosted.info()))
+        self.0.find(name_or_arn, None).ok().map(|found| FunctionInfo::clone(&found.hosted.info()))
+    }
+
+    /// Publishes `$LATEST`, unless its newest version is the same. With a label, once for that label: see [`crate::published`].
+    /// Blocks on the disk.
+    pub fn publish_version(
+        &self,
+        name_or_arn: &str,
+        label: Option<&str>,
+        description: Option<String>,
+    ) -> Result<FunctionInfo, Error> {
+        let _changing = self.0.changing();
+        let latest = self.0.latest(name_or_arn, None)?;
+        let mut published = latest.published_mut();
+        if let Some(known) = label.and_then(|label| published.version(label)) {
+            return Ok(FunctionInfo::clone(&known.info()));
+        }
+        let mut info = FunctionInfo::clone(&latest.info());
+        info.function.description = description.unwrap_or(info.function.description);
+        let same = published.newest().filter(|newest| is_same(&newest.info(), &info)).cloned();
+        let number = match &same {
+            Some(newest) => newest.info().version.parse().expect("INVARIANT: a version's name is its number"),
+            None => {
+                let number = published.next_number()?;
+                info.arn = format!("{}:{number}", info.arn);
+                info.version = number.to_string().into();
+                published.insert(number, latest.version(&self.0, info.clone()));
+                number
+            }
+        };
+        if let Some(label) = label {
+            published.label(label, number);
+        }
+        published::save(&published, &latest.folder)?;
+        Ok(same.map_or(info, |newest| FunctionInfo::clone(&newest.info())))
+    }
+
+    /// `$LATEST`, then its versions.
+    pub(crate) fn versions(&self, name_or_arn: &str) -> Result<Vec<Arc<FunctionInfo>>, AwsError> {
+        let latest = self.0.latest(name_or_arn, None)?;
+        Ok(std::iter::once(latest.info()).chain(latest.versions().iter().map(|version| version.info())).collect())
+    }
+
+    /// By number or label. One that is not there is gone already. Blocks on the disk.
+    pub fn delete_version(&self, name_or_arn: &str, version: &str) -> Result<(), Error> {
+        let _changing = self.0.changing();
+        let latest = self.0.latest(name_or_arn, None)?;
+        let mut published = latest.published_mut();
+        let Some(number) = published.number(version) else { return Ok(()) };
+        if let [alias, ..] = published.aliases_of(number).as_slice() {
+            let text = format!("Version {number} is referenced by the alias {alias}: change or delete that first.");
+            return Err(conflict(text).into());
+        }
+        let removed = published.remove(number);
+        published::save(&published, &latest.folder)?;
+        if let Some(hosted) = removed {
+            hosted.close(&InvokeError::NotFound(hosted.info().arn.clone()));
+        }
+        Ok(())
+    }
+
+    /// Creates the alias, or makes it this. With `new`, refuses a name that is taken. Blocks on the disk.
+    pub fn put_alias(&self, function: &str, name: &str, alias: &Alias, new: bool) -> Result<Alias, Error> {
+        self.edit_published(function, |published, info| {
+            if new && published.aliases.contains_key(name) {
+                return Err(conflict(format!("Alias already exists: {}:{name}", info.arn)));
+            }
+            let checked = published.checked(&info.arn, name, alias)?;
+            let old = published.aliases.get(name);
+            // The same again is no change.
+            let kept =
+                old.filter(|old| Alias { revision_id: checked.revision_id.clone(), ..(*old).clone() } == checked);
+            let kept = kept.cloned().unwrap_or(checked);
+            published.aliases.insert(name.to_owned(), kept.clone());
+            Ok(kept)
+        })
+    }
+
+    /// One that is not there is gone already. Blocks on the disk.
+    pub fn delete_alias(&self, function: &str, name: &str) -> Result<(), Error> {
+        self.edit_published(function, |published, _| {
+            published.policies.remove(name);
+            published.aliases.remove(name);
+            Ok(())
+        })
+    }
+
+    /// Changes what belongs to a function beside `$LATEST`, and keeps it.
+    pub(crate) fn edit_published<T>(
+        &self,
+        name_or_arn: &str,
+        edit: impl FnOnce(&mut Published, &FunctionInfo) -> Result<T, AwsError>,
+    ) -> Result<T, Error> {
+        let _changing = self.0.changing();
+        let latest = self.0.latest(name_or_arn, None)?;
+        let mut published = latest.published_mut();
+        let done = edit(&mut published, &latest.info())?;
+        published::save(&published, &latest.folder)?;
+        Ok(done)
+    }
+
+    /// Reads what belongs to a function beside `$LATEST`.
+    pub(crate) fn read_published<T>(
+        &self,
+        name_or_arn: &str,
+        read: impl FnOnce(&Published, &FunctionInfo) -> Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
+        let latest = self.0.latest(name_or_arn, None)?;
+        let published = latest.published();
+        read(&published, &latest.info())
+    }
+
+    /// Creates version 1 of a layer, or makes it this; functions that have it get the new content. For templates. Blocks on the disk.
+    pub fn put_layer(&self, name: &str, settings: LayerSettings, code: &Code) -> Result<Layer, Error> {
+        let _changing = self.0.changing();
+        let layer = self.0.layers.put(name, settings, code, true, &self.0.config.limits)?;
+        let arn = self.0.layers.arn(name, layer.version);
+        let users: Vec<Arc<Hosted>> =
+            self.0.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for hosted in users.iter().filter(|hosted| hosted.info().function.layers.contains(&arn)) {
+            self.change_locked(hosted, None, None, |_| Ok(()))?;
+        }
+        Ok(layer)
+    }
+
+    /// The next version of a layer, and its ARN. Blocks on the disk.
+    pub fn publish_layer(&self, name: &str, settings: LayerSettings, code: &Code) -> Result<Layer, Error> {
+        let _changing = self.0.changing();
+        self.0.layers.put(name, settings, code, false, &self.0.config.limits)
+    }
+
+    /// Functions that have it keep it. Blocks on the disk.
+    pub fn delete_layer(&self, name: &str, version: u64) -> Result<(), Error> {
+        let _changing = self.0.changing();
+        self.0.layers.delete(name, version)
+    }
+
+    /// A version, an alias, or a version of a layer, by its ARN. One that is not there is gone already. Blocks on the disk.
+    pub fn delete_published(&self, arn: &str) -> Result<(), Error> {
+        if let Some((name, version)) = layers::named(arn) {
+            return self.delete_layer(name, version);
+        }
+        let (function, qualifier) = name::resolve(arn, None, &self.0.config.home)?;
+        if self.0.function(&function).is_none() {
+            return Ok(());
+        }
+        let qualifier = qualifier.ok_or_else(|| invalid(format!("{arn} is neither a version nor an alias")))?;
+        let is_alias = self.read_published(&function, |published, _| Ok(published.aliases.contains_key(&qualifier)))?;
+        match is_alias {
+            true => self.delete_alias(&function, &qualifier),
+            false => self.delete_version(&function, &qualifier),
+        }
+    }
+
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.0.layers
     }
 
     /// All functions, by name.
@@ -212,7 +390,7 @@ impl Host {
     ) {
         let options = self.0.check_size(&payload).and_then(|()| checked_options(options));
         match options.and_then(|options| Ok((self.0.find(name_or_arn, None).map_err(unknown)?, options))) {
-            Ok((hosted, options)) => hosted.submit(&self.0, payload, options, ReplyTo::told(told)),
+            Ok((found, options)) => found.submit(&self.0, payload, options, ReplyTo::told(told)),
             Err(error) => told(Err(error)),
         }
     }
@@ -227,7 +405,8 @@ impl Host {
             return Err(InvokeError::PayloadTooLarge(text));
         }
         let payload = checked(payload)?;
-        let name = self.0.find(name_or_arn, None).map_err(unknown)?.name.clone();
+        self.0.find(name_or_arn, None).map_err(unknown)?;
+        let name = name_or_arn.to_owned();
         let place = EventPlace::take(&self.0).ok_or(InvokeError::TooManyRequests(Throttle::QueueFull))?;
         let request_id = ids::uuid();
         tokio::spawn(run_event(place, name, payload, request_id.clone()));
@@ -244,15 +423,14 @@ impl Host {
 
     /// The recent lines of a function's log; empty if there is no such function.
     pub fn logs(&self, name_or_arn: &str) -> Vec<LogLine> {
-        self.0.find(name_or_arn, None).map(|hosted| hosted.log.recent()).unwrap_or_default()
+        self.0.find(name_or_arn, None).map(|found| found.hosted.log.recent()).unwrap_or_default()
     }
 
     /// Accepts nothing more, gives running invocations a moment ([`crate::Limits::drain_timeout`]), ends every process,
     /// writes the logs, lets the guard go. Whoever still waits is told [`InvokeError::ShutDown`].
     pub async fn shut_down(&self) {
         self.0.closing.send_replace(true);
-        let all: Vec<Arc<Hosted>> =
-            self.0.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let all = self.0.everything();
         all.iter().for_each(|hosted| hosted.close(&InvokeError::ShutDown));
         if !self.0.all_ended_within(self.0.config.limits.drain_timeout).await {
             all.iter().flat_map(|hosted| hosted.processes()).for_each(|process| process.interrupt());
@@ -268,7 +446,7 @@ impl Host {
 
     /// With a qualifier beside the name, as the door has it. `Err` is Lambda's.
     pub(crate) fn find(&self, name: &str, qualifier: Option<&str>) -> Result<Arc<FunctionInfo>, AwsError> {
-        self.0.find(name, qualifier).map(|hosted| hosted.info())
+        self.0.find(name, qualifier).map(|found| found.hosted.info())
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -278,7 +456,7 @@ impl Host {
     fn create_locked(&self, function: Function, code: Code) -> Result<FunctionInfo, Error> {
         let inner = &self.0;
         let home = &inner.config.home;
-        if name::resolve(&function.name, None, home).ok().as_ref() != Some(&function.name) {
+        if !name::is_name(&function.name) {
             return Err(name::bad_name(&function.name).into());
         }
         function.validate()?;
@@ -294,12 +472,17 @@ impl Host {
             code_sha256: String::new(),
             code_size: 0,
             code_folder: PathBuf::new(),
+            version: name::LATEST.into(),
+            layers: Vec::new(),
+            opt: None,
             last_modified: time::last_modified(SystemTime::now()),
             revision_id: ids::uuid(),
         };
-        let info = info.with_code(&installed);
+        let (info, absent) = inner.with_layers(info.with_code(&installed), &[])?;
         kept::save(&info, &folder)?;
-        inner.functions_mut().insert(info.function.name.clone(), Hosted::new(inner, info.clone()));
+        let hosted = Hosted::new(inner, info.clone());
+        absent.into_iter().for_each(|text| hosted.note(text));
+        inner.functions_mut().insert(info.function.name.clone(), hosted);
         Ok(info)
     }
 
@@ -321,7 +504,9 @@ impl Host {
         if let Some(code) = code {
             info = info.with_code(&code::install(&code, &hosted.folder, &self.0.config.limits)?);
         }
+        let (mut info, absent) = self.0.with_layers(info, &old.function.layers)?;
         if info != *old {
+            absent.into_iter().for_each(|text| hosted.note(text));
             info.last_modified = time::last_modified(SystemTime::now());
             info.revision_id = ids::uuid();
             kept::save(&info, &hosted.folder)?;
@@ -331,7 +516,24 @@ impl Host {
     }
 }
 
-fn stale_revision() -> AwsError {
+fn size_of_code(folder: &Path) -> Result<u64, Error> {
+    layers::size_of(folder).map_err(Error::io("read", folder))
+}
+
+/// Whether a version is what would be published again.
+fn is_same(version: &FunctionInfo, latest: &FunctionInfo) -> bool {
+    let seen = |info: &FunctionInfo| FunctionInfo {
+        arn: String::new(),
+        version: name::LATEST.into(),
+        last_modified: String::new(),
+        revision_id: String::new(),
+        function: Function { tags: BTreeMap::new(), reserved_concurrency: None, ..info.function.clone() },
+        ..info.clone()
+    };
+    seen(version) == seen(latest)
+}
+
+pub(crate) fn stale_revision() -> AwsError {
     let text = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
                 retrieve the latest Revision Id";
     AwsError::with_status(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", text)
@@ -414,8 +616,7 @@ impl Inner {
 
     /// Ends an idle process of another function, if there is one.
     pub fn reclaim(&self, for_whom: &Arc<Hosted>) {
-        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        let others = functions.values().filter(|other| !Arc::ptr_eq(other, for_whom));
+        let others = self.everything().into_iter().filter(|other| !Arc::ptr_eq(other, for_whom));
         let idle = others.into_iter().find_map(|other| other.pool().withdraw_oldest());
         if let Some(process) = idle {
             process.retire();
@@ -428,9 +629,9 @@ impl Inner {
         payload: Bytes,
         options: InvokeOptions,
     ) -> Result<Invoked, InvokeError> {
-        let hosted = self.find(name, None).map_err(unknown)?;
+        let found = self.find(name, None).map_err(unknown)?;
         let (reply, answer) = oneshot::channel();
-        hosted.submit(self, payload, options, ReplyTo::Waiter(reply));
+        found.submit(self, payload, options, ReplyTo::Waiter(reply));
         answer.await.unwrap_or(Err(InvokeError::ShutDown))
     }
 
@@ -443,7 +644,8 @@ impl Inner {
         Err(InvokeError::PayloadTooLarge(text))
     }
 
-    fn function(&self, name: &str) -> Option<Arc<Hosted>> {
+    /// `$LATEST`.
+    pub fn function(&self, name: &str) -> Option<Arc<Hosted>> {
         self.functions.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -451,14 +653,77 @@ impl Inner {
         self.functions.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, text: &str, qualifier: Option<&str>) -> Result<Arc<Hosted>, AwsError> {
+    /// Every function and every version.
+    fn everything(&self) -> Vec<Arc<Hosted>> {
+        let latest: Vec<Arc<Hosted>> =
+            self.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        latest.iter().flat_map(|hosted| std::iter::once(hosted.clone()).chain(hosted.versions())).collect()
+    }
+
+    fn find(&self, text: &str, qualifier: Option<&str>) -> Result<Found, AwsError> {
         // A plain name, the usual case, needs no parsing.
         if let (Some(hosted), None) = (self.function(text), qualifier) {
-            return Ok(hosted);
+            return Ok(Found { hosted, arn: None });
         }
-        let name = name::resolve(text, qualifier, &self.config.home)?;
+        let (name, qualifier) = name::resolve(text, qualifier, &self.config.home)?;
         let arn = || name::arn(&name, &self.config.home);
-        self.function(&name).ok_or_else(|| not_found(format!("Function not found: {}", arn())))
+        let gone = |arn: String| not_found(format!("Function not found: {arn}"));
+        let hosted = self.function(&name).ok_or_else(|| gone(arn()))?;
+        let Some(qualifier) = qualifier else { return Ok(Found { hosted, arn: None }) };
+        let is_alias = hosted.published().aliases.contains_key(&qualifier);
+        let qualified = || format!("{}:{qualifier}", arn());
+        let target = hosted.published().target(&qualifier, ids::chance());
+        let hosted = match target.ok_or_else(|| gone(qualified()))? {
+            Target::Latest => hosted,
+            Target::Version(version) => version,
+        };
+        let arn = is_alias.then(|| HeaderValue::from_str(&qualified()).expect("a checked name is visible ASCII"));
+        Ok(Found { hosted, arn })
+    }
+
+    /// The function itself, to be changed: what is published does not change.
+    fn latest(&self, text: &str, qualifier: Option<&str>) -> Result<Arc<Hosted>, AwsError> {
+        let found = self.find(text, qualifier)?;
+        let is_latest = &*found.hosted.info().version == name::LATEST && found.arn.is_none();
+        match is_latest {
+            true => Ok(found.hosted),
+            false => {
+                Err(invalid(format!("{text} is published and does not change: name the function without a qualifier.")))
+            }
+        }
+    }
+
+    /// With its layers as one folder; and what to say of those that are not here.
+    fn with_layers(&self, info: FunctionInfo, held: &[String]) -> Result<(FunctionInfo, Vec<String>), Error> {
+        let mut absent = Vec::new();
+        let opt = self.layers.resolve(&info.function.layers, held, |arn| {
+            absent.push(format!(
+                "The layer {arn} belongs to somebody else and is not on this machine: the function runs without it. If it needs it, \
+                 download it and publish it here under the same name (aws lambda publish-layer-version)."
+            ));
+        })?;
+        let max = self.config.limits.unpacked_bytes_max;
+        let size = opt.unpacked_size + if opt.folder.is_some() { size_of_code(&info.code_folder)? } else { 0 };
+        if size > max {
+            return Err(invalid(format!(
+                "Function code combined with layers exceeds the maximum allowed size of {max} bytes. The actual size is {size} bytes."
+            ))
+            .into());
+        }
+        Ok((info.with_opt(opt), absent))
+    }
+}
+
+/// What a name leads to.
+pub(crate) struct Found {
+    pub hosted: Arc<Hosted>,
+    /// As the function is told, if that is not its own.
+    arn: Option<HeaderValue>,
+}
+
+impl Found {
+    fn submit(self, host: &Arc<Inner>, payload: Bytes, options: InvokeOptions, reply: ReplyTo) {
+        self.hosted.submit(host, self.arn, payload, options, reply);
     }
 }
 
@@ -501,7 +766,7 @@ async fn run_event(place: EventPlace, name: String, payload: Bytes, request_id: 
 }
 
 fn note_lost_event(host: &Inner, name: &str, request_id: &str) {
-    if let Some(hosted) = host.function(name) {
-        hosted.note(format!("RequestId: {request_id} The event failed for the last time and is dropped"));
+    if let Ok(found) = host.find(name, None) {
+        found.hosted.note(format!("RequestId: {request_id} The event failed for the last time and is dropped"));
     }
 }

@@ -1,8 +1,8 @@
-//! One function while the host is open: its settings, its pool, its log. And how its pool gets processes.
+//! One function, or one of its versions, while the host is open: its settings, its pool, its log. And how its pool gets processes.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,9 +13,11 @@ use crate::error::{InvokeError, Throttle};
 use crate::function::FunctionInfo;
 use crate::host::Inner;
 use crate::job::{InFlight, InvokeOptions, Job, ReplyTo};
+use crate::layers::Opt;
 use crate::log::{Log, Source};
 use crate::pool::{Offer, Pool, PoolLimits, ProcessId};
 use crate::process::{self, Process};
+use crate::published::Published;
 use crate::{ids, kept};
 
 pub(crate) struct Hosted {
@@ -23,17 +25,43 @@ pub(crate) struct Hosted {
     pub arn: HeaderValue,
     pub folder: PathBuf,
     pub log: Arc<Log>,
+    /// What `$LATEST` and all versions share.
+    family: Arc<Family>,
     info: RwLock<Arc<FunctionInfo>>,
     /// Held for one call at a time, never across IO or an await.
     pool: Mutex<Pool<Box<Job>, Arc<Process>>>,
-    in_flight: Arc<AtomicUsize>,
 }
 
+struct Family {
+    published: RwLock<Published>,
+    in_flight: Arc<AtomicUsize>,
+    /// Of all invocations together; [`UNRESERVED`]: without a bound of its own.
+    reserved: AtomicU32,
+}
+
+const UNRESERVED: u32 = u32::MAX;
+
 impl Hosted {
+    /// `$LATEST`.
     pub fn new(host: &Inner, info: FunctionInfo) -> Arc<Hosted> {
         let limits = &host.config.limits;
         let folder = host.folder_of(&info.function.name);
-        let sink = host.config.log_sink.clone();
+        let log = Log::new(&info.function.name, &folder, limits, host.config.log_sink.clone(), host.log_writer.clone());
+        let family = Family {
+            published: RwLock::default(),
+            in_flight: Arc::default(),
+            reserved: AtomicU32::new(info.function.reserved_concurrency.unwrap_or(UNRESERVED)),
+        };
+        Hosted::of(host, info, log, Arc::new(family))
+    }
+
+    /// A version of this function.
+    pub fn version(&self, host: &Inner, info: FunctionInfo) -> Arc<Hosted> {
+        Hosted::of(host, info, self.log.clone(), self.family.clone())
+    }
+
+    fn of(host: &Inner, info: FunctionInfo, log: Arc<Log>, family: Arc<Family>) -> Arc<Hosted> {
+        let limits = &host.config.limits;
         let pool_limits = PoolLimits {
             processes_max: limits.processes_per_function,
             queue_max: limits.queue_max,
@@ -43,12 +71,24 @@ impl Hosted {
         Arc::new(Hosted {
             name: info.function.name.clone(),
             arn: HeaderValue::from_str(&info.arn).expect("an ARN of a checked name is visible ASCII"),
-            log: Log::new(&info.function.name, &folder, limits, sink, host.log_writer.clone()),
-            folder,
+            log,
+            folder: host.folder_of(&info.function.name),
+            family,
             info: RwLock::new(Arc::new(info)),
             pool: Mutex::new(Pool::new(pool_limits)),
-            in_flight: Arc::default(),
         })
+    }
+
+    pub fn published(&self) -> RwLockReadGuard<'_, Published> {
+        self.family.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn published_mut(&self) -> RwLockWriteGuard<'_, Published> {
+        self.family.published.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn versions(&self) -> Vec<Arc<Hosted>> {
+        self.published().versions.values().cloned().collect()
     }
 
     pub fn info(&self) -> Arc<FunctionInfo> {
@@ -62,7 +102,10 @@ impl Hosted {
     /// Running invocations end on the code they began with; later ones get new processes if they could tell.
     pub fn replace(&self, info: FunctionInfo) {
         let old = self.info();
-        let same = old.function.same_process(&info.function) && old.code_folder == info.code_folder;
+        let same_code = old.code_folder == info.code_folder && old.opt == info.opt;
+        let same = same_code && old.function.same_process(&info.function);
+        let reserved = info.function.reserved_concurrency.unwrap_or(UNRESERVED);
+        self.family.reserved.store(reserved, Ordering::Release);
         // INVARIANT: settings first, then the generation: a process reads them in the opposite order, so it never
         // counts as current with settings that are not.
         *self.info.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(info);
@@ -85,17 +128,27 @@ impl Hosted {
         self.pool().members()
     }
 
-    /// `reply` is told in any case, also of a refusal.
-    pub fn submit(self: &Arc<Hosted>, host: &Arc<Inner>, payload: Bytes, mut options: InvokeOptions, reply: ReplyTo) {
-        let limit = self.info().function.reserved_concurrency.map(|limit| limit as usize);
+    /// `reply` is told in any case, also of a refusal. `arn` is what the function is told to be called by, if not its own.
+    pub fn submit(
+        self: &Arc<Hosted>,
+        host: &Arc<Inner>,
+        arn: Option<HeaderValue>,
+        payload: Bytes,
+        mut options: InvokeOptions,
+        reply: ReplyTo,
+    ) {
+        let limit = match self.family.reserved.load(Ordering::Acquire) {
+            UNRESERVED => None,
+            limit => Some(limit as usize),
+        };
         let request_id = options.request_id.take().unwrap_or_else(ids::uuid);
         let queued_at = Instant::now();
         let offer = {
             let mut pool = self.pool();
-            match InFlight::begin(&self.in_flight, limit) {
+            match InFlight::begin(&self.family.in_flight, limit) {
                 None => Err(reply),
                 Some(_in_flight) => {
-                    Ok(pool.offer(Box::new(Job { request_id, payload, options, queued_at, reply, _in_flight })))
+                    Ok(pool.offer(Box::new(Job { request_id, arn, payload, options, queued_at, reply, _in_flight })))
                 }
             }
         };
@@ -149,10 +202,12 @@ impl Hosted {
 
     fn remove_old_code(&self, host: &Inner) {
         let _changing = host.changing();
-        let without_old = self.processes().iter().all(|process| process.info.code_folder == self.info().code_folder);
-        if without_old {
-            kept::sweep(&self.folder, &self.info().code_folder);
-        }
+        // Of a function that was deleted nothing is left to be swept.
+        let Some(latest) = host.function(&self.name) else { return };
+        let all = || std::iter::once(latest.clone()).chain(latest.versions());
+        let current = all().map(|hosted| hosted.info().code_folder.clone());
+        let running = all().flat_map(|hosted| hosted.processes()).map(|process| process.info.code_folder.clone());
+        kept::sweep(&self.folder, &current.chain(running).collect::<Vec<_>>());
     }
 
     pub fn note(&self, text: impl Into<String>) {
@@ -167,6 +222,13 @@ impl FunctionInfo {
         self.code_sha256 = base64::prelude::BASE64_STANDARD.encode(installed.sha256);
         self.code_size = installed.size;
         self.code_folder = installed.folder.clone();
+        self
+    }
+
+    /// The same function with these layers.
+    pub(crate) fn with_opt(mut self, opt: Opt) -> FunctionInfo {
+        self.layers = opt.layers;
+        self.opt = opt.folder;
         self
     }
 }

@@ -23,6 +23,11 @@ pub(crate) fn uuid() -> String {
     text
 }
 
+/// From 0 to below 1.
+pub(crate) fn chance() -> f64 {
+    (random() >> 11) as f64 / (1u64 << 53) as f64
+}
+
 /// 32 hexadecimal digits, as at the end of a log stream's name.
 pub(crate) fn hex32() -> String {
     let mut text = String::with_capacity(32);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use crate::error::InvokeError;
@@ -31,6 +32,8 @@ pub struct InvokeOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoked {
     pub request_id: String,
+    /// The version that ran: `$LATEST`, or a number.
+    pub version: Arc<str>,
     pub outcome: Outcome,
     /// If it was asked for.
     pub log_tail: Option<String>,
@@ -40,6 +43,8 @@ pub(crate) type Reply = Result<Invoked, InvokeError>;
 
 pub(crate) struct Job {
     pub request_id: String,
+    /// What the function was called by, if not its own ARN.
+    pub arn: Option<HeaderValue>,
     pub payload: Bytes,
     pub options: InvokeOptions,
     pub queued_at: Instant,
@@ -135,7 +140,12 @@ mod tests {
             let sender = sender.clone();
             ReplyTo::told(move |reply| sender.send(reply).expect("the test listens"))
         };
-        let invoked = Invoked { request_id: "id".into(), outcome: Outcome::Succeeded(Bytes::new()), log_tail: None };
+        let invoked = Invoked {
+            request_id: "id".into(),
+            version: "1".into(),
+            outcome: Outcome::Succeeded(Bytes::new()),
+            log_tail: None,
+        };
         reply_to().send(Ok(invoked.clone()));
         drop(reply_to());
         assert!(matches!(told.try_recv(), Ok(Ok(reply)) if reply == invoked));

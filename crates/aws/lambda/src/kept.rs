@@ -3,6 +3,7 @@
 //! ```text
 //! <data folder>/<function>/function.json      settings, and which code is current
 //!                          <sha256>/          code, unpacked
+//!                          published.json     versions and aliases: see [`crate::published`]
 //!                          log, log.1         the function's log
 //!                          tmp/               HOME and TMPDIR of its processes
 //! ```
@@ -10,9 +11,9 @@
 //! A folder without `function.json` is a creation that did not finish: it is not a function.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use aws_protocol::Home;
 use base64::Engine;
@@ -21,11 +22,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{self, TEMPORARY};
 use crate::error::{Error, OpenError};
-use crate::function::{Function, FunctionInfo};
-use crate::{ids, name};
+use crate::function::{Function, FunctionInfo, UsedLayer};
+use crate::layers::{Layers, write_whole};
+use crate::name::{self, LATEST};
+use crate::{
+    ids,
+    published::{self, Loaded},
+};
 
 /// Raise it with every change of [`Kept`], and teach [`read`] the older forms.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const FILE: &str = "function.json";
 
@@ -33,17 +39,20 @@ const FILE: &str = "function.json";
 const DELETED: &str = ".deleted-";
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+pub(crate) struct Kept {
     format: u32,
     function: Function,
     code_sha256: String,
     code_size: u64,
     last_modified: String,
     revision_id: String,
+    /// Where its layers are one folder. Since format 2.
+    #[serde(default)]
+    opt: Option<String>,
 }
 
 /// Every function below `folder`, by name.
-pub(crate) fn load(folder: &Path, home: &Home) -> Result<Vec<FunctionInfo>, OpenError> {
+pub(crate) fn load(folder: &Path, home: &Home, layers: &Layers) -> Result<Vec<(FunctionInfo, Loaded)>, OpenError> {
     let unlisted = |source| OpenError::Io { doing: "list", path: folder.into(), source };
     let mut functions = Vec::new();
     for entry in fs::read_dir(folder).map_err(unlisted)? {
@@ -52,41 +61,59 @@ pub(crate) fn load(folder: &Path, home: &Home) -> Result<Vec<FunctionInfo>, Open
             let _ = fs::remove_dir_all(&path);
             continue;
         }
-        if let Some(function) = read(&path, home)? {
-            sweep(&path, &function.code_folder);
-            functions.push(function);
+        if let Some(function) = read(&path, home, layers)? {
+            let loaded = published::load(&path, home, layers)?;
+            let versions = loaded.versions.values().map(|version| version.code_folder.clone());
+            sweep(&path, &versions.chain([function.code_folder.clone()]).collect::<Vec<_>>());
+            functions.push((function, loaded));
         }
     }
-    functions.sort_by(|a, b| a.function.name.cmp(&b.function.name));
+    functions.sort_by(|(a, _), (b, _)| a.function.name.cmp(&b.function.name));
     Ok(functions)
 }
 
-fn read(folder: &Path, home: &Home) -> Result<Option<FunctionInfo>, OpenError> {
+fn read(folder: &Path, home: &Home, layers: &Layers) -> Result<Option<FunctionInfo>, OpenError> {
     let path = folder.join(FILE);
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
         Err(source) => return Err(OpenError::Io { doing: "read", path, source }),
     };
-    parse(&text, folder, home).map(Some).map_err(|reason| OpenError::Unreadable { path, reason })
+    parse(&text, folder, home, layers).map(Some).map_err(|reason| OpenError::Unreadable { path, reason })
 }
 
-fn parse(text: &[u8], folder: &Path, home: &Home) -> Result<FunctionInfo, String> {
+fn parse(text: &[u8], folder: &Path, home: &Home, layers: &Layers) -> Result<FunctionInfo, String> {
     #[derive(Deserialize)]
     struct Format {
         format: u32,
     }
     let format: Format = serde_json::from_slice(text).map_err(|e| e.to_string())?;
-    if format.format != FORMAT {
+    if !(1..=FORMAT).contains(&format.format) {
         return Err(format!("its format is {}, this version knows {FORMAT}", format.format));
     }
     let kept: Kept = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    info(kept, None, folder, home, layers)
+}
+
+/// What was kept of a function, or of one of its versions.
+pub(crate) fn info(
+    kept: Kept,
+    version: Option<u64>,
+    folder: &Path,
+    home: &Home,
+    layers: &Layers,
+) -> Result<FunctionInfo, String> {
     if folder.file_name() != Some(OsStr::new(&kept.function.name)) {
         return Err(format!("it belongs to the function {}, not to this folder", kept.function.name));
     }
     let sha256 = BASE64_STANDARD.decode(&kept.code_sha256).map_err(|e| format!("code_sha256: {e}"))?;
+    let arn = name::arn(&kept.function.name, home);
+    let used = kept.function.layers.iter().map(|arn| UsedLayer { arn: arn.clone(), code_size: layers.size_of(arn) });
     Ok(FunctionInfo {
-        arn: name::arn(&kept.function.name, home),
+        arn: version.map_or(arn.clone(), |version| format!("{arn}:{version}")),
+        version: version.map_or(LATEST.into(), |version| version.to_string().into()),
+        layers: used.collect(),
+        opt: kept.opt.map(|name| layers.merged(&name)),
         code_folder: folder.join(code::folder_name(&sha256)),
         function: kept.function,
         code_sha256: kept.code_sha256,
@@ -96,26 +123,21 @@ fn parse(text: &[u8], folder: &Path, home: &Home) -> Result<FunctionInfo, String
     })
 }
 
-/// Write, sync, rename, sync the folder: after a crash the file is the old one or the new one.
 pub(crate) fn save(info: &FunctionInfo, folder: &Path) -> Result<(), Error> {
-    let kept = Kept {
+    write_whole(folder, FILE, &serde_json::to_vec_pretty(&form(info)).expect("plain data always serialises"))
+}
+
+pub(crate) fn form(info: &FunctionInfo) -> Kept {
+    let opt = info.opt.as_deref().and_then(Path::file_name);
+    Kept {
         format: FORMAT,
         function: info.function.clone(),
         code_sha256: info.code_sha256.clone(),
         code_size: info.code_size,
         last_modified: info.last_modified.clone(),
         revision_id: info.revision_id.clone(),
-    };
-    let text = serde_json::to_vec_pretty(&kept).expect("settings are plain data, which always serialises");
-    let (temporary, path) = (folder.join(".function.json"), folder.join(FILE));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(Error::io("write", &path))
+        opt: opt.map(|name| name.to_string_lossy().into_owned()),
+    }
 }
 
 /// The folder gets a name that no function has, so the function is gone at once, whatever still writes into it.
@@ -130,12 +152,12 @@ pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
 /// Removes what no process can be using: code that is not current, and unfinished installations.
 ///
 /// Only for a function none of whose processes run. What cannot be removed does no harm and is tried again next time.
-pub(crate) fn sweep(folder: &Path, current: &Path) {
+pub(crate) fn sweep(folder: &Path, current: &[PathBuf]) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let is_code = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-        if name.starts_with(TEMPORARY) || (is_code && path != current) {
+        if name.starts_with(TEMPORARY) || (is_code && !current.contains(&path)) {
             let _ = fs::remove_dir_all(&path);
         }
     }
@@ -155,7 +177,8 @@ mod tests {
     #[test]
     fn the_old_form_is_read() {
         let home = Home::default();
-        let info = parse(FORMAT_1.as_bytes(), Path::new("/data/ReserveHotel"), &home).unwrap();
+        let layers = Layers::empty(&home);
+        let info = parse(FORMAT_1.as_bytes(), Path::new("/data/ReserveHotel"), &home, &layers).unwrap();
         assert_eq!(info.function.environment["TABLE"], "Bookings");
         assert_eq!((info.function.timeout_seconds, info.function.reserved_concurrency), (30, Some(7)));
         assert_eq!(info.code_folder, Path::new("/data/ReserveHotel/0102"));
@@ -165,11 +188,12 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_by_name() {
         let check = |text: &str, folder: &str, expect: &str| {
-            let reason = parse(text.as_bytes(), Path::new(folder), &Home::default()).unwrap_err();
+            let reason = parse(text.as_bytes(), Path::new(folder), &Home::default(), &Layers::empty(&Home::default()))
+                .unwrap_err();
             assert!(reason.contains(expect), "{reason}");
         };
         check("{", "/data/f", "EOF");
-        check(r#"{"format":2}"#, "/data/f", "its format is 2, this version knows 1");
+        check(r#"{"format":3}"#, "/data/f", "its format is 3, this version knows 2");
         check(FORMAT_1, "/data/other", "belongs to the function ReserveHotel");
     }
 }

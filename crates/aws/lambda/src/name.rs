@@ -4,19 +4,23 @@ use aws_protocol::{Arn, Error, Home};
 
 use crate::error::{constraint, invalid, not_found};
 
-/// The one version served.
+/// The version that is not published: what is changed.
 pub(crate) const LATEST: &str = "$LATEST";
 
 /// AWS's bound on a function's name.
 const NAME_CHARACTERS_MAX: usize = 64;
 
+/// AWS's bound on a version or an alias.
+const QUALIFIER_CHARACTERS_MAX: usize = 128;
+
 const PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?\
                        (function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
 
-/// A name that a function of this home may have. `qualifier` is what the request says beside the name.
+/// A name that a function of this home may have, and the version or alias that is meant: none for `$LATEST`. `qualifier` is
+/// what the request says beside the name.
 ///
-/// Refuses what is no name, what belongs to another account or region, and versions and aliases, which are not served.
-pub(crate) fn resolve(text: &str, qualifier: Option<&str>, home: &Home) -> Result<String, Error> {
+/// Refuses what is no name, and what belongs to another account or region.
+pub(crate) fn resolve(text: &str, qualifier: Option<&str>, home: &Home) -> Result<(String, Option<String>), Error> {
     let named = Named::parse(text).ok_or_else(|| bad_name(text))?;
     if named.qualifier.is_some() && qualifier.is_some() && named.qualifier != qualifier {
         let text = "The derived qualifier from the function name does not match the specified qualifier.";
@@ -26,10 +30,20 @@ pub(crate) fn resolve(text: &str, qualifier: Option<&str>, home: &Home) -> Resul
     if foreign {
         return Err(not_found(format!("Function not found: {text}")));
     }
-    match named.qualifier.or(qualifier).filter(|q| *q != LATEST && !q.is_empty()) {
-        Some(other) => Err(not_found(format!("Function not found: {}:{other}", arn(named.name, home)))),
-        None => Ok(named.name.to_string()),
+    let qualifier = named.qualifier.or(qualifier).filter(|q| *q != LATEST && !q.is_empty());
+    if let Some(other) = qualifier.filter(|q| !is_word(q) || q.len() > QUALIFIER_CHARACTERS_MAX) {
+        return Err(constraint(
+            other,
+            "qualifier",
+            "Member must satisfy regular expression pattern: (|[a-zA-Z0-9$_-]+)",
+        ));
     }
+    Ok((named.name.to_string(), qualifier.map(str::to_owned)))
+}
+
+/// A function's name without a qualifier.
+pub(crate) fn is_name(text: &str) -> bool {
+    is_word(text) && text.len() <= NAME_CHARACTERS_MAX
 }
 
 pub(crate) fn arn(name: &str, home: &Home) -> String {
@@ -99,7 +113,10 @@ mod tests {
     fn names() {
         let home = Home { region: "eu-west-1".into(), account: "123456789012".into() };
         let check = |text: &str, qualifier: Option<&str>, expect: Result<&str, &str>| {
-            let got = resolve(text, qualifier, &home);
+            let got = resolve(text, qualifier, &home).map(|(name, qualifier)| match qualifier {
+                Some(qualifier) => format!("{name} {qualifier}"),
+                None => name,
+            });
             assert_eq!(got.as_deref().map_err(|e| e.name), expect, "{text} {qualifier:?}");
         };
         check("f", None, Ok("f"));
@@ -111,8 +128,10 @@ mod tests {
         check("123456789012:function:f:$LATEST", None, Ok("f"));
         check("arn:aws:lambda:eu-west-1:123456789012:function:f", None, Ok("f"));
         check("arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST", None, Ok("f"));
-        check("arn:aws:lambda:eu-west-1:123456789012:function:f:PROD", None, Err("ResourceNotFoundException"));
-        check("f", Some("1"), Err("ResourceNotFoundException"));
+        check("arn:aws:lambda:eu-west-1:123456789012:function:f:PROD", None, Ok("f PROD"));
+        check("f", Some("1"), Ok("f 1"));
+        check("f:1", Some("1"), Ok("f 1"));
+        check("f", Some("a b"), Err("ValidationException"));
         check("f:1", Some("2"), Err("InvalidParameterValueException"));
         check("arn:aws:lambda:us-east-1:123456789012:function:f", None, Err("ResourceNotFoundException"));
         check("999999999999:function:f", None, Err("ResourceNotFoundException"));

@@ -149,7 +149,7 @@ async fn begin(process: &Arc<Process>, job: Box<Job>) -> Answer {
 fn invocation_headers(process: &Process, job: &Job) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(FUNCTION_ARN, process.hosted.arn.clone());
+    headers.insert(FUNCTION_ARN, job.arn.as_ref().unwrap_or(&process.hosted.arn).clone());
     let made_up;
     let trace = match &job.options.trace_id {
         Some(trace) => trace,

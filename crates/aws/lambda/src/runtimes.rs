@@ -140,10 +140,14 @@ pub fn start(info: &FunctionInfo, home: &Path, clients: &Path) -> Result<Start, 
     let (function, name) = (&info.function, info.function.runtime.as_str());
     let Some(family) = family(name) else { return Err(format!("the runtime {name} is not served")) };
     let Some((file, text)) = family.client() else {
-        let program = info.code_folder.join("bootstrap");
-        return match program.exists() {
-            true => Ok(Start { program, arguments: Vec::new() }),
-            false => Err(format!("Couldn't find valid bootstrap(s): [{}]", program.display())),
+        let places = [Some(&info.code_folder), info.opt.as_ref()];
+        let places: Vec<PathBuf> = places.into_iter().flatten().map(|folder| folder.join("bootstrap")).collect();
+        return match places.iter().find(|program| program.exists()) {
+            Some(program) => Ok(Start { program: program.clone(), arguments: Vec::new() }),
+            None => {
+                let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+                Err(format!("Couldn't find valid bootstrap(s): [{}]", places.join(" ")))
+            }
         };
     };
     let program = interpreter(name, family)?;
@@ -156,7 +160,18 @@ pub fn start(info: &FunctionInfo, home: &Path, clients: &Path) -> Result<Start, 
         // The heap is most of what a function has; AWS leaves a tenth for the rest.
         arguments.insert(0, format!("--max-old-space-size={}", function.memory_mb - function.memory_mb / 10));
     }
-    Ok(Start { program, arguments })
+    Ok(wrapped(Start { program, arguments }, function.environment.get(WRAPPER), info.opt.as_deref()))
+}
+
+/// Names a program that starts the interpreter in the runtime's stead. `provided` runtimes do not look at it, as on AWS.
+const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+
+fn wrapped(start: Start, wrapper: Option<&String>, opt: Option<&Path>) -> Start {
+    let Some(wrapper) = wrapper.filter(|wrapper| !wrapper.is_empty()) else { return start };
+    let inside = opt.zip(wrapper.strip_prefix("/opt/")).map(|(opt, path)| opt.join(path));
+    let program = inside.unwrap_or_else(|| wrapper.into());
+    let arguments = [vec![start.program.display().to_string()], start.arguments].concat();
+    Start { program, arguments }
 }
 
 /// The interpreter that runs functions of this runtime. The first time this starts it, and blocks for as long.

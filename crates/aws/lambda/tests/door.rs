@@ -291,14 +291,199 @@ fn damaged() -> String {
 #[tokio::test]
 async fn what_is_not_served_is_named() {
     let bench = Bench::open(Limits { drain_timeout: Duration::ZERO, ..Limits::default() });
-    let not_yet = (501, "NotImplementedException", "PublishVersion");
-    refused(&bench, "POST", &format!("{FUNCTIONS}/f/versions"), json!({}), not_yet).await;
+    let not_yet = (501, "NotImplementedException", "CreateEventSourceMapping");
+    refused(&bench, "POST", "/2015-03-31/event-source-mappings", json!({}), not_yet).await;
     let unknown = (404, "UnknownOperationException", "PATCH /2015-03-31/functions/f");
     refused(&bench, "PATCH", &format!("{FUNCTIONS}/f"), Value::Null, unknown).await;
     let version = (400, "InvalidParameterValueException", "cannot be deleted");
-    refused(&bench, "DELETE", &format!("{FUNCTIONS}/f?Qualifier=1"), Value::Null, version).await;
+    refused(&bench, "DELETE", &format!("{FUNCTIONS}/f?Qualifier=%24LATEST"), Value::Null, version).await;
     let json = (400, "InvalidRequestContentException", "Could not parse request body into json");
     let path = format!("{FUNCTIONS}/f/configuration");
     refused(&bench, "PUT", &path, json!(["not an object"]), json).await;
+    bench.host.shut_down().await;
+}
+
+#[tokio::test]
+async fn versions_and_aliases() {
+    let bench = Bench::open(Limits::default());
+    let put = |word: &str| bench.put("f", |f| drop(f.environment.insert("WORD".into(), word.into())));
+    let (versions, aliases) = (format!("{FUNCTIONS}/f/versions"), format!("{FUNCTIONS}/f/aliases"));
+    let arn = |qualifier: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:f:{qualifier}");
+    put("one");
+    let publish = async || ask(&bench, "POST", &versions, &[], json!({})).await.body;
+    let first = publish().await;
+    assert_eq!((&first["Version"], &first["FunctionArn"]), (&json!("1"), &json!(arn("1"))));
+    assert_eq!(publish().await["Version"], "1", "nothing has changed since");
+    put("two");
+    assert_eq!(publish().await["Version"], "2");
+    let stale = json!({"CodeSha256": "x"});
+    let different = (400, "InvalidParameterValueException", "is different from current CodeSHA256");
+    refused(&bench, "POST", &versions, stale, different).await;
+
+    let alias = json!({"Name": "live", "FunctionVersion": "1", "Description": "d"});
+    let created = ask(&bench, "POST", &aliases, &[], alias.clone()).await;
+    assert_eq!((created.status, &created.body["AliasArn"]), (201, &json!(arn("live"))));
+    refused(&bench, "POST", &aliases, alias, (409, "ResourceConflictException", "Alias already exists")).await;
+    let absent = json!({"Name": "next", "FunctionVersion": "3"});
+    refused(&bench, "POST", &aliases, absent, (404, "ResourceNotFoundException", "function:f:3")).await;
+
+    put("three");
+    // Word, version as the function sees it, the ARN it was called by, the version that is told.
+    let check = async |name: &str, expect: (&str, &str, &str)| {
+        let answer = invoke(&bench, name, &[], json!({"do": "context"})).await;
+        let (environment, headers) = (&answer.body["environment"], &answer.body["headers"]);
+        let seen = (
+            environment["WORD"].as_str().unwrap(),
+            environment["AWS_LAMBDA_FUNCTION_VERSION"].as_str().unwrap(),
+            headers["lambda-runtime-invoked-function-arn"].as_str().unwrap(),
+        );
+        assert_eq!(seen, expect, "{name}");
+        assert_eq!(answer.header("x-amz-executed-version"), expect.1, "{name}");
+    };
+    let plain = arn("").trim_end_matches(':').to_owned();
+    check("f", ("three", "$LATEST", &plain)).await;
+    check("f:1", ("one", "1", &arn("1"))).await;
+    check("f:2", ("two", "2", &arn("2"))).await;
+    check("f:live", ("one", "1", &arn("live"))).await;
+    check(&arn("live").replace(':', "%3A"), ("one", "1", &arn("live"))).await;
+    let start = |log: Vec<String>| log.iter().any(|line| line.ends_with(" Version: 2"));
+    assert!(start(bench.log()), "one log for all versions");
+
+    let shared = json!({"RoutingConfig": {"AdditionalVersionWeights": {"2": 1.0}}});
+    let changed = ask(&bench, "PUT", &format!("{aliases}/live"), &[], shared).await;
+    assert_eq!(changed.body["RoutingConfig"], json!({"AdditionalVersionWeights": {"2": 1.0}}));
+    assert_eq!((&changed.body["FunctionVersion"], &changed.body["Description"]), (&json!("1"), &json!("d")));
+    check("f:live", ("two", "2", &arn("live"))).await;
+    let twice = json!({"RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}}});
+    let message = (400, "InvalidParameterValueException", "same function version twice");
+    refused(&bench, "PUT", &format!("{aliases}/live"), twice, message).await;
+
+    let listed = ask(&bench, "GET", &format!("{versions}?MaxItems=2"), &[], Value::Null).await.body;
+    let names = |list: &Value| list.as_array().unwrap().iter().map(|v| v["Version"].clone()).collect::<Vec<_>>();
+    assert_eq!((names(&listed["Versions"]), &listed["NextMarker"]), (vec![json!("$LATEST"), json!("1")], &json!("2")));
+    let listed = ask(&bench, "GET", &format!("{versions}?Marker=2"), &[], Value::Null).await.body;
+    assert_eq!((names(&listed["Versions"]), &listed["NextMarker"]), (vec![json!("2")], &Value::Null));
+    let of_two = ask(&bench, "GET", &format!("{aliases}?FunctionVersion=2"), &[], Value::Null).await.body;
+    assert_eq!(of_two, json!({"Aliases": []}));
+
+    let in_use = (409, "ResourceConflictException", "referenced by the alias live");
+    refused(&bench, "DELETE", &format!("{FUNCTIONS}/f?Qualifier=1"), Value::Null, in_use).await;
+    let frozen = (400, "InvalidParameterValueException", "is published and does not change");
+    refused(&bench, "PUT", &format!("{FUNCTIONS}/f%3A1/configuration"), json!({"Timeout": 9}), frozen).await;
+
+    // What was published is there again after a restart, and no number is given twice.
+    bench.host.shut_down().await;
+    let Bench { host, scratch } = bench;
+    drop(host);
+    let bench = Bench::open_in(scratch, Limits::default());
+    let answer = invoke(&bench, "f:live", &[], json!({"do": "context"})).await;
+    assert_eq!(answer.body["environment"]["WORD"], "two");
+    assert_eq!(ask(&bench, "DELETE", &format!("{aliases}/live"), &[], Value::Null).await.status, 204);
+    let gone = (404, "ResourceNotFoundException", "Cannot find alias arn");
+    refused(&bench, "GET", &format!("{aliases}/live"), Value::Null, gone).await;
+    assert_eq!(ask(&bench, "DELETE", &format!("{FUNCTIONS}/f%3A2"), &[], Value::Null).await.status, 204);
+    let answer = invoke(&bench, "f:2", &[], json!({})).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(ask(&bench, "POST", &versions, &[], json!({})).await.body["Version"], "3");
+    bench.host.shut_down().await;
+}
+
+/// A template's version has an ARN before it has a number.
+#[tokio::test]
+async fn labels_stand_for_versions() {
+    let bench = Bench::with(|_| {});
+    let publish = |label: &str| bench.host.publish_version("f", Some(label), None).unwrap().version;
+    assert_eq!((&*publish("A"), &*publish("A")), ("1", "1"));
+    bench.put("f", |f| f.timeout_seconds = 61);
+    assert_eq!((&*publish("A"), &*publish("B")), ("1", "2"), "what has a label stays as it is");
+    let alias = aws_lambda::Alias { version: "B".into(), ..Default::default() };
+    assert_eq!(bench.host.put_alias("f", "live", &alias, false).unwrap().version, "2");
+    let answer = invoke(&bench, "f:A", &[], json!({"do": "context"})).await;
+    let arn = &answer.body["headers"]["lambda-runtime-invoked-function-arn"];
+    assert_eq!(arn, "arn:aws:lambda:us-east-1:000000000000:function:f:1");
+    bench.host.delete_version("f", "A").unwrap();
+    assert_eq!(bench.host.function("f:A"), None);
+    bench.host.shut_down().await;
+}
+
+#[tokio::test]
+async fn policies_are_kept() {
+    let bench = Bench::with(|_| {});
+    let policy = format!("{FUNCTIONS}/f/policy");
+    refused(&bench, "GET", &policy, Value::Null, (404, "ResourceNotFoundException", "does not exist")).await;
+    let permission = json!({"StatementId": "api", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
+        "SourceArn": "arn:aws:execute-api:us-east-1:000000000000:x"});
+    let added = ask(&bench, "POST", &policy, &[], permission.clone()).await;
+    let expect = json!({"Sid": "api", "Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction", "Resource": "arn:aws:lambda:us-east-1:000000000000:function:f",
+        "Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:execute-api:us-east-1:000000000000:x"}}});
+    let statement = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap();
+    assert_eq!((added.status, statement(&added.body["Statement"])), (201, expect.clone()));
+    refused(&bench, "POST", &policy, permission, (409, "ResourceConflictException", "(api) provided already")).await;
+    let whole = ask(&bench, "GET", &policy, &[], Value::Null).await.body;
+    assert_eq!(statement(&whole["Policy"])["Statement"], json!([expect]));
+    assert_eq!(ask(&bench, "DELETE", &format!("{policy}/api"), &[], Value::Null).await.status, 204);
+    refused(&bench, "DELETE", &format!("{policy}/api"), Value::Null, (404, "ResourceNotFoundException", "api")).await;
+    bench.host.shut_down().await;
+}
+
+#[tokio::test]
+async fn layers() {
+    let bench = Bench::open(Limits::default());
+    let versions = "/2018-10-31/layers/tools/versions";
+    let publish = async |text: &str| {
+        let zip = zip_of(&[("bootstrap", &format!("#!/bin/sh\nexec {}\n", probe().display())), ("bin/word", text)]);
+        let body = json!({"Content": {"ZipFile": zip}, "CompatibleRuntimes": ["provided.al2023"], "Description": "d"});
+        ask(&bench, "POST", versions, &[], body).await.body
+    };
+    let first = publish("one").await;
+    let arn = "arn:aws:lambda:us-east-1:000000000000:layer:tools";
+    let arns = (&json!(arn), &json!(format!("{arn}:1")), &json!(1));
+    assert_eq!((&first["LayerArn"], &first["LayerVersionArn"], &first["Version"]), arns);
+    assert_eq!(publish("two").await["Version"], 2);
+    let got = ask(&bench, "GET", &format!("{versions}/1"), &[], Value::Null).await.body;
+    assert_eq!(got, first);
+    let by_arn = format!("/2018-10-31/layers?find=LayerVersion&Arn={arn}:1").replace(":layer", "%3Alayer");
+    assert_eq!(ask(&bench, "GET", &by_arn, &[], Value::Null).await.body, first);
+    let listed = ask(&bench, "GET", "/2018-10-31/layers", &[], Value::Null).await.body;
+    assert_eq!(listed["Layers"][0]["LatestMatchingVersion"]["Version"], 2);
+    let listed = ask(&bench, "GET", &format!("{versions}?CompatibleRuntime=python3.12"), &[], Value::Null).await.body;
+    assert_eq!(listed, json!({"LayerVersions": []}));
+
+    // The function has no bootstrap of its own.
+    let mut body = creation(&zip_of(&[("data", "")]));
+    body["Layers"] = json!([format!("{arn}:2")]);
+    let created = ask(&bench, "POST", FUNCTIONS, &[], body.clone()).await.body;
+    assert_eq!(created["Layers"][0]["Arn"], format!("{arn}:2"));
+    let seen = invoke(&bench, "ReserveHotel", &[], json!({"do": "context"})).await.body;
+    let opt = std::path::Path::new(seen["environment"]["LAMBDA_OPT"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(opt.join("bin/word")).unwrap(), "two");
+    let path = seen["environment"]["PATH"].as_str().unwrap();
+    assert!(path.ends_with(opt.join("bin").to_str().unwrap()), "{path}");
+
+    let mut refuse = async |layers: Value, part: &str| {
+        body["FunctionName"] = "g".into();
+        body["Layers"] = layers;
+        refused(&bench, "POST", FUNCTIONS, body.clone(), (400, "InvalidParameterValueException", part)).await;
+    };
+    refuse(json!([format!("{arn}:3")]), "Layer version").await;
+    refuse(json!([format!("{arn}:1"), format!("{arn}:2")]), "Two different versions").await;
+    refuse(json!(vec!["arn:aws:lambda:us-east-1:000000000000:layer:x:1"; 6]), "more than 5 layers").await;
+    // Somebody else's layer is left out, and the log says so.
+    let foreign = "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3:7";
+    let change = json!({"Layers": [format!("{arn}:1"), foreign]});
+    let changed = ask(&bench, "PUT", &format!("{FUNCTIONS}/ReserveHotel/configuration"), &[], change).await.body;
+    assert_eq!(changed["Layers"].as_array().unwrap().len(), 1, "{changed}");
+    let log: Vec<String> = bench.host.logs("ReserveHotel").into_iter().map(|line| line.text).collect();
+    assert!(log.iter().any(|line| line.contains(foreign) && line.contains("runs without it")), "{log:?}");
+    // A layer that is deleted stays with those that have it.
+    assert_eq!(ask(&bench, "DELETE", &format!("{versions}/1"), &[], Value::Null).await.status, 204);
+    let gone = (404, "ResourceNotFoundException", "layer:tools:1 is not here");
+    refused(&bench, "GET", &format!("{versions}/1"), Value::Null, gone).await;
+    let configuration = format!("{FUNCTIONS}/ReserveHotel/configuration");
+    assert_eq!(ask(&bench, "PUT", &configuration, &[], json!({"Timeout": 31})).await.status, 200);
+    let seen = invoke(&bench, "ReserveHotel", &[], json!({"do": "context"})).await.body;
+    let opt = std::path::Path::new(seen["environment"]["LAMBDA_OPT"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(opt.join("bin/word")).unwrap(), "one");
     bench.host.shut_down().await;
 }

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::PathBuf;
+
 use aws_lambda::{Code, Function, Limits, Outcome};
 use serde_json::{Value, json};
 use support::Bench;
@@ -12,6 +14,10 @@ const PYTHON: &str = "python3.12";
 /// One function: its files, and what `{"n": 7}` gives. An error is `{"error": [type, message]}`; a message that ends with `...` goes on.
 async fn check(runtime: &str, handler: &str, files: &[(&str, &str)], expect: Value) {
     let (bench, outcome) = run(runtime, handler, files).await;
+    compare(&bench, outcome, expect, &format!("{handler} of {files:?}"));
+}
+
+fn compare(bench: &Bench, outcome: Outcome, expect: Value, what: &str) {
     let log = bench.log().join("\n");
     let found = match outcome {
         Outcome::Succeeded(body) => serde_json::from_slice(&body).unwrap(),
@@ -23,22 +29,46 @@ async fn check(runtime: &str, handler: &str, files: &[(&str, &str)], expect: Val
             }
         }
     };
-    assert_eq!(found, expect, "{handler} of {files:?}; its log:\n{log}");
+    assert_eq!(found, expect, "{what}; its log:\n{log}");
 }
 
 async fn run(runtime: &str, handler: &str, files: &[(&str, &str)]) -> (Bench, Outcome) {
+    run_with(runtime, handler, files, &[], &[]).await
+}
+
+/// With layers, each its files, and variables.
+async fn run_with(
+    runtime: &str,
+    handler: &str,
+    files: &[(&str, &str)],
+    layers: &[&[(&str, &str)]],
+    variables: &[(&str, &str)],
+) -> (Bench, Outcome) {
     let bench = Bench::open(Limits::default());
-    let folder = bench.scratch.0.join("code");
+    let mut settings =
+        Function { timeout_seconds: 20, runtime: runtime.into(), handler: handler.into(), ..Function::new("f") };
+    for (n, files) in layers.iter().enumerate() {
+        let (name, folder) = (format!("layer{n}"), folder(&bench, &format!("layer{n}"), files));
+        bench.host.put_layer(&name, Default::default(), &Code::Folder(folder)).unwrap();
+        settings.layers.push(format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1"));
+    }
+    settings.environment = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    bench.host.put_function(settings, Code::Folder(folder(&bench, "code", files))).unwrap();
+    let outcome = bench.invoke("f", json!({ "n": 7 })).await.unwrap().outcome;
+    (bench, outcome)
+}
+
+fn folder(bench: &Bench, name: &str, files: &[(&str, &str)]) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = bench.scratch.0.join(name);
     for (name, text) in files {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
-    let settings =
-        Function { timeout_seconds: 20, runtime: runtime.into(), handler: handler.into(), ..Function::new("f") };
-    bench.host.put_function(settings, Code::Folder(folder)).unwrap();
-    let outcome = bench.invoke("f", json!({ "n": 7 })).await.unwrap().outcome;
-    (bench, outcome)
+    folder
 }
 
 fn error(kind: &str, message: &str) -> Value {
@@ -198,4 +228,49 @@ async fn the_log_and_the_trace_of_python() {
     assert_eq!(trace.len(), 1, "only the function's own lines: {trace:?}");
     assert!(trace[0].as_str().unwrap().contains("app.py\", line 5, in handler\n"), "{trace:?}");
     assert_eq!(payload["requestId"].as_str().unwrap().len(), 36);
+}
+
+/// What functions find of their layers, and which layer's file counts.
+#[tokio::test]
+async fn layers_of_functions() {
+    let check = async |runtime: &str, handler: &str, file: (&str, &str), layers: &[&[(&str, &str)]], expect: Value| {
+        let variables = [("TOOL", "/opt/bin/tool"), ("PYTHONPATH", "/nowhere")];
+        let (bench, outcome) = run_with(runtime, handler, &[file], layers, &variables).await;
+        compare(&bench, outcome, expect, &format!("{file:?}"));
+    };
+    let package = |word: &'static str| ("nodejs/node_modules/dep/index.js", word);
+    let (first, second) = ([package("exports.word = 'first'")], [package("exports.word = 'second'")]);
+    let requires = ("index.js", "const { word } = require('dep'); exports.handler = async () => word");
+    check(NODE, "index.handler", requires, &[&first], json!("first")).await;
+    check(NODE, "index.handler", requires, &[&first, &second], json!("second")).await;
+    let imports = ("index.mjs", "import dep from 'dep'; export const handler = async () => dep.word");
+    check(NODE, "index.handler", imports, &[&first], json!("first")).await;
+    let dynamic = ("index.js", "exports.handler = async () => (await import('dep')).default.word");
+    check(NODE, "index.handler", dynamic, &[&first], json!("first")).await;
+    let missing = error("Runtime.ImportModuleError", "Error: Cannot find package 'gone'...");
+    check(NODE, "index.handler", ("index.mjs", "import 'gone'"), &[&first], missing).await;
+    let of_version = [("nodejs/node22/node_modules/dep/index.js", "exports.word = 'of 22'"), first[0]];
+    check(NODE, "index.handler", requires, &[&of_version], json!("of 22")).await;
+
+    let uses = ("app.py", "import dep\ndef handler(e, c):\n    return dep.WORD");
+    check(PYTHON, "app.handler", uses, &[&[("python/dep.py", "WORD = 'python'")]], json!("python")).await;
+    let site = [("python/lib/python3.12/site-packages/dep/__init__.py", "WORD = 'site'")];
+    check(PYTHON, "app.handler", uses, &[&site], json!("site")).await;
+    // One package out of two layers, as one folder.
+    let (half, other) =
+        ([("python/dep/__init__.py", "from .more import WORD")], [("python/dep/more.py", "WORD = 'both'")]);
+    check(PYTHON, "app.handler", uses, &[&half, &other], json!("both")).await;
+
+    let tool = [("bin/tool", "#!/bin/sh\necho from the layer"), ("data.txt", "data")];
+    let runs = "const { execSync: run } = require('child_process'); const { readFileSync: read } = require('fs');
+        exports.handler = async () => [run('tool').toString().trim(), run(process.env.TOOL).toString().trim(),
+            read(process.env.LAMBDA_OPT + '/data.txt', 'utf8')]";
+    let expect = json!(["from the layer", "from the layer", "data"]);
+    check(NODE, "index.handler", ("index.js", runs), &[&tool], expect).await;
+
+    let wrapper = [("wrap", "#!/bin/sh\nexport WRAPPED=yes\nexec \"$@\"")];
+    let code = [("index.js", "exports.handler = async () => process.env.WRAPPED")];
+    let variables = [("AWS_LAMBDA_EXEC_WRAPPER", "/opt/wrap")];
+    let (bench, outcome) = run_with(NODE, "index.handler", &code, &[&wrapper], &variables).await;
+    compare(&bench, outcome, json!("yes"), "a wrapper");
 }

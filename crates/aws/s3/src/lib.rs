@@ -130,6 +130,10 @@ impl S3 {
         }
     }
 
+    pub fn has_bucket(&self, name: &str) -> bool {
+        matches!(&self.store, Store::Folder(folder) if folder.has_bucket(name))
+    }
+
     /// The file of an object, where there is one. Blocks.
     pub fn file_of(&self, bucket: &str, key: &str) -> Option<std::path::PathBuf> {
         match &self.store {
@@ -202,6 +206,15 @@ impl S3 {
         let made = tokio::task::spawn_blocking(move || folder.create_bucket(&bucket)).await;
         made.map_err(|error| Error::internal(error.to_string()))?.map_err(Error::from)
     }
+}
+
+/// Bucket and key of an address, by path or by host, of this S3 or of AWS's.
+pub fn place_of(url: &str) -> Option<(String, String)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let host = uri.authority()?.as_str().to_owned();
+    let (parts, ()) = http::Request::get(uri).header(header::HOST, host).body(()).ok()?.into_parts();
+    let ask = Ask::of(&parts).ok()?;
+    (!ask.bucket.is_empty() && !ask.key.is_empty()).then_some((ask.bucket, ask.key))
 }
 
 /// `cdk-QUALIFIER-assets-ACCOUNT-REGION`
@@ -330,6 +343,19 @@ mod tests {
         check("cdk-hnb659fds-assets-1-us-east-1", false);
         check("cdk--assets-000000000000-us-east-1", false);
         check("assets", false);
+    }
+
+    #[test]
+    fn places_of_addresses() {
+        let check = |url: &str, expect: Option<(&str, &str)>| {
+            let found = place_of(url);
+            assert_eq!(found.as_ref().map(|(bucket, key)| (bucket.as_str(), key.as_str())), expect, "{url}");
+        };
+        check("http://127.0.0.1:4566/b/k/l?versionId=1", Some(("b", "k/l")));
+        check("https://b.s3.us-east-1.amazonaws.com/k%20l", Some(("b", "k l")));
+        check("https://s3.us-east-1.amazonaws.com/b/k", Some(("b", "k")));
+        check("https://b.s3.amazonaws.com/", None);
+        check("template.yaml", None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line: what it takes, and one file for each command.
 //!
-//! Every command but `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
+//! Every command but `new`, `up`, `bench`, `validate` and `graph` is a client of a running Ithaca over its public protocol,
 //! so it works as well against one on another machine; `backup`, which needs a folder of that machine, only there. Human output by default, `--json` for programs.
 
 mod answer;
@@ -9,6 +9,7 @@ mod bench;
 mod client;
 mod executions;
 mod files;
+mod new;
 mod outbox;
 mod reading;
 mod show;
@@ -46,6 +47,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write an app to start from: a template, a saga, functions and their tests.
+    New(NewArgs),
     /// Serve AWS clients; with a template, deploy it first.
     Up(UpArgs),
     /// Start an execution of a state machine.
@@ -78,6 +81,22 @@ enum Command {
     BenchFunction(bench::FunctionArgs),
     #[command(hide = true, name = bench::WORKER)]
     BenchWorker(bench::WorkerArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct NewArgs {
+    /// The folder to make. Its name becomes the name of the stack.
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    folder: Option<PathBuf>,
+    /// Which app: see --list.
+    #[arg(long)]
+    template: Option<String>,
+    /// The language of its functions [default: the first that --list tells]
+    #[arg(long, value_enum)]
+    language: Option<new::Language>,
+    /// Tell which templates there are.
+    #[arg(long)]
+    list: bool,
 }
 
 #[derive(Args)]
@@ -298,6 +317,7 @@ fn run(command: Command, context: &Context) -> Outcome {
         Command::Redrive(args) => client_runtime()?.block_on(answer::redrive(args, context)),
         Command::Outbox(args) => client_runtime()?.block_on(outbox::run(args, context)),
         Command::Backup(args) => client_runtime()?.block_on(backup::run(args, context)),
+        Command::New(args) => new::run(&args, context),
         Command::Validate(args) => files::validate(&args, context),
         Command::Graph(args) => files::graph(&args),
         Command::Bench(args) => bench::run(&args, context),

@@ -106,6 +106,7 @@ fn paths(reading: &Reading, stacks: &[Ready]) -> Vec<PathBuf> {
     for plan in stacks.iter().map(|ready| &ready.plan) {
         paths.push(plan.template.clone());
         paths.extend(plan.state_machines.iter().map(|machine| machine.definition.file.clone()));
+        paths.extend(plan.layers.iter().map(|layer| layer.content.clone()));
         paths.extend(plan.functions.iter().filter_map(|function| match &function.code {
             Code::Path(path) => Some(path.clone()),
             Code::Inline(_) => None,

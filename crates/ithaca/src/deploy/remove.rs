@@ -16,6 +16,9 @@ pub fn leaves_something(kind: &str) -> bool {
         || matches!(
             kind,
             "AWS::Lambda::Function"
+                | "AWS::Lambda::LayerVersion"
+                | "AWS::Lambda::Version"
+                | "AWS::Lambda::Alias"
                 | "AWS::StepFunctions::StateMachine"
                 | "AWS::StepFunctions::Activity"
                 | "AWS::SSM::Parameter"
@@ -32,6 +35,11 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
                 None => Ok(()),
             });
             removed.await.map_err(|error| error.to_string())?
+        }
+        "AWS::Lambda::LayerVersion" | "AWS::Lambda::Version" | "AWS::Lambda::Alias" => {
+            let (host, arn) = (front.lambda.clone(), physical_id.to_owned());
+            let removed = tokio::task::spawn_blocking(move || host.delete_published(&arn));
+            removed.await.map_err(|error| error.to_string())?.map_err(|error| error.to_aws().message)
         }
         "AWS::StepFunctions::StateMachine" => {
             states(front, "DeleteStateMachine", json!({ "stateMachineArn": physical_id })).await

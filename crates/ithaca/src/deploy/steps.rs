@@ -7,7 +7,7 @@ use aws_cloudformation::{Code, Function, Plan, StateMachine, StateMachineKind, T
 use serde_json::{Value, json};
 
 use super::build::Executables;
-use super::{Deployed, Deployer, Prepared};
+use super::{Deployed, Deployer, Prepared, published};
 use crate::apis;
 use crate::files;
 use crate::front::Front;
@@ -40,9 +40,11 @@ impl Deployer {
             put.and_then(|put| put.map_err(|error| error.to_string()))
                 .map_err(|error| format!("parameter {name}: {error}"))?;
         }
+        published::put_layers(front, plan).await?;
         for function in &plan.functions {
             self.put_function(plan, function, &prepared.executables, &mut done).await?;
         }
+        published::put_versions(front, plan).await?;
         for activity in &plan.activities {
             // One that is there already is the same: it has nothing but its name.
             let created = front.states.call("CreateActivity", json!({ "name": activity.name })).await;
@@ -60,7 +62,10 @@ impl Deployer {
                 Some(address) => format!("http://{address}"),
                 None => String::new(),
             };
-            done.outputs.push((output.logical_id.clone(), plan.localise(&output.value, &url)));
+            done.outputs.push((
+                output.logical_id.clone(),
+                plan.localise(&published::with_numbers(front, plan, &output.value), &url),
+            ));
         }
         Ok(done)
     }
@@ -130,6 +135,7 @@ fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
     settings.timeout_seconds = function.timeout_seconds;
     settings.memory_mb = function.memory_mb;
     settings.environment = function.environment.clone();
+    settings.layers = function.layers.clone();
     settings.reserved_concurrency = function.reserved_concurrency;
     settings.origin = match &function.code {
         Code::Path(path) => Some(path.clone()),
@@ -143,19 +149,24 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
         return Ok(aws_lambda::Code::Bootstrap(executable.clone()));
     }
     match &function.code {
-        Code::Path(path) if path.is_dir() => Ok(aws_lambda::Code::Folder(path.clone())),
-        Code::Path(path) => match std::fs::read(path) {
-            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
-            Err(error) => {
-                Err(format!("function {}: its code {} cannot be read: {error}", function.name, path.display()))
-            }
-        },
+        Code::Path(path) => packed(path).map_err(|error| format!("function {}: its code {error}", function.name)),
         Code::Inline(text) => match aws_lambda::runtimes::inline_file(&function.runtime) {
             Some(file) => Ok(aws_lambda::Code::Inline(file.into(), text.clone())),
             None => Err(format!(
                 "function {}: there is no inline code for the runtime {}: put it into a folder and point CodeUri at it",
                 function.name, function.runtime
             )),
+        },
+    }
+}
+
+/// A folder or an archive.
+pub(super) fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
+    match path.is_dir() {
+        true => Ok(aws_lambda::Code::Folder(path.to_owned())),
+        false => match std::fs::read(path) {
+            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },
     }
 }
@@ -202,6 +213,10 @@ async fn set_time_to_live(front: &Front, table: &Table) -> Result<(), String> {
     }
     let body = json!({ "TableName": table.name, "TimeToLiveSpecification": wanted });
     dynamo(front, "UpdateTimeToLive", body).await.map(drop)
+}
+
+pub(super) async fn has_table(front: &Front, name: &str) -> bool {
+    dynamo(front, "DescribeTable", json!({ "TableName": name })).await.is_ok()
 }
 
 /// Calls an operation of DynamoDB as a client would.

@@ -1,6 +1,8 @@
 //! Lambda: a function's own ARN as `Resource` gives its answer bare; `arn:aws:states:::lambda:invoke` is a call of
 //! Lambda's Invoke and gives its answer with Lambda's metadata around it.
 
+use std::sync::Arc;
+
 use asl::compact;
 use asl::definition::{Pattern, Resource};
 use aws_lambda::{Host, InvokeError, InvokeOptions, Invoked, Outcome};
@@ -26,8 +28,8 @@ pub fn begin(host: &Host, task: Task, completion: Completion) -> Option<(Task, C
     };
     let payload = Bytes::copy_from_slice(event.as_bytes());
     host.invoke_then(name, payload, options(&task), move |invoked| {
-        let answer = answer(invoked).map(|(request_id, answer)| match is_call {
-            true => with_metadata(200, &request_id, Some(&answer)),
+        let answer = answer(invoked).map(|(run, answer)| match is_call {
+            true => with_metadata(200, &run, Some(&answer)),
             false => answer,
         });
         tell(completion, pattern, answer.map(Answer::of));
@@ -64,15 +66,15 @@ pub async fn invoke_action(host: &Host, task: &Task) -> Result<Payload, Failure>
     let (name, payload, options) = request(task)?;
     match parameters["InvocationType"].as_str() {
         None | Some("RequestResponse") => {
-            let (request_id, answer) = invoke(host, &name, payload, options).await?;
-            Ok(with_metadata(200, &request_id, Some(&answer)))
+            let (run, answer) = invoke(host, &name, payload, options).await?;
+            Ok(with_metadata(200, &run, Some(&answer)))
         }
         Some("Event") => {
             let request_id = host.invoke_event(&name, payload).await.map_err(|error| not_invoked(&error))?;
-            Ok(with_metadata(202, &request_id, None))
+            Ok(with_metadata(202, &Run::without_version(request_id), None))
         }
         Some("DryRun") => match host.function(&name) {
-            Some(_) => Ok(with_metadata(204, "", None)),
+            Some(_) => Ok(with_metadata(204, &Run::without_version(String::new()), None)),
             None => Err(not_invoked(&InvokeError::NotFound(name))),
         },
         Some(other) => {
@@ -93,7 +95,7 @@ pub async fn invoke_by_sdk(host: &Host, task: &Task) -> Result<Payload, Failure>
                 Outcome::Succeeded(payload) => (None, payload),
                 Outcome::FunctionError { payload, .. } => (Some("Unhandled"), payload),
             };
-            let mut answer = json!({ "ExecutedVersion": "$LATEST" });
+            let mut answer = json!({ "ExecutedVersion": &*invoked.version });
             if let Some(error) = error {
                 answer["FunctionError"] = error.into();
             }
@@ -137,17 +139,30 @@ fn options(task: &Task) -> InvokeOptions {
     InvokeOptions { trace_id, ..InvokeOptions::default() }
 }
 
-async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions) -> Result<(String, Payload), Failure> {
+async fn invoke(host: &Host, name: &str, payload: Bytes, options: InvokeOptions) -> Result<(Run, Payload), Failure> {
     answer(host.invoke(name, payload, options).await)
 }
 
-/// The id of the invocation, and what the function has answered.
-fn answer(invoked: Result<Invoked, InvokeError>) -> Result<(String, Payload), Failure> {
+/// Which invocation has answered.
+struct Run {
+    request_id: String,
+    version: Arc<str>,
+}
+
+impl Run {
+    /// Nobody has waited to know it.
+    fn without_version(request_id: String) -> Run {
+        Run { request_id, version: "$LATEST".into() }
+    }
+}
+
+/// The invocation, and what the function has answered.
+fn answer(invoked: Result<Invoked, InvokeError>) -> Result<(Run, Payload), Failure> {
     let invoked = invoked.map_err(|error| not_invoked(&error))?;
     match invoked.outcome {
         Outcome::Succeeded(answer) => {
             let answer = as_json(&answer).ok_or_else(|| not_json(&answer))?;
-            Ok((invoked.request_id, answer))
+            Ok((Run { request_id: invoked.request_id, version: invoked.version }, answer))
         }
         Outcome::FunctionError { error_type, payload, .. } => {
             let cause = String::from_utf8_lossy(&payload).into_owned();
@@ -189,24 +204,30 @@ fn not_invoked(error: &InvokeError) -> Failure {
 }
 
 /// Lambda's answer as the AWS SDK for Java shows it, which is what Step Functions passes on.
-fn with_metadata(status: u16, request_id: &str, payload: Option<&Payload>) -> Payload {
-    let executed = if payload.is_some() { r#""ExecutedVersion":"$LATEST","# } else { "" };
+fn with_metadata(status: u16, run: &Run, payload: Option<&Payload>) -> Payload {
+    let Run { request_id, version } = run;
+    let executed =
+        if payload.is_some() { [r#""ExecutedVersion":""#, version, r#"","#].concat() } else { String::new() };
     let length = payload.map_or(0, Payload::size).to_string();
     let code = status.to_string();
     let (before, text, after) = payload.map_or(("", "", ""), |payload| (r#""Payload":"#, payload.text(), ","));
     let answer = [
         "{",
-        executed,
+        &executed,
         before,
         text,
         after,
-        r#""SdkHttpMetadata":{"AllHttpHeaders":{"X-Amz-Executed-Version":["$LATEST"],"x-amzn-RequestId":[""#,
+        r#""SdkHttpMetadata":{"AllHttpHeaders":{"X-Amz-Executed-Version":[""#,
+        version,
+        r#""],"x-amzn-RequestId":[""#,
         request_id,
         r#""],"Content-Length":[""#,
         &length,
         r#""],"Content-Type":["application/json"]},"HttpHeaders":{"Content-Length":""#,
         &length,
-        r#"","Content-Type":"application/json","X-Amz-Executed-Version":"$LATEST","x-amzn-RequestId":""#,
+        r#"","Content-Type":"application/json","X-Amz-Executed-Version":""#,
+        version,
+        r#"","x-amzn-RequestId":""#,
         request_id,
         r#""},"HttpStatusCode":"#,
         &code,
@@ -261,16 +282,17 @@ mod tests {
 
     #[test]
     fn metadata_is_json_with_the_payload_inside() {
-        let with = with_metadata(200, "id", Some(&Payload::parse(r#"{"ok":true}"#).unwrap()));
+        let run = Run::without_version("id".into());
+        let with = with_metadata(200, &run, Some(&Payload::parse(r#"{"ok":true}"#).unwrap()));
         assert!(with.is_compact() && compact::is_compact(with.text()), "{with:?}");
-        let spaced = with_metadata(200, "id", Some(&Payload::parse(r#"{"ok": true}"#).unwrap()));
+        let spaced = with_metadata(200, &run, Some(&Payload::parse(r#"{"ok": true}"#).unwrap()));
         assert!(!spaced.is_compact() && spaced.value()["Payload"]["ok"] == true, "{spaced:?}");
         let value: Value = serde_json::from_str(with.text()).unwrap();
         assert_eq!(value["Payload"]["ok"], true);
         assert_eq!(value["StatusCode"], 200);
         assert_eq!(value["SdkHttpMetadata"]["HttpHeaders"]["Content-Length"], "11");
-        let without: Value = serde_json::from_str(with_metadata(202, "id", None).text()).unwrap();
-        assert!(compact::is_compact(with_metadata(202, "id", None).text()));
+        let without: Value = serde_json::from_str(with_metadata(202, &run, None).text()).unwrap();
+        assert!(compact::is_compact(with_metadata(202, &run, None).text()));
         assert_eq!((without.get("Payload"), &without["StatusCode"]), (None, &Value::from(202)));
     }
 }

@@ -8,5 +8,6 @@
 
 pub use chaos::{client, examples, functions, history, http, ithaca, random, scratch, wait};
 
+pub mod installed;
 pub mod server;
 pub mod travel;

@@ -74,8 +74,12 @@ pub fn trip(trip_id: &str, run_type: &str) -> Value {
 
 /// The rows of a trip as DynamoDB has them, in the order of their keys: flight, hotel, payment.
 pub fn rows(client: &Client, trip_id: &str) -> Vec<Value> {
+    rows_in(client, TABLE, trip_id)
+}
+
+pub fn rows_in(client: &Client, table: &str, trip_id: &str) -> Vec<Value> {
     let query = json!({
-        "TableName": TABLE,
+        "TableName": table,
         "ConsistentRead": true,
         "KeyConditionExpression": "pk = :trip",
         "ExpressionAttributeValues": { ":trip": { "S": trip_id } },

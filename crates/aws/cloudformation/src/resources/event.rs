@@ -59,7 +59,7 @@ fn route(build: &Build<'_>, identity: &Identity, scope: &Scope<'_>, event: &Entr
         api_at: properties.place("RestApiId"),
         path: checked_path(&properties, path?)?,
         method: method?,
-        function_arn: super::function::arn(&build.scope.site, identity),
+        function_arn: super::function::called_arn(&build.scope.site, identity),
         at: event.at,
     })
 }

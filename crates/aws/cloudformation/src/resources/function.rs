@@ -5,7 +5,7 @@ use super::{Attribute, Build};
 use crate::node::Node;
 use crate::plan::{self, Architecture, Code, Function};
 use crate::properties::{NO_EFFECT, Properties, Property, ignored, served};
-use crate::scope::{Identity, Site};
+use crate::scope::{Identity, Scope, Site};
 use crate::template::Resource;
 
 /// AWS's limit of a function's name.
@@ -17,6 +17,13 @@ const MEMORY_MB: u32 = 128;
 const RESERVED_MAX: u32 = 1_000_000;
 
 pub(super) const ATTRIBUTES: &[Attribute] = &[Attribute { name: "Arn", value: arn }];
+
+/// What SAM makes of `AutoPublishAlias`. The version is the one that the alias leads to.
+pub(super) const SERVERLESS_ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "Arn", value: arn },
+    Attribute { name: "Alias", value: alias_arn },
+    Attribute { name: "Version", value: alias_arn },
+];
 
 pub(super) const ARCHITECTURES: &[(&str, Architecture)] =
     &[("x86_64", Architecture::X86_64), ("arm64", Architecture::Arm64)];
@@ -37,6 +44,7 @@ macro_rules! with_common {
         served("Role"),
         served("Description"),
         served("PackageType"),
+        served("Layers"),
         ignored("CodeSigningConfigArn", NO_PERMISSIONS),
         ignored("EphemeralStorage", NO_EFFECT),
         ignored("KmsKeyArn", NO_EFFECT),
@@ -48,7 +56,6 @@ macro_rules! with_common {
         ignored("VpcConfig", "there are no private networks here"),
         unsupported("FileSystemConfigs", "use a folder of this machine by an environment variable"),
         unsupported("ImageConfig", "package the function as a folder or archive"),
-        unsupported("Layers", "bundle the layer's content with the function's code"),
         unsupported("CapacityProviderConfig", "remove it; functions run on this machine"),
         unsupported("DurableConfig", "remove it; durable functions are not served"),
         unsupported("FunctionScalingConfig", "remove it; functions run on this machine"),
@@ -60,6 +67,30 @@ pub(super) use with_common;
 
 pub(super) fn arn(site: &Site, function: &Identity) -> String {
     crate::names::arn(site, "lambda", &format!("function:{}", function.name))
+}
+
+fn alias_arn(site: &Site, function: &Identity) -> String {
+    function.alias.as_ref().map_or(String::new(), |alias| format!("{}:{alias}", arn(site, function)))
+}
+
+/// What the function's events call: its alias, if SAM makes one.
+pub(super) fn called_arn(site: &Site, function: &Identity) -> String {
+    match function.alias {
+        Some(_) => alias_arn(site, function),
+        None => arn(site, function),
+    }
+}
+
+/// The function that a property names.
+pub(super) fn named(scope: &Scope<'_>, resource: &Resource, property: &str) -> Option<String> {
+    let given = resource.properties.iter().find(|p| p.key == property)?;
+    Some(name_of(&scope.text(&given.value, property)?))
+}
+
+/// A function's name out of its name or ARN, without a qualifier.
+pub(super) fn name_of(text: &str) -> String {
+    let tail = text.rsplit_once("function:").map_or(text, |(_, tail)| tail);
+    tail.split(':').next().unwrap_or(tail).to_owned()
 }
 
 /// Puts the function into the plan, unless something it needs is missing (which is reported).
@@ -80,6 +111,7 @@ pub(super) fn push(
     let memory_mb = properties.number("MemorySize", 128..=10_240).unwrap_or(MEMORY_MB);
     let reserved_concurrency = properties.number("ReservedConcurrentExecutions", 0..=RESERVED_MAX);
     let architecture = architecture(properties);
+    let layers = layers(build, properties);
     let (description, role) = (properties.text("Description").unwrap_or_default(), properties.text("Role"));
     let how = self::build(build, resource);
     let (Some(runtime), Some(handler), Some(code)) = (runtime, handler, code) else { return };
@@ -98,9 +130,23 @@ pub(super) fn push(
         memory_mb,
         reserved_concurrency,
         architecture,
+        layers,
         role_arn,
         description,
     });
+}
+
+/// ARNs of layers. What is wrong with one of this account is told when it is looked for.
+fn layers(build: &Build<'_>, properties: &Properties<'_>) -> Vec<String> {
+    let layers = properties.texts("Layers").unwrap_or_default();
+    let own = crate::names::arn(&build.scope.site, "lambda", "layer:");
+    for foreign in layers.iter().filter(|arn| !arn.starts_with(&own)) {
+        let message = format!(
+            "the layer {foreign} belongs to another account or region: functions run without it, unless one of its name is published here"
+        );
+        build.scope.report.note(properties.place("Layers"), message);
+    }
+    layers
 }
 
 fn architecture(properties: &Properties<'_>) -> Architecture {

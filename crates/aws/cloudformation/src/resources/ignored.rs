@@ -97,6 +97,7 @@ pub(super) const TYPES: &[Type] = &[
     Type { name: "AWS::IAM::UserToGroupAddition", ..IGNORED },
     Type { name: "AWS::IAM::ServiceLinkedRole", ..IGNORED },
     Type { name: "AWS::Lambda::Permission", ..IGNORED },
+    Type { name: "AWS::Lambda::LayerVersionPermission", ..IGNORED },
     Type { name: "AWS::Serverless::Connector", ..IGNORED },
     Type { name: "AWS::ApiGateway::Account", summary: "API Gateway's own logging has no effect here", ..IGNORED },
     Type {

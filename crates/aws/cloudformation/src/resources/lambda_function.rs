@@ -35,6 +35,37 @@ const CODE: &[Property] = &[
     unsupported("ImageUri", "package the function as a folder or archive"),
 ];
 
+/// What a property says of where the code is.
+pub(super) enum Place<'a> {
+    /// A folder or archive: a local path, or what CDK would upload.
+    Here(Code),
+    /// Neither: its parts, if it has any.
+    Other(Option<Properties<'a>>),
+}
+
+pub(super) fn place<'a>(
+    build: &Build<'a>,
+    resource: &Resource,
+    properties: &Properties<'a>,
+    name: &str,
+    table: &[Property],
+) -> Place<'a> {
+    let Some(node) = properties.node(name) else { return Place::Other(None) };
+    if node.literal().is_some() {
+        let path = local_path(properties, name, node);
+        return path.map_or(Place::Other(None), |path| Place::Here(Code::Path(build.path(&path))));
+    }
+    let asset = resource.metadata.as_ref().and_then(|m| m.get("aws:asset:path")).and_then(Node::text);
+    if let Some(asset) = asset.filter(|_| !build.scope.site.is_remote) {
+        return Place::Here(Code::Path(build.path(&asset)));
+    }
+    let parts = properties.nested(name, table);
+    match parts.as_ref().and_then(|parts| super::asset(build, parts, "S3Key")) {
+        Some(path) => Place::Here(Code::Path(path)),
+        None => Place::Other(parts),
+    }
+}
+
 fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     let properties = build.properties(identity, resource);
     let code = code(build, resource, &properties);
@@ -42,18 +73,11 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
 }
 
 fn code(build: &Build<'_>, resource: &Resource, properties: &Properties<'_>) -> Option<Code> {
-    let node = properties.require("Code")?;
-    if node.literal().is_some() {
-        return local_path(properties, "Code", node).map(|path| Code::Path(build.path(&path)));
-    }
-    let asset = resource.metadata.as_ref().and_then(|m| m.get("aws:asset:path")).and_then(Node::text);
-    if let Some(asset) = asset.filter(|_| !build.scope.site.is_remote) {
-        return Some(Code::Path(build.path(&asset)));
-    }
-    let code = properties.nested("Code", CODE)?;
-    if let Some(path) = super::asset(build, &code, "S3Key") {
-        return Some(Code::Path(path));
-    }
+    properties.require("Code")?;
+    let code = match place(build, resource, properties, "Code", CODE) {
+        Place::Here(code) => return Some(code),
+        Place::Other(parts) => parts?,
+    };
     match code.node("ZipFile") {
         Some(_) => code.text("ZipFile").map(Code::Inline),
         None => {

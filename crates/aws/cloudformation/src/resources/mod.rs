@@ -11,7 +11,10 @@ mod dynamodb_table;
 mod event;
 mod function;
 mod ignored;
+mod lambda_alias;
 mod lambda_function;
+mod lambda_version;
+mod layer_version;
 mod rest_api;
 mod s3_bucket;
 mod serverless_api;
@@ -43,6 +46,10 @@ const TYPES: &[&[Type]] = &[
         s3_bucket::TYPE,
         lambda_function::TYPE,
         serverless_function::TYPE,
+        layer_version::TYPE,
+        layer_version::SERVERLESS,
+        lambda_version::TYPE,
+        lambda_alias::TYPE,
         activity::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
@@ -69,6 +76,10 @@ pub(crate) struct Type {
     pub created: bool,
     /// The property that gives the physical name.
     pub named_by: Option<&'static str>,
+    /// For names that are made of several properties; `None` after an error.
+    pub identify: Option<fn(&Scope<'_>, &Resource) -> Option<String>>,
+    /// The property that names the alias which a function is to be called by.
+    pub alias_by: Option<&'static str>,
     /// AWS's limit of the physical name.
     pub name_max: usize,
     /// What `Ref` gives.
@@ -101,6 +112,8 @@ impl Type {
         summary: "",
         created: true,
         named_by: None,
+        identify: None,
+        alias_by: None,
         name_max: 255,
         reference: |_, identity| identity.name.clone(),
         attributes: &[],
@@ -116,13 +129,18 @@ impl Type {
 
     /// The identity of a resource of this type.
     pub fn identity(&'static self, scope: &Scope<'_>, resource: &Resource) -> Identity {
-        let given = self.named_by.and_then(|property| resource.properties.iter().find(|p| p.key == property));
-        let given = given.and_then(|p| {
-            let resolved = scope.resolve(&p.value);
-            if resolved.is_absent() { None } else { scope.text(&p.value, &p.key) }
-        });
+        let text = |property: &str| {
+            let given = resource.properties.iter().find(|p| p.key == property)?;
+            let resolved = scope.resolve(&given.value);
+            if resolved.is_absent() { None } else { scope.text(&given.value, &given.key) }
+        };
+        let given = match self.identify {
+            Some(identify) => identify(scope, resource),
+            None => self.named_by.and_then(text),
+        };
+        let alias = self.alias_by.and_then(text);
         let name = given.unwrap_or_else(|| names::derived(&scope.site, &resource.id, self.name_max));
-        Identity { logical_id: resource.id.clone(), name, kind: self }
+        Identity { logical_id: resource.id.clone(), name, kind: self, alias }
     }
 }
 

@@ -1,8 +1,8 @@
 //! `AWS::Serverless::Function`: a function with its role, and the routes that call it.
 
-use super::function::{self, ATTRIBUTES, NAME_MAX, with_common};
+use super::function::{self, NAME_MAX, SERVERLESS_ATTRIBUTES, with_common};
 use super::{Build, Type, event, implied_role, local_path};
-use crate::plan::Code;
+use crate::plan::{self, Alias, Code};
 use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Properties, Property, ignored, served, unsupported};
 use crate::scope::Identity;
 use crate::template::Resource;
@@ -13,14 +13,15 @@ pub(super) const TYPE: Type = Type {
     summary: "a function, and routes to it",
     named_by: Some("FunctionName"),
     name_max: NAME_MAX,
-    attributes: ATTRIBUTES,
+    attributes: SERVERLESS_ATTRIBUTES,
+    alias_by: Some("AutoPublishAlias"),
     properties: PROPERTIES,
     implied: implied_role,
     build,
     ..Type::PLAIN
 };
 
-const NO_VERSIONS: &str = "the function itself is called, there are no versions here";
+const ONE_WAY: &str = "each deployment publishes what has changed, and the alias follows at once";
 
 const PROPERTIES: &[Property] = with_common![
     served("CodeUri"),
@@ -33,14 +34,14 @@ const PROPERTIES: &[Property] = with_common![
     ignored("Tracing", NO_EFFECT),
     ignored("PropagateTags", NO_EFFECT),
     ignored("SourceKMSKeyArn", NO_EFFECT),
-    ignored("AutoPublishAlias", NO_VERSIONS),
-    ignored("AutoPublishAliasAllProperties", NO_VERSIONS),
-    ignored("AutoPublishCodeSha256", NO_VERSIONS),
-    ignored("DeploymentPreference", NO_VERSIONS),
-    ignored("ProvisionedConcurrencyConfig", NO_VERSIONS),
-    ignored("PublishToLatestPublished", NO_VERSIONS),
-    ignored("VersionDescription", NO_VERSIONS),
-    ignored("VersionDeletionPolicy", NO_VERSIONS),
+    served("AutoPublishAlias"),
+    ignored("AutoPublishAliasAllProperties", ONE_WAY),
+    ignored("AutoPublishCodeSha256", ONE_WAY),
+    ignored("DeploymentPreference", ONE_WAY),
+    ignored("ProvisionedConcurrencyConfig", ONE_WAY),
+    ignored("PublishToLatestPublished", ONE_WAY),
+    ignored("VersionDescription", ONE_WAY),
+    ignored("VersionDeletionPolicy", ONE_WAY),
     unsupported("DeadLetterQueue", "catch the failure in the caller; failed events are kept nowhere here"),
     unsupported("EventInvokeConfig", "handle retries and results in the caller or in a state machine"),
     unsupported("FunctionUrlConfig", "use an event of type Api"),
@@ -52,6 +53,30 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     let code = code(build, &properties);
     function::push(build, identity, resource, &properties, code);
     event::routes(build, identity, &properties);
+    push_alias(build, identity, resource);
+}
+
+fn push_alias(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
+    let Some(name) = identity.alias.clone() else { return };
+    let (logical_id, arn) =
+        (format!("{}Alias{name}", identity.logical_id), function::called_arn(&build.scope.site, identity));
+    build.plan.resources.push(plan::Resource {
+        logical_id: logical_id.clone(),
+        kind: "AWS::Lambda::Alias".into(),
+        physical_id: arn.clone(),
+        at: resource.at,
+        retained: false,
+    });
+    build.plan.aliases.push(Alias {
+        logical_id,
+        function: identity.name.clone(),
+        arn,
+        at: resource.at,
+        version: None,
+        weights: Default::default(),
+        description: String::new(),
+        name,
+    });
 }
 
 const LOCATION: &[Property] = &[served("Bucket"), served("Key"), ignored("Version", NO_EFFECT)];

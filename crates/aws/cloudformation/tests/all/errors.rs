@@ -19,7 +19,7 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Stage: { Type: String }
 Globals:
-  Function: { Timeout: 1000, FunctionName: x, Layers: [a] }
+  Function: { Timeout: 1000, FunctionName: x, FileSystemConfigs: [a] }
   Apy: {}
 Resources:
   Queue: { Type: AWS::Kinesis::Stream }
@@ -37,7 +37,7 @@ Outputs:
             (3, "Stage:", "the parameter \"Stage\" has no value"),
             (5, "1000", "One: Timeout must be a whole number from 1 to 900, this is \"1000\""),
             (5, "FunctionName:", "\"FunctionName\" cannot be global for Function"),
-            (5, "Layers:", "One: Layers of AWS::Serverless::Function is not supported"),
+            (5, "FileSystemConfigs:", "One: FileSystemConfigs of AWS::Serverless::Function is not supported"),
             (6, "Apy:", "unknown section \"Apy\" of Globals"),
             (8, "AWS::Kinesis::Stream", "Queue: the type AWS::Kinesis::Stream is not supported"),
             (9, "One:", "One: AWS::Serverless::Function needs Handler"),
@@ -154,9 +154,9 @@ fn functions() {
         ],
     );
     check(
-        ", Timeout: !Ref AWS::NoValue, Layers: !If [C, [l], !Ref AWS::NoValue]",
+        ", Timeout: !Ref AWS::NoValue, FileSystemConfigs: !If [C, [l], !Ref AWS::NoValue]",
         &[
-            (4, "Layers:", "F: Layers of AWS::Serverless::Function is not supported"),
+            (4, "FileSystemConfigs:", "F: FileSystemConfigs of AWS::Serverless::Function is not supported"),
             (4, "C,", "F: there is no condition \"C\""),
         ],
     );

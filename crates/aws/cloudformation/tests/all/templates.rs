@@ -166,3 +166,70 @@ Outputs:
     assert_eq!(plan.outputs[1].value, "app-Booked");
     assert!(plan.notes.iter().any(|note| note.message.contains("messages for email stay in the outbox")));
 }
+
+#[test]
+fn layers_versions_and_aliases() {
+    let plan = plan_of(
+        r#"
+Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { Runtime: nodejs22.x, Handler: a.b, Layers: [ !Ref Deps ] } }
+Resources:
+  Deps:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: { BuildMethod: nodejs22.x }
+    Properties: { ContentUri: deps, LayerName: deps, CompatibleRuntimes: [ nodejs22.x ], RetentionPolicy: Delete }
+  Tools:
+    Type: AWS::Lambda::LayerVersion
+    Properties: { Content: tools.zip, Description: d, LicenseInfo: MIT }
+  Live:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: live
+      Layers: [ !Ref Tools, "arn:aws:lambda:us-east-1:017000801446:layer:Powertools:7" ]
+      AutoPublishAlias: live
+      Events: { Get: { Type: Api, Properties: { Path: /, Method: get } } }
+  Plain: { Type: AWS::Lambda::Function, Properties: { Code: plain, Runtime: nodejs22.x, Handler: a.b, Role: r } }
+  PlainV1: { Type: AWS::Lambda::Version, Properties: { FunctionName: !Ref Plain, Description: first } }
+  PlainProd:
+    Type: AWS::Lambda::Alias
+    Properties:
+      Name: prod
+      FunctionName: !GetAtt Plain.Arn
+      FunctionVersion: !GetAtt PlainV1.Version
+      RoutingConfig: { AdditionalVersionWeights: [ { FunctionVersion: "7", FunctionWeight: 0.1 } ] }
+Outputs:
+  Alias: { Value: !Ref Live.Alias }
+  Version: { Value: !Ref PlainV1 }
+  Prod: { Value: !Ref PlainProd }
+"#,
+    );
+    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1");
+    let [deps, tools] = plan.layers.as_slice() else { panic!("{:?}", plan.layers) };
+    assert_eq!(
+        (deps.arn.as_str(), deps.content.to_str(), deps.build_method.as_deref()),
+        (&*layer("deps"), Some("app/deps"), Some("nodejs22.x"))
+    );
+    assert_eq!(
+        (tools.arn.as_str(), tools.content.to_str(), tools.license.as_str()),
+        (&*layer("app-Tools"), Some("app/tools.zip"), "MIT")
+    );
+    let live = plan.functions.iter().find(|f| f.logical_id == "Live").unwrap();
+    let foreign = "arn:aws:lambda:us-east-1:017000801446:layer:Powertools:7";
+    assert_eq!(live.layers, [layer("deps"), layer("app-Tools"), foreign.into()], "global ones first");
+    assert!(notes(&plan).iter().any(|note| note.contains(foreign)), "{:?}", notes(&plan));
+    let [version] = plan.versions.as_slice() else { panic!("{:?}", plan.versions) };
+    assert_eq!(
+        (version.function.as_str(), version.arn.as_str()),
+        ("app-Plain", &*format!("{LAMBDA}:app-Plain:PlainV1"))
+    );
+    let mut aliases: Vec<_> =
+        plan.aliases.iter().map(|a| (a.function.as_str(), a.name.as_str(), a.version.as_deref())).collect();
+    aliases.sort();
+    assert_eq!(aliases, [("app-Live", "live", None), ("app-Plain", "prod", Some("PlainV1"))]);
+    let weights = plan.aliases.iter().find(|a| a.name == "prod").unwrap().weights.clone();
+    assert_eq!(weights, [("7".to_owned(), 0.1)].into());
+    assert_eq!(routes(&plan.apis[0]), [("GET", "/", "app-Live:live")]);
+    let outputs: Vec<&str> = plan.outputs.iter().map(|o| o.value.as_str()).collect();
+    let expect = ["app-Live:live", "app-Plain:PlainV1", "app-Plain:prod"].map(|tail| format!("{LAMBDA}:{tail}"));
+    assert_eq!(outputs, expect);
+}

@@ -8,17 +8,18 @@ use http::StatusCode;
 use super::{Call, no_content, with_header};
 use crate::error::{InvokeError, constraint};
 use crate::job::{InvokeOptions, Invoked};
-use crate::name::LATEST;
+use crate::name;
 use crate::outcome::Outcome;
 
 pub(super) async fn act(call: Call) -> Result<Response, AwsError> {
-    let info = call.host.find(call.function(), call.query("Qualifier"))?;
-    let name = &info.function.name;
+    let (name, qualifier) = name::resolve(call.function(), call.query("Qualifier"), &call.host.config().home)?;
+    let name = qualifier.map_or(name.clone(), |qualifier| format!("{name}:{qualifier}"));
+    let (name, info) = (name.as_str(), call.host.find(&name, None)?);
     let payload = call.request.body().clone();
     let answer = match call.header("x-amz-invocation-type").unwrap_or("RequestResponse") {
         "RequestResponse" => {
             let invoked = call.host.invoke(name, payload, options(&call)?).await;
-            answer(invoked.map_err(|error| error.to_aws())?)?
+            return answer(invoked.map_err(|error| error.to_aws())?);
         }
         "Event" => {
             let request_id = call.host.invoke_event(name, payload).await.map_err(|error| error.to_aws())?;
@@ -30,7 +31,7 @@ pub(super) async fn act(call: Call) -> Result<Response, AwsError> {
             return Err(constraint(other, "invocationType", set));
         }
     };
-    with_header(answer, "x-amz-executed-version", LATEST)
+    with_header(answer, "x-amz-executed-version", &info.version)
 }
 
 fn options(call: &Call) -> Result<InvokeOptions, AwsError> {
@@ -61,5 +62,6 @@ fn answer(invoked: Invoked) -> Result<Response, AwsError> {
     if let Some(tail) = invoked.log_tail {
         answer = with_header(answer, "x-amz-log-result", &BASE64_STANDARD.encode(tail))?;
     }
+    answer = with_header(answer, "x-amz-executed-version", &invoked.version)?;
     with_header(answer, "x-amzn-requestid", &invoked.request_id)
 }

@@ -3,17 +3,22 @@
 //! Errors are sent as Lambda sends them: the name in a header, `Type` and a message in the body, whose member is
 //! called `Message` by some errors and `message` by others.
 
+mod about;
+mod aliases;
 mod concurrency;
 mod create_function;
 mod delete_function;
 mod get_function;
 mod invoke;
+mod layers;
 mod list_functions;
 mod operations;
+mod policy;
 mod settings;
 mod tags;
 mod update_function_code;
 mod update_function_configuration;
+mod versions;
 
 use std::borrow::Cow;
 
@@ -22,7 +27,8 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::error::{Error, service};
+use crate::error::{Error, constraint, service};
+use crate::function::FunctionInfo;
 use crate::host::Host;
 use operations::{Action, Operation};
 
@@ -71,11 +77,55 @@ pub(crate) async fn handle(host: &Host, request: Request) -> Response {
 async fn act(action: Action, call: Call) -> Result<Response, Error> {
     match action {
         Action::Invoke => Ok(invoke::act(call).await?),
+        Action::InvokeAsync => Ok(about::invoke_async(call).await?),
         // Everything else may touch the disk.
         Action::Blocking(act) => {
             let done = tokio::task::spawn_blocking(move || act(&call)).await;
             done.unwrap_or_else(|error| Err(Error::Interrupted(error.to_string())))
         }
+    }
+}
+
+/// `Publish` of CreateFunction and UpdateFunctionCode: then the answer is the new version.
+fn published(call: &Call, members: &settings::Members, info: FunctionInfo) -> Result<FunctionInfo, Error> {
+    match members.is_set("Publish")? {
+        true => call.host.publish_version(&info.function.name, None, None),
+        false => Ok(info),
+    }
+}
+
+/// Which part of a list a request asks for.
+struct Pages {
+    limit: usize,
+    marker: String,
+}
+
+impl Pages {
+    /// AWS's largest page.
+    const LIMIT: usize = 50;
+
+    fn of(call: &Call) -> Result<Pages, Error> {
+        let limit = match call.query("MaxItems").map(str::parse::<usize>) {
+            None => Pages::LIMIT,
+            Some(Ok(limit)) if (1..=10_000).contains(&limit) => limit.min(Pages::LIMIT),
+            Some(_) => {
+                let bound = "Member must have value between 1 and 10000";
+                return Err(constraint(call.query("MaxItems").unwrap_or_default(), "maxItems", bound).into());
+            }
+        };
+        Ok(Pages { limit, marker: call.query("Marker").unwrap_or_default().to_owned() })
+    }
+
+    /// A page of a short list whose marker is how many came before.
+    fn by_place(&self, member: &str, all: Vec<Value>) -> Response {
+        let before: usize = self.marker.parse().unwrap_or(0);
+        let end = before.saturating_add(self.limit);
+        let mut shape = serde_json::json!({});
+        if end < all.len() {
+            shape["NextMarker"] = end.to_string().into();
+        }
+        shape[member] = all.into_iter().skip(before).take(self.limit).collect();
+        ok(&shape)
     }
 }
 

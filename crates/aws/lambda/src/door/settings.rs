@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::code::Code;
 use crate::error::{InvokeError, constraint, invalid};
 use crate::function::{Architecture, Function, FunctionInfo};
-use crate::name::LATEST;
+use crate::host::Host;
 
 /// The members of a request's body. `null` counts as absent.
 pub(super) struct Members(Map<String, Value>);
@@ -41,7 +41,7 @@ impl Members {
         })
     }
 
-    fn nested<T: DeserializeOwned>(&self, name: &str, inner: &str) -> Result<Option<T>, AwsError> {
+    pub fn nested<T: DeserializeOwned>(&self, name: &str, inner: &str) -> Result<Option<T>, AwsError> {
         match self.get::<Map<String, Value>>(name)? {
             Some(object) => Members(object.into_iter().filter(|(_, value)| !value.is_null()).collect()).get(inner),
             None => Ok(None),
@@ -72,6 +72,7 @@ impl Members {
         set(&mut function.memory_mb, self.get("MemorySize")?);
         set(&mut function.ephemeral_storage_mb, self.nested("EphemeralStorage", "Size")?);
         set(&mut function.tracing, self.nested("TracingConfig", "Mode")?);
+        set(&mut function.layers, self.get("Layers")?);
         if self.0.contains_key("Environment") {
             function.environment = self.nested("Environment", "Variables")?.unwrap_or_default();
         }
@@ -91,7 +92,7 @@ impl Members {
     }
 
     /// `ZipFile`, wherever it is asked for.
-    pub fn code(&self) -> Result<Code, AwsError> {
+    pub fn code(&self, _host: &Host) -> Result<Code, AwsError> {
         if self.0.contains_key("S3Bucket") || self.0.contains_key("S3Key") {
             let text = "Ithaca has no S3 to take code from: send the zip itself, as ZipFile (--zip-file fileb://... of \
                         the AWS CLI).";
@@ -121,7 +122,6 @@ impl Members {
 
 /// What is not served, and what to do instead.
 const UNSERVED: &[(&str, &str)] = &[
-    ("Layers", "Put the files of the layer into the function's zip."),
     ("VpcConfig", "Leave it out: functions are processes of this machine."),
     ("FileSystemConfigs", "Leave it out: functions see the machine's file systems."),
     ("DeadLetterConfig", "Leave it out, or handle failures in a state machine."),
@@ -132,8 +132,7 @@ const UNSERVED: &[(&str, &str)] = &[
     ("CapacityProviderConfig", "Leave it out."),
     ("DurableConfig", "Use a state machine."),
     ("TenancyConfig", "Leave it out."),
-    ("Publish", "Leave it out: every invocation runs $LATEST."),
-    ("PublishTo", "Leave it out: every invocation runs $LATEST."),
+    ("PublishTo", "Leave it out: there are no capacity providers."),
 ];
 
 /// `false`, `""`, `[]`, `{}`, `{"SubnetIds": []}` and `{"ApplyOn": "None"}` ask for nothing.
@@ -169,7 +168,7 @@ pub(super) fn configuration(info: &FunctionInfo) -> Value {
         "MemorySize": function.memory_mb,
         "LastModified": info.last_modified,
         "CodeSha256": info.code_sha256,
-        "Version": LATEST,
+        "Version": &*info.version,
         "TracingConfig": {"Mode": function.tracing},
         "RevisionId": info.revision_id,
         "State": "Active",
@@ -180,6 +179,10 @@ pub(super) fn configuration(info: &FunctionInfo) -> Value {
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{}", function.name)},
     });
+    if !info.layers.is_empty() {
+        let layers = info.layers.iter().map(|layer| json!({"Arn": layer.arn, "CodeSize": layer.code_size}));
+        shape["Layers"] = layers.collect();
+    }
     if !function.environment.is_empty() {
         shape["Environment"] = json!({"Variables": function.environment});
     }
@@ -202,9 +205,8 @@ mod tests {
         };
         check("{}", None);
         check(r#"{"Layers":[],"VpcConfig":{"SubnetIds":[]},"SnapStart":{"ApplyOn":"None"},"Publish":false}"#, None);
-        check(r#"{"Layers":["arn"]}"#, Some("Layers"));
         check(r#"{"VpcConfig":{"SubnetIds":["s"]}}"#, Some("VpcConfig"));
-        check(r#"{"Publish":true}"#, Some("$LATEST"));
+        check(r#"{"PublishTo":"LATEST_PUBLISHED"}"#, Some("PublishTo"));
         check(r#"{"PackageType":"Image"}"#, Some("PackageType Image"));
         check(r#"{"PackageType":"Zip"}"#, None);
     }

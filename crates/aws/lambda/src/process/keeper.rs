@@ -15,7 +15,6 @@ use super::{Milliseconds, Process, Running, State, Why, append_tail, lock};
 use crate::environment;
 use crate::error::InvokeError;
 use crate::log::Source;
-use crate::name::LATEST;
 use crate::outcome::{Outcome, exit_text};
 use crate::runtime_api;
 use crate::runtimes::{self, Start};
@@ -256,7 +255,7 @@ fn fail_front(process: &Process, reason: &str, outcome: impl Fn(&str) -> Outcome
     let front = hosted.pool().take_front();
     let Some(job) = front else { return };
     let outcome = outcome(&job.request_id);
-    let start_line = format!("START RequestId: {} Version: {LATEST}", job.request_id);
+    let start_line = format!("START RequestId: {} Version: {}", job.request_id, process.info.version);
     let tail = job.options.log_tail.then(|| format!("{start_line}\n"));
     hosted.note(start_line);
     let now = Instant::now();

@@ -31,7 +31,6 @@ use crate::host::Inner;
 use crate::hosted::Hosted;
 use crate::job::{Invoked, Job};
 use crate::log::Source;
-use crate::name::LATEST;
 use crate::outcome::Outcome;
 use crate::pool::{ProcessId, Ticket, Turn};
 use crate::spawn::Group;
@@ -143,7 +142,7 @@ impl Process {
         if matches!(*state, State::Stopping(_)) {
             return Err(job);
         }
-        let start_line = format!("START RequestId: {} Version: {LATEST}", job.request_id);
+        let start_line = format!("START RequestId: {} Version: {}", job.request_id, self.info.version);
         let tail = job.options.log_tail.then(|| format!("{start_line}\n"));
         *state = State::Running(Running { job, started, deadline: started + timeout, tail });
         // The listener of the log is foreign code: it is called without our lock.
@@ -252,7 +251,7 @@ impl Process {
         let Job { request_id, reply, _in_flight, .. } = *job;
         // First the place, then the answer: whoever invokes again at once must not be throttled by its own past.
         drop(_in_flight);
-        reply.send(Ok(Invoked { request_id, outcome, log_tail: tail }));
+        reply.send(Ok(Invoked { request_id, version: self.info.version.clone(), outcome, log_tail: tail }));
     }
 
     fn report(&self, request_id: &str, took: Duration, status: Option<&str>) -> String {
