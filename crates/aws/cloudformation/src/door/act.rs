@@ -117,7 +117,7 @@ pub fn delete(door: &CloudFormation, form: &Form) -> Result<Xml, Error> {
     door.0.change_sets.forget_of(&stack.name);
     let removed = door.0.deploys.remove(stack.name.clone(), retained, Removal::Deletion);
     // What it could not remove is in its status.
-    door.0.runtime.spawn(async move { drop(removed.await) });
+    door.spawn(async move { drop(removed.await) });
     Ok(Xml::default())
 }
 
@@ -196,7 +196,7 @@ impl CloudFormation {
         drop(change);
         let door = self.clone();
         let job = Job { plan, wanted, before, on_failure, found };
-        self.0.runtime.spawn(async move { door.carry_out(job).await });
+        self.spawn(async move { door.carry_out(job).await });
         Ok(stack.id)
     }
 

@@ -23,10 +23,12 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_protocol::query::{self, Form};
 use aws_protocol::xml::Xml;
 use aws_protocol::{Error, Home, Request, Response};
+use tokio::sync::watch;
 
 use crate::Plan;
 use crate::stacks::{Stack, Stacks, Status};
@@ -39,6 +41,13 @@ const SPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 
 /// What templates that came over the wire are called in errors.
 pub const TEMPLATE: &str = "template";
+
+/// How long an answer waits for the work that it begins. Clients look at once and then again after half a minute, and most
+/// stacks are there in a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What begins work.
+const WORKS: [&str; 4] = ["CreateStack", "DeleteStack", "ExecuteChangeSet", "UpdateStack"];
 
 /// Entries of one page.
 const PAGE_MAX: usize = 100;
@@ -95,6 +104,8 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     /// Statuses are looked at and changed together.
     change: Mutex<()>,
+    /// Rung whenever work has ended.
+    ended: watch::Sender<()>,
 }
 
 type Action = fn(&CloudFormation, &Form) -> Result<Xml, Error>;
@@ -133,6 +144,7 @@ impl CloudFormation {
             home: home.clone(),
             runtime: tokio::runtime::Handle::current(),
             change: Mutex::default(),
+            ended: watch::Sender::new(()),
         };
         let door = CloudFormation(Arc::new(inner));
         door.end_what_was_cut_off()?;
@@ -144,14 +156,44 @@ impl CloudFormation {
         let (form, door) = (Form::of(&request), self.clone());
         let headers = request.into_parts().0.headers;
         let action = form.action().to_owned();
+        let ended = self.0.ended.subscribe();
         // Files are read and written.
-        let answered = tokio::task::spawn_blocking(move || door.answer(&form)).await;
+        let answered = tokio::task::spawn_blocking(move || (door.answer(&form), form)).await;
+        let answered = match answered {
+            Ok((Ok(inside), form)) => {
+                if WORKS.contains(&action.as_str()) {
+                    let _ = tokio::time::timeout(PATIENCE, self.work_of(&form, ended)).await;
+                }
+                Ok(Ok(inside))
+            }
+            other => other.map(|(answered, _)| answered),
+        };
         match answered.unwrap_or_else(|error| Err(Error::internal(format!("the request was given up: {error}")))) {
             Ok(inside) => query::answer(&headers, SPACE, &action, |xml| {
                 xml.raw(&inside.finish());
             }),
             Err(error) => query::error_answer(&headers, SPACE, &error),
         }
+    }
+
+    /// Waits for the end of what a request began.
+    async fn work_of(&self, form: &Form, mut ended: watch::Receiver<()>) {
+        let set = || self.change_set(form).ok().map(|set| set.wanted.stack_name);
+        let Some(name) = set().or_else(|| form.get("StackName").map(|name| name_of(name).to_owned())) else { return };
+        while self.stacks().get(&name).is_some_and(|stack| stack.status.is_in_progress()) {
+            if ended.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Lets work go on after its answer.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let door = self.clone();
+        self.0.runtime.spawn(async move {
+            work.await;
+            door.0.ended.send_replace(());
+        });
     }
 
     fn answer(&self, form: &Form) -> Result<Xml, Error> {
