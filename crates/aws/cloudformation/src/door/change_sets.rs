@@ -168,6 +168,12 @@ impl CloudFormation {
     }
 }
 
+impl CloudFormation {
+    pub(super) fn newest_change_set(&self, stack: &str) -> Option<ChangeSet> {
+        self.0.change_sets.of(stack).pop()
+    }
+}
+
 /// What a template would change of a stack; empty if nothing.
 pub fn changes(door: &CloudFormation, stack: &Stack, wanted: &Wanted, plan: &Plan) -> Vec<Change> {
     let before = Wanted {

@@ -196,10 +196,10 @@ pub fn template(door: &CloudFormation, form: &Form) -> Result<Xml, Error> {
         Some(_) => door.change_set(form)?.wanted.template,
         None => {
             let stack = door.named(form)?;
-            if stack.status == Status::ReviewInProgress {
-                return Err(none(&stack.name));
-            }
-            stack.template
+            // Of a stack that is being reviewed, what would come of it.
+            let reviewed = || door.newest_change_set(&stack.name).map(|set| set.wanted.template);
+            let shown = if stack.template.is_empty() { reviewed() } else { Some(stack.template) };
+            shown.unwrap_or_else(|| "{}".into())
         }
     };
     let mut xml = Xml::default();
