@@ -8,8 +8,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use aws_apigateway::{Api, Cors, Integration, Kind, Method, Payload, Route};
-use aws_cloudformation::Plan;
+use aws_apigateway::{
+    Action, Api, Cors, Integration, Kind, MappedResponse, Mapping, Method, Passthrough, Payload, Route,
+};
+use aws_cloudformation::{ApiKind, Integration as Planned, Plan, Position};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "apis.json";
@@ -93,22 +95,99 @@ pub fn of_plan(plan: &Plan) -> Vec<StoredApi> {
         id: api.id.clone(),
         name: if api.stages.len() > 1 { format!("{} ({})", api.name, stage.name) } else { api.name.clone() },
         stage: stage.name.clone(),
-        kind: Kind::Rest,
+        kind: match api.kind {
+            ApiKind::Rest => Kind::Rest,
+            ApiKind::Http => Kind::Http,
+        },
         variables: stage.variables.clone(),
-        cors: None,
+        cors: api.cors.as_ref().map(cors),
         binary_media_types: api.binary_media_types.clone(),
-        routes: api
-            .routes
-            .iter()
-            .map(|route| StoredRoute {
-                method: route.method.clone(),
-                path: route.path.clone(),
-                function_arn: None,
-                integration: Some(Integration::function(&route.function_arn, Payload::V1)),
-            })
-            .collect(),
+        routes: api.routes.iter().filter_map(|route| route_of(route).ok()).collect(),
     });
     apis.collect()
+}
+
+/// What a plan asks of API Gateway and what is not served: where, of which API, and why.
+pub fn refusals(plan: &Plan) -> Vec<(Position, String, String)> {
+    let of_routes = plan.apis.iter().flat_map(|api| {
+        api.routes.iter().filter_map(|route| {
+            let why = route_of(route).err()?;
+            Some((route.at, api.logical_id.clone(), format!("{} {}: {why}", route.method, route.path)))
+        })
+    });
+    let of_apis = plan.apis.iter().filter_map(|api| {
+        let stored = of_plan(plan).into_iter().find(|stored| stored.id == api.id)?;
+        Some((api.at, api.logical_id.clone(), stored.to_api().err()?))
+    });
+    of_routes.chain(of_apis).collect()
+}
+
+fn cors(cors: &aws_cloudformation::Cors) -> Cors {
+    Cors {
+        allow_credentials: cors.allow_credentials,
+        allow_headers: cors.allow_headers.clone(),
+        allow_methods: cors.allow_methods.clone(),
+        allow_origins: cors.allow_origins.clone(),
+        expose_headers: cors.expose_headers.clone(),
+        max_age_seconds: cors.max_age_seconds.map(i64::from),
+    }
+}
+
+/// The route as it is kept; the error says what of it is not served.
+fn route_of(route: &aws_cloudformation::Route) -> Result<StoredRoute, String> {
+    let (method, path) = (route.method.clone(), route.path.clone());
+    let integration = Some(integration(&route.integration)?);
+    Ok(StoredRoute { method, path, function_arn: None, integration })
+}
+
+fn integration(planned: &Planned) -> Result<Integration, String> {
+    let timeout_ms = |planned: &Option<u32>| planned.map(u64::from);
+    match planned {
+        Planned::Function { arn, payload_format, timeout_ms: planned, .. } => {
+            let payload = if *payload_format == "2.0" { Payload::V2 } else { Payload::V1 };
+            Ok(Integration::Function { arn: arn.clone(), payload, timeout_ms: timeout_ms(planned) })
+        }
+        Planned::Subtype { subtype, parameters, timeout_ms: planned } => {
+            let action = Action::of_subtype(subtype).ok_or_else(|| {
+                format!("IntegrationSubtype {subtype} is not supported; served are those of StepFunctions")
+            })?;
+            let given = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            match aws_apigateway::service_fault(action, given) {
+                Some(fault) => Err(fault),
+                None => {
+                    let (parameters, timeout_ms) = (parameters.clone(), timeout_ms(planned));
+                    Ok(Integration::Service { action, parameters, timeout_ms })
+                }
+            }
+        }
+        Planned::Action { service, operation, mapping: planned, timeout_ms: timeout } => {
+            let (service, operation) = (service.clone(), operation.clone());
+            Ok(Integration::Mapped { service, operation, mapping: mapping(planned)?, timeout_ms: timeout_ms(timeout) })
+        }
+        Planned::Mock(planned) => Ok(Integration::Mock(mapping(planned)?)),
+    }
+}
+
+fn mapping(planned: &aws_cloudformation::Mapping) -> Result<Mapping, String> {
+    let response = |planned: &aws_cloudformation::MappedResponse| MappedResponse {
+        status: planned.status,
+        pattern: planned.pattern.clone(),
+        headers: planned.headers.clone(),
+        templates: planned.templates.clone(),
+    };
+    let mapping = Mapping {
+        requests: planned.requests.clone(),
+        passthrough: match planned.passthrough.as_str() {
+            "NEVER" => Passthrough::Never,
+            "WHEN_NO_TEMPLATES" => Passthrough::WhenNoTemplates,
+            _ => Passthrough::WhenNoMatch,
+        },
+        responses: planned.responses.iter().map(response).collect(),
+    };
+    match aws_apigateway::mapping_fault(&mapping) {
+        Some(fault) => Err(fault),
+        None => Ok(mapping),
+    }
 }
 
 /// Reads what was deployed into this data folder before.

@@ -12,9 +12,11 @@ use asl::{Definition, Diagnostic, MachineType, Severity};
 use aws_cloudformation::{Plan, StateMachine, StateMachineKind};
 use serde_json::{Value, json};
 
+use crate::apis;
 use crate::tasks;
 
 const NOT_SERVED: &str = "ITHACA_NOT_SERVED";
+const API_NOT_SERVED: &str = "ITHACA_API_NOT_SERVED";
 
 /// A diagnostic and the file it is about; its line and column are in that file.
 pub struct Finding {
@@ -140,9 +142,21 @@ fn find_resources(value: &Value, pointer: String, act: &mut impl FnMut(String, &
     }
 }
 
-/// The same for every state machine of a template.
+/// The same for every state machine of a template, and what its APIs ask for that is not served.
 pub fn in_plan(plan: &Plan) -> Vec<Finding> {
-    plan.state_machines.iter().flat_map(in_machine).collect()
+    let refusals = apis::refusals(plan).into_iter().map(|(at, name, message)| Finding {
+        file: plan.template.clone(),
+        diagnostic: Diagnostic {
+            severity: Severity::Error,
+            code: API_NOT_SERVED,
+            message,
+            pointer: name,
+            line: at.line,
+            column: at.column,
+            help: Some("do this in a function, and let the API call it".into()),
+        },
+    });
+    plan.state_machines.iter().flat_map(in_machine).chain(refusals).collect()
 }
 
 fn in_machine(machine: &StateMachine) -> Vec<Finding> {

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use aws_apigateway::{Address, Api, Gateway};
 use aws_cloudformation::door::{self, CloudFormation};
+use aws_connections::Connections;
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
 use aws_logs::Logs;
@@ -105,7 +106,7 @@ static LIMIT: AtomicUsize = AtomicUsize::new(CONNECTIONS_MAX);
 pub struct Front {
     pub states: States,
     pub lambda: Host,
-    pub dynamo: Dynamo,
+    pub dynamo: Arc<Dynamo>,
     pub logs: Logs,
     pub s3: S3,
     pub ssm: Ssm,
@@ -113,6 +114,7 @@ pub struct Front {
     /// It deploys through this, so it comes after it and goes before it.
     pub formation: RwLock<Option<CloudFormation>>,
     pub outbox: Outbox,
+    pub connections: Connections,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
     /// The ports of their own, by the id of the API.
@@ -507,6 +509,11 @@ impl Front {
         if target.starts_with(aws_ssm::TARGET_PREFIX) {
             return (Door::Ssm, whole(self.ssm.handle(request).await));
         }
+        if let Some(operation) = target.strip_prefix(aws_connections::TARGET_PREFIX)
+            && Connections::serves(operation)
+        {
+            return (Door::Events, whole(self.connections(request).await));
+        }
         if aws_outbox::is_for(&request) {
             return (Door::Outbox, whole(self.outbox.handle(&request).await));
         }
@@ -557,6 +564,15 @@ impl Front {
             (&Method::GET, "/") => whole(respond(StatusCode::OK, PLAIN, WELCOME)),
             _ => whole(unknown(request)),
         }
+    }
+
+    /// A change is written to the disk before it is answered.
+    async fn connections(&self, request: Request) -> Response {
+        let connections = self.connections.clone();
+        let answered = tokio::task::spawn_blocking(move || connections.handle(&request)).await;
+        answered.unwrap_or_else(|error| {
+            aws_protocol::json_1_1_error(&aws_protocol::Error::internal(format!("the request was given up: {error}")))
+        })
     }
 
     fn health(&self) -> Response {

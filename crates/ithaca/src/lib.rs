@@ -14,10 +14,12 @@
 //!              └─ deploy   a template's plan becomes tables, functions, state machines and APIs; what it no longer names goes
 //! ```
 
+mod addresses;
 mod apis;
 mod backup;
 pub mod cli;
 mod console;
+mod deliveries;
 mod deploy;
 mod events;
 mod files;

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
 use aws_cloudformation::stacks::Stacks;
+use aws_connections::Connections;
 use aws_dynamodb::{Backend, Dynamo};
 use aws_lambda::{Host, InvokeOptions, Outcome};
 use aws_logs::Logs;
@@ -28,8 +29,10 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::addresses::Here;
 use crate::backup::Backups;
 use crate::console::Sources;
+use crate::deliveries::Deliveries;
 use crate::deploy::Deployer;
 use crate::events::{Followers, Target};
 use crate::front::{self, Front};
@@ -103,8 +106,10 @@ pub enum StartError {
     Logs(aws_logs::Failure),
     Parameters(aws_ssm::Failure),
     Outbox(aws_outbox::OpenError),
+    Connections(aws_connections::Failure),
     Objects(objects::Error),
     Stacks(String),
+    Deliveries(String),
     Executable(std::io::Error),
     Thread(std::io::Error),
     Events(std::io::Error),
@@ -119,10 +124,12 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
+            StartError::Deliveries(why) => write!(f, "the deliveries of messages cannot be read: {why}"),
             StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
             StartError::Parameters(error) => write!(f, "the parameters cannot be opened: {error}"),
             StartError::Outbox(error) => write_chain(f, error),
+            StartError::Connections(error) => write!(f, "the connections cannot be read: {error}"),
             StartError::Events(cause) => write!(f, "a file that --events names cannot be written: {cause}"),
             StartError::Thread(cause) => write!(f, "a thread could not be started: {cause}"),
             StartError::Executable(cause) => write!(f, "the path of this program cannot be found: {cause}"),
@@ -199,7 +206,9 @@ impl Server {
         main: AbortHandle,
     ) -> Result<Server, StartError> {
         let counters = Arc::<Counters>::default();
-        let host = Host::open(lambda_config(&options, address, &folder)?).map_err(StartError::Lambda)?;
+        let known = Arc::<OnceLock<Weak<Front>>>::default();
+        let config = lambda_config(&options, address, &folder, known.clone())?;
+        let host = Host::open(config).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store = Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?;
         let store = Arc::new(store);
@@ -218,6 +227,7 @@ impl Server {
             log::warn("logs", "a log group is left alone", &[("why", (&why.to_string()).into())]);
         }
         let outbox = Outbox::open(&options.data.join("outbox"), &options.home).map_err(StartError::Outbox)?;
+        let connections = Connections::open(&options.data, &options.home).map_err(StartError::Connections)?;
         let log_groups = Arc::new(LogGroups { logs: logs.clone(), counters: counters.clone() });
         let recorder = Recorder::start(log_groups.clone()).map_err(StartError::Thread)?;
         let recorder = Arc::new(recorder);
@@ -242,7 +252,8 @@ impl Server {
         });
         let sources = Sources::new(&options, address);
         let fatal = first_end(engine.fatal(), dynamo.fatal());
-        let doors = Functions { host: host.clone(), states: states.clone() };
+        let dynamo = Arc::new(dynamo);
+        let doors = Functions { host: host.clone(), states: states.clone(), dynamo: dynamo.clone() };
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
@@ -253,6 +264,7 @@ impl Server {
             formation: RwLock::default(),
             sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             outbox,
+            connections,
             dynamo,
             apis: RwLock::default(),
             addresses: RwLock::default(),
@@ -266,10 +278,14 @@ impl Server {
             fatal: fatal.clone(),
         });
         runner.open(&front);
+        let _ = known.set(Arc::downgrade(&front));
         sources.open(&front);
+        let deliveries = Deliveries::new(&options.data, front.outbox.clone());
+        front.outbox.listen(deliveries.listener());
+        deliveries.open(&front).map_err(StartError::Deliveries)?;
         let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
-        let deployer = Deployer::new(front.clone(), apis.clone(), stacks);
+        let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
         let (s3, ssm) = (front.s3.clone(), front.ssm.clone());
         let formation = crate::formation::open(deployer.clone(), s3, ssm, &options.home, &options.data);
         let formation = formation.map_err(StartError::Stacks)?;
@@ -387,7 +403,13 @@ pub(crate) async fn listen(address: SocketAddr, option: &'static str) -> Result<
     open().map_err(|cause| StartError::Port { address, option, cause })
 }
 
-fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Result<aws_lambda::Config, StartError> {
+/// `known` gets the front when it is there, and with it which APIs there are.
+fn lambda_config(
+    options: &Options,
+    address: SocketAddr,
+    folder: &Folder,
+    known: Arc<OnceLock<Weak<Front>>>,
+) -> Result<aws_lambda::Config, StartError> {
     let lock = folder.as_fd().try_clone_to_owned().map_err(StartError::Executable)?;
     let guard = aws_lambda::Guard {
         executable: std::env::current_exe().map_err(StartError::Executable)?,
@@ -397,6 +419,12 @@ fn lambda_config(options: &Options, address: SocketAddr, folder: &Folder) -> Res
     let mut config = aws_lambda::Config::new(options.data.join("functions"), endpoint_url(address));
     config.home = options.home.clone();
     config.guard = Some(guard);
+    let (endpoint, has_queues) = (endpoint_url(address), !options.elsewhere.knows("SQS"));
+    config.localise = Some(Arc::new(move |text| {
+        let front = known.get().and_then(Weak::upgrade);
+        let has_api = |id: &str| front.as_ref().is_some_and(|front| front.has_api(id));
+        Here { endpoint: &endpoint, has_queues, has_api: &has_api }.localise(text)
+    }));
     if options.print_logs {
         config.log_sink = Some(Arc::new(|line| log::function_line(&line.function, &line.text)));
     }
@@ -459,6 +487,7 @@ fn object_store(options: &Options) -> Result<(Arc<dyn ObjectStore>, aws_s3::Stor
 pub struct Functions {
     host: Host,
     states: States,
+    dynamo: Arc<Dynamo>,
 }
 
 impl Invoker for Functions {
@@ -480,10 +509,14 @@ impl Invoker for Functions {
     async fn call(&self, service: &str, operation: &str, body: Bytes) -> Result<Response, String> {
         let prefix = match service {
             "states" => aws_states::TARGET_PREFIX,
+            "dynamodb" => "DynamoDB_20120810.",
             other => return Err(format!("{other} is not called by APIs here")),
         };
         let request = http::Request::post("/").header("x-amz-target", format!("{prefix}{operation}")).body(body);
         let request = request.map_err(|error| error.to_string())?;
-        Ok(self.states.handle(&request).await)
+        Ok(match service {
+            "dynamodb" => self.dynamo.handle(request).await,
+            _ => self.states.handle(&request).await,
+        })
     }
 }

@@ -6,6 +6,8 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -53,9 +55,21 @@ fn failed(client: &Client, resource: &str, parameters: Value) -> (String, String
     (text(&output["Error"]), cause.split(" (Service").next().unwrap().to_owned())
 }
 
+/// Of a task whose failure nothing catches.
+fn broken(client: &Client, resource: &str, parameters: Value) -> (String, String) {
+    let machine = client.create_machine(&name(), &task(resource, parameters));
+    let ended = client.ended(&client.start(&machine, &json!({})));
+    assert_eq!(ended["status"], "FAILED", "{ended}");
+    (text(&ended["error"]), text(&ended["cause"]))
+}
+
+/// An operation of EventBridge.
+fn events(client: &Client, target: &str, body: Value) -> Value {
+    client.json(target, &body.to_string()).unwrap_or_else(|error| panic!("{target}: {error:?}"))
+}
+
 /// A name that no machine of this program has.
 fn name() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("m{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -589,15 +603,16 @@ fn what_is_not_served_can_be_caught() {
     check("ecs:runTask.sync", json!({}), "arn:aws:states:::ecs:runTask.sync");
     check("aws-sdk:kms:encrypt", json!({ "KeyId": "k" }), "AWS_ENDPOINT_URL_KMS");
     check("aws-sdk:sqs:receiveMessage", json!({ "QueueUrl": "q" }), "AWS_ENDPOINT_URL_SQS");
-    check("http:invoke", json!({ "ApiEndpoint": "https://example.com", "Method": "GET" }), "feature `tls`");
-    let connection =
-        json!({ "ApiEndpoint": "http://localhost", "Method": "GET", "Authentication": { "ConnectionArn": "c" } });
-    check("http:invoke", connection, "EventBridge connections");
 }
 
 const TEMPLATE: &str = r#"Transform: AWS::Serverless-2016-10-31
 Resources:
   Trips: { Type: AWS::S3::Bucket }
+  Key:
+    Type: AWS::Events::Connection
+    Properties:
+      AuthorizationType: API_KEY
+      AuthParameters: { ApiKeyAuthParameters: { ApiKeyName: X-Key, ApiKeyValue: hush } }
   Pick: { Type: AWS::StepFunctions::Activity, Properties: { Name: pick } }
   Front: { Type: AWS::Serverless::Api, Properties: { StageName: live } }
   Answer:
@@ -637,12 +652,16 @@ fn requests_to_apis_of_a_template() {
     let output = call(&client, "apigateway:invoke", book(&address, "prod", "/a/b"));
     assert_eq!(output["ResponseBody"], json!({ "path": "/prod/a/b", "body": r#"{"a":1}"# }));
     asked();
-    let get = |path: &str| {
+    let get = |path: &str, connection: &str| {
         json!({
             "ApiEndpoint": format!("http://{address}{path}"), "Method": "GET",
+            "InvocationConfig": { "ConnectionArn": connection },
             "QueryParameters": { "q": "a b" }, "Headers": { "custom": "c" },
         })
     };
+    let connections = events(&client, "AWSEvents.ListConnections", json!({}));
+    let connection = text(&connections["Connections"][0]["ConnectionArn"]);
+    let get = |path: &str| get(path, &connection);
     let output = call(&client, "http:invoke", get("/path?x=y"));
     assert_eq!(output["ResponseBody"]["path"], "/path?x=y&q=a%20b");
     assert_eq!(
@@ -650,7 +669,7 @@ fn requests_to_apis_of_a_template() {
         (&json!(200), &json!(["application/json"]))
     );
     let sent = asked();
-    assert_eq!((sent.method.as_str(), sent.header("custom")), ("GET", "c"));
+    assert_eq!((sent.method.as_str(), sent.header("custom"), sent.header("x-key")), ("GET", "c", "hush"));
     assert_eq!(sent.header("user-agent"), "Amazon|StepFunctions|HttpInvoke|us-east-1");
     let mut teapot = get("/teapot");
     teapot.as_object_mut().unwrap().remove("QueryParameters");
@@ -658,6 +677,109 @@ fn requests_to_apis_of_a_template() {
         failed(&client, "http:invoke", teapot),
         ("States.Http.StatusCode.418".into(), "{\"message\":\"short\"}".into())
     );
-    let nobody = json!({ "ApiEndpoint": "http://127.0.0.1:9", "Method": "GET" });
-    assert_eq!(failed(&client, "http:invoke", nobody).0, "States.Http.Socket");
+    let nobody = |connection: &str| json!({ "ApiEndpoint": "http://127.0.0.1:9", "Method": "GET", "Authentication": { "ConnectionArn": connection } });
+    assert_eq!(failed(&client, "http:invoke", nobody(&connection)).0, "States.Http.Socket");
+    let (error, cause) = failed(&client, "http:invoke", nobody("arn:none"));
+    assert_eq!(error, "Events.ConnectionResource.ResourceNotFound", "{cause}");
+    let secrets = events(&client, "AWSEvents.DescribeConnection", json!({ "Name": "app-Key" }));
+    assert_eq!(secrets["AuthParameters"]["ApiKeyAuthParameters"], json!({ "ApiKeyName": "X-Key" }));
+}
+
+/// What each kind of connection sends, by https too, and that a token is fetched once and again when it is refused.
+#[test]
+fn connections_say_who_asks() {
+    let scratch = Scratch::new("services-connections");
+    let authority = format!("{}/tests/fixtures/tls/authority.pem", env!("CARGO_MANIFEST_DIR"));
+    let up = Up::new(scratch.join("data"));
+    let ithaca = up
+        .environment("SSL_CERT_FILE", &authority)
+        .environment("ITHACA_CONNECTION_BY_ENV_PASSWORD", "from-env")
+        .start();
+    let client = ithaca.client();
+    let (sender, received): (Sender<Asked>, _) = mpsc::channel();
+    let tokens = Arc::new(AtomicU32::new(0));
+    let address = server::serve_tls(move |asked| {
+        sender.send(asked.clone()).unwrap();
+        let token = tokens.load(Ordering::SeqCst);
+        let (status, body) = match asked.path.as_str() {
+            "/token" => {
+                let token = tokens.fetch_add(1, Ordering::SeqCst) + 1;
+                (200, json!({ "access_token": format!("t{token}"), "expires_in": 3600 }))
+            }
+            // The first token is good for one call.
+            "/once" if asked.header("authorization") != format!("Bearer t{token}") || token < 2 => (401, json!({})),
+            "/image" => return (200, "image/png", "x".to_owned()),
+            _ => (200, json!({ "ok": true })),
+        };
+        (status, "application/json", body.to_string())
+    });
+    let create = |name: &str, kind: &str, parameters: Value| {
+        let body = json!({ "Name": name, "AuthorizationType": kind, "AuthParameters": parameters });
+        text(&events(&client, "AWSEvents.CreateConnection", body)["ConnectionArn"])
+    };
+    let invoke = |connection: &str, path: &str| {
+        json!({
+            "ApiEndpoint": format!("https://{address}{path}"), "Method": "POST", "RequestBody": { "a": 1 },
+            "InvocationConfig": { "ConnectionArn": connection },
+        })
+    };
+    let basic = json!({ "BasicAuthParameters": { "Username": "u", "Password": "{{resolve:secretsmanager:p}}" } });
+    let by_env = create("by.env", "BASIC", basic.clone());
+    assert_eq!(call(&client, "http:invoke", invoke(&by_env, "/"))["ResponseBody"], json!({ "ok": true }));
+    assert_eq!(received.recv().unwrap().header("authorization"), "Basic dTpmcm9tLWVudg==");
+    let left_open = create("open", "BASIC", basic);
+    let (error, cause) = failed(&client, "http:invoke", invoke(&left_open, "/"));
+    assert_eq!(error, "Events.ConnectionResource.AccessDenied", "{cause}");
+
+    let http = json!({ "BodyParameters": [{ "Key": "b", "Value": "own" }], "QueryStringParameters": [{ "Key": "q", "Value": "1" }] });
+    let key = json!({ "ApiKeyAuthParameters": { "ApiKeyName": "X-Key", "ApiKeyValue": "hush" }, "InvocationHttpParameters": http });
+    let key = create("key", "API_KEY", key);
+    call(&client, "http:invoke", invoke(&key, "/keyed"));
+    let sent = received.recv().unwrap();
+    assert_eq!(
+        (sent.path.as_str(), sent.header("x-key"), sent.body.as_str()),
+        ("/keyed?q=1", "hush", r#"{"a":1,"b":"own"}"#)
+    );
+    assert_eq!(broken(&client, "http:invoke", invoke(&by_env, "/image")).0, "States.Runtime");
+    received.recv().unwrap();
+
+    let oauth = json!({ "OAuthParameters": {
+        "AuthorizationEndpoint": format!("https://{address}/token"), "HttpMethod": "POST",
+        "ClientParameters": { "ClientID": "id", "ClientSecret": "hush" },
+    } });
+    let oauth = create("oauth", "OAUTH_CLIENT_CREDENTIALS", oauth);
+    for path in ["/twice", "/twice", "/once"] {
+        assert_eq!(call(&client, "http:invoke", invoke(&oauth, path))["StatusCode"], 200);
+    }
+    let asked: Vec<(String, String)> =
+        received.try_iter().map(|asked| (asked.path.clone(), asked.header("authorization").to_owned())).collect();
+    let asked: Vec<(&str, &str)> = asked.iter().map(|(path, token)| (path.as_str(), token.as_str())).collect();
+    let expect = [
+        ("/token", ""),
+        ("/twice", "Bearer t1"),
+        ("/twice", "Bearer t1"),
+        ("/once", "Bearer t1"),
+        ("/token", ""),
+        ("/once", "Bearer t2"),
+    ];
+    assert_eq!(asked, expect);
+    events(&client, "AWSEvents.DeleteConnection", json!({ "Name": "oauth" }));
+    assert_eq!(failed(&client, "http:invoke", invoke(&oauth, "/")).0, "Events.ConnectionResource.ResourceNotFound");
+
+    // Errors of the author, which nobody catches.
+    for (change, words) in [
+        (json!({ "Method": "TRACE" }), "Method must be one of"),
+        (json!({ "Headers": { "Authorization": "x" } }), "not allowed in an HTTP task"),
+        (json!({ "InvocationConfig": null }), "is required but was missing"),
+    ] {
+        let mut parameters = invoke(&key, "/");
+        parameters.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let (error, cause) = broken(&client, "http:invoke", parameters);
+        assert!(error == "States.Runtime" && cause.contains(words), "{error} {cause}");
+    }
+    // A certificate that nobody has vouched for.
+    drop(ithaca);
+    let ithaca = Up::new(scratch.join("data")).start();
+    let (error, cause) = failed(&ithaca.client(), "http:invoke", invoke(&key, "/"));
+    assert!(error == "States.Http.Socket" && cause.contains("certificate"), "{error}: {cause}");
 }

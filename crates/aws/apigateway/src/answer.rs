@@ -21,6 +21,8 @@ use crate::{InvokeAnswer, Payload};
 
 /// The only members an answer may have.
 const MEMBERS: &[&str] = &["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+/// Where a refusal of the door itself says why.
+pub const REASON: HeaderName = HeaderName::from_static("x-ithaca-reason");
 /// A reason is for one line of a terminal.
 const REASON_CHARS_MAX: usize = 400;
 
@@ -30,6 +32,8 @@ pub enum Refusal {
     NoRoute,
     Forbidden,
     TooLarge,
+    /// No template is for the content type.
+    UnsupportedType,
     /// The function ran, but failed or gave no proxy answer.
     BadAnswer,
     NotRun,
@@ -53,6 +57,9 @@ impl Refusal {
             }
             Refusal::Forbidden => (StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden"),
             Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "Request Too Long"),
+            Refusal::UnsupportedType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaTypeException", "Unsupported Media Type")
+            }
             Refusal::BadAnswer => (StatusCode::BAD_GATEWAY, INTERNAL, "Internal server error"),
             Refusal::NotRun => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "Internal server error"),
             Refusal::TimedOut => (StatusCode::GATEWAY_TIMEOUT, INTERNAL, "Endpoint request timed out"),
@@ -66,6 +73,7 @@ impl Refusal {
             Refusal::Forbidden => (StatusCode::FORBIDDEN, "", "Forbidden"),
             Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "", "Request Entity Too Large"),
             Refusal::BadAnswer | Refusal::NotRun => (StatusCode::INTERNAL_SERVER_ERROR, "", "Internal Server Error"),
+            Refusal::UnsupportedType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "", "Unsupported Media Type"),
             Refusal::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "", "Service Unavailable"),
         }
     }
@@ -84,7 +92,7 @@ impl Refusal {
         if !exception.is_empty() {
             response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(exception));
         }
-        response.headers_mut().insert("x-ithaca-reason", line(reason));
+        response.headers_mut().insert(REASON, line(reason));
         response
     }
 }

@@ -306,7 +306,7 @@ pub(crate) fn domain_prefix(domain: &str) -> &str {
 }
 
 /// `user-agent` as `User-Agent`.
-fn canonical(name: &str) -> String {
+pub(crate) fn canonical(name: &str) -> String {
     let mut start = true;
     let mut upper = |letter: char| {
         let written = if start { letter.to_ascii_uppercase() } else { letter };

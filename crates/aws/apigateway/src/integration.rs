@@ -12,6 +12,10 @@ pub enum Integration {
     Function { arn: String, payload: Payload, timeout_ms: Option<u64> },
     /// An HTTP API's own way to call a service: an action whose parameters are mapped from the request.
     Service { action: Action, parameters: BTreeMap<String, String>, timeout_ms: Option<u64> },
+    /// A REST API's way (`AWS`): the body is made by a template, and so is the answer.
+    Mapped { service: String, operation: String, mapping: Mapping, timeout_ms: Option<u64> },
+    /// Nothing is called (`MOCK`): the template says the status, the answer is made of it.
+    Mock(Mapping),
 }
 
 /// Which event a function gets.
@@ -31,6 +35,36 @@ pub enum Action {
     StopExecution,
 }
 
+/// How a REST API maps a request and an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// Templates by content type.
+    pub requests: BTreeMap<String, String>,
+    pub passthrough: Passthrough,
+    /// In the order of the template. One without a pattern is the default.
+    pub responses: Vec<MappedResponse>,
+}
+
+/// What happens to a body whose content type has no template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Passthrough {
+    #[default]
+    WhenNoMatch,
+    WhenNoTemplates,
+    Never,
+}
+
+/// An answer of the integration, by its status, and what is made of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MappedResponse {
+    pub status: u16,
+    /// `SelectionPattern`: a regular expression for the status that the service answered.
+    pub pattern: Option<String>,
+    /// Headers by name, each with its mapping expression: `'*'`, `integration.response.header.x`.
+    pub headers: BTreeMap<String, String>,
+    pub templates: BTreeMap<String, String>,
+}
+
 impl Integration {
     pub fn function(arn: impl Into<String>, payload: Payload) -> Integration {
         Integration::Function { arn: arn.into(), payload, timeout_ms: None }
@@ -41,6 +75,8 @@ impl Integration {
         match self {
             Integration::Function { arn, .. } => arn.clone(),
             Integration::Service { action, .. } => format!("states:{}", action.name()),
+            Integration::Mapped { service, operation, .. } => format!("{service}:{operation}"),
+            Integration::Mock(_) => "mock".to_owned(),
         }
     }
 }

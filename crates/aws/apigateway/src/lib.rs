@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   request ──> cors ──> api (which route) ──> event (payload format 1.0, 2.0) ──> Invoker ──> answer
-//!                                          └─> service (parameters from the request) ──┘
+//!                                          ├─> service (parameters from the request) ──┤
+//!                                          └─> mapping (templates) ────────────────────┘
 //! ```
 //!
 //! REST APIs, HTTP APIs and function URLs, which differ in their events, answers and refusals ([`Kind`]). Of AWS's two
@@ -22,6 +23,7 @@ mod event;
 mod event_v2;
 mod integration;
 mod json_path;
+mod mapping;
 mod service;
 mod source;
 
@@ -37,7 +39,8 @@ use bytes::Bytes;
 pub use address::Address;
 pub use api::{Api, DEFAULT, Error, Kind, Method, Route};
 pub use cors::Cors;
-pub use integration::{Action, Integration, Payload};
+pub use integration::{Action, Integration, MappedResponse, Mapping, Passthrough, Payload};
+pub use mapping::fault as mapping_fault;
 pub use service::fault as service_fault;
 pub use source::Source;
 
@@ -174,6 +177,32 @@ impl<I: Invoker> Gateway<I> {
                 let patience = patience(kind, *timeout_ms);
                 self.call(kind, Action::SERVICE, action.name(), body.to_string().into(), patience).await
             }
+            Integration::Mapped { service, operation, mapping, timeout_ms } => {
+                let origin = Origin { api, matched: &matched, path, request, peer, context };
+                let body = match mapping::request(mapping, &origin) {
+                    Ok(body) => body,
+                    Err(why) => return unmapped(kind, why),
+                };
+                let answer = self.call(kind, service, operation, body, patience(kind, *timeout_ms)).await;
+                if answer.headers().contains_key(answer::REASON) {
+                    return answer;
+                }
+                let (parts, body) = answer.into_parts();
+                let made = mapping::response(mapping, &origin, parts.status.as_u16(), &parts.headers, &body);
+                made.unwrap_or_else(|why| Refusal::NotRun.response(kind, &why))
+            }
+            Integration::Mock(mapping) => {
+                let origin = Origin { api, matched: &matched, path, request, peer, context };
+                let body = match mapping::request(mapping, &origin) {
+                    Ok(body) => body,
+                    Err(why) => return unmapped(kind, why),
+                };
+                let Some(status) = mapping::mock_status(&body) else {
+                    return Refusal::NotRun.response(kind, "the request template of this MOCK gives no statusCode");
+                };
+                let made = mapping::response(mapping, &origin, status, &http::HeaderMap::new(), &Bytes::from("{}"));
+                made.unwrap_or_else(|why| Refusal::NotRun.response(kind, &why))
+            }
         }
     }
 
@@ -205,6 +234,15 @@ fn patience(kind: Kind, timeout_ms: Option<u64>) -> Duration {
         Kind::FunctionUrl => URL_TIMEOUT,
     };
     timeout_ms.map_or(most, Duration::from_millis)
+}
+
+fn unmapped(kind: Kind, why: mapping::NoBody) -> Response {
+    match why {
+        mapping::NoBody::Unsupported(reason) => Refusal::UnsupportedType.response(kind, &reason),
+        mapping::NoBody::Failed(reason) => {
+            Refusal::NotRun.response(kind, &format!("the request template cannot be run: {reason}"))
+        }
+    }
 }
 
 fn late(what: &str, patience: Duration) -> String {

@@ -91,6 +91,8 @@ impl Connection {
 
 #[cfg(feature = "tls")]
 mod tls {
+    use std::sync::{Arc, OnceLock};
+
     use tokio::net::TcpStream;
     use tokio::time::timeout;
     use tokio_rustls::client::TlsStream;
@@ -99,6 +101,17 @@ mod tls {
     use crate::{CONNECT_MAX, Failure};
 
     pub async fn wrap(host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+        /// The machine has a hundred certificates and more, which are read once.
+        static CONFIG: OnceLock<Result<Arc<ClientConfig>, Failure>> = OnceLock::new();
+        let config = CONFIG.get_or_init(config).clone()?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        match timeout(CONNECT_MAX, tokio_rustls::TlsConnector::from(config).connect(name, stream)).await {
+            Ok(stream) => stream.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no TLS handshake within {} s", CONNECT_MAX.as_secs())),
+        }
+    }
+
+    fn config() -> Result<Arc<ClientConfig>, Failure> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
@@ -111,12 +124,7 @@ mod tls {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
-        match timeout(CONNECT_MAX, connector.connect(name, stream)).await {
-            Ok(stream) => stream.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no TLS handshake within {} s", CONNECT_MAX.as_secs())),
-        }
+        Ok(Arc::new(config))
     }
 }
 

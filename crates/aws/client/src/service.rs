@@ -29,6 +29,13 @@ impl Service<'_> {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Bytes>, Failure> {
+        // Of all services only S3 wants the hash of the body, and has the path escaped once.
+        if self.name == "s3" {
+            headers.insert(
+                "x-amz-content-sha256",
+                HeaderValue::from_str(&sha256_hex(&body)).map_err(|error| error.to_string())?,
+            );
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs() as i64);
         let value = |text: &str| HeaderValue::from_str(text).map_err(|error| error.to_string());
         headers.insert(header::HOST, value(self.origin.authority())?);
@@ -55,8 +62,7 @@ impl Service<'_> {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers: Vec<(&str, String)> = headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
         let body_sha256 = sha256_hex(body);
-        // Of all services only S3 has the path escaped once.
-        let path = path.replace('%', "%25");
+        let path = if self.name == "s3" { path.to_owned() } else { path.replace('%', "%25") };
         let unsigned = Unsigned { method, path: &path, query: &query, headers: &headers, body_sha256: &body_sha256 };
         let scope = Scope { region: self.region, service: self.name, at };
         sigv4::authorization(&unsigned, &scope, self.credentials)

@@ -1,4 +1,4 @@
-//! Points in time as texts and back, UTC only: the forms that S3, its signatures and result files have.
+//! Points in time as texts and back, UTC only: the forms that AWS's protocols, signatures and result files have.
 
 /// A day of the proleptic Gregorian calendar and the time in it.
 struct Civil {
@@ -36,6 +36,28 @@ pub fn parse_iso(text: &str) -> Option<i64> {
     let days = days_from_civil(number(0, 4)?.into(), number(5, 7)?, number(8, 10)?)?;
     let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
     Some(days * 86_400 + i64::from(seconds))
+}
+
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `Fri, 24 May 2013 00:00:00 GMT`, as HTTP's headers have it.
+pub fn http_date(seconds: i64) -> String {
+    let Civil { year, month, day, hour, minute, second } = civil(seconds);
+    // 1970 began on a Thursday.
+    let weekday = WEEKDAYS[seconds.div_euclid(86_400).rem_euclid(7) as usize];
+    let month = MONTHS[usize::from(month) - 1];
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+/// Seconds since 1970 of HTTP's form.
+pub fn parse_http_date(text: &str) -> Option<i64> {
+    let words: Vec<&str> = text.split([' ', ':']).filter(|word| !word.is_empty()).collect();
+    let [_, day, month, year, hour, minute, second, "GMT"] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? as u32 + 1;
+    let days = days_from_civil(year.parse().ok()?, month, day.parse().ok()?)?;
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| (0..=60).contains(number));
+    Some(days * 86_400 + number(hour)? * 3600 + number(minute)? * 60 + number(second)?)
 }
 
 /// Years are counted from 1 March, so that the leap day is the last of its year; 146,097 days are 400 years.
@@ -80,6 +102,11 @@ mod tests {
             assert_eq!(parse_iso(&text.replace("Z", ".000Z")), Some(seconds), "{text}");
         };
         check(0, "1970-01-01T00:00:00Z");
+        for (seconds, text) in [(0, "Thu, 01 Jan 1970 00:00:00 GMT"), (1_369_353_600, "Fri, 24 May 2013 00:00:00 GMT")]
+        {
+            assert_eq!((http_date(seconds).as_str(), parse_http_date(text)), (text, Some(seconds)));
+        }
+        assert_eq!(parse_http_date("yesterday"), None);
         check(951_782_399, "2000-02-28T23:59:59Z");
         check(951_782_400, "2000-02-29T00:00:00Z");
         check(1_369_353_600, "2013-05-24T00:00:00Z");

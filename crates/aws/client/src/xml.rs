@@ -1,4 +1,4 @@
-//! Just enough XML for the answers of S3 and of the query protocol: elements with text, no more. Attributes, comments and declarations are passed
+//! Just enough XML for the answers of AWS: elements with text, no more. Attributes, comments and declarations are passed
 //! over; a document type, which AWS never sends, is refused.
 
 /// A piece of a document.
@@ -145,9 +145,71 @@ pub fn records<const N: usize>(
     if path.is_empty() { Ok(found) } else { Err("its XML ends within an element".into()) }
 }
 
+/// Elements may nest so deep.
+const DEPTH_MAX: usize = 64;
+
+/// An element with what is in it. Text between children says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    /// Without a prefix.
+    pub name: String,
+    pub text: String,
+    pub children: Vec<Element>,
+}
+
+/// The root of a document.
+pub fn tree(text: &str) -> Result<Element, String> {
+    let mut open: Vec<Element> = Vec::new();
+    let mut root = None;
+    for event in events(text) {
+        match event? {
+            Event::Open(_) if open.len() == DEPTH_MAX => return Err(format!("its XML is over {DEPTH_MAX} deep")),
+            Event::Open(name) => {
+                let name = name.rsplit(':').next().unwrap_or_default().to_owned();
+                open.push(Element { name, ..Element::default() });
+            }
+            Event::Text(piece) => {
+                if let Some(element) = open.last_mut() {
+                    element.text.push_str(&piece);
+                }
+            }
+            Event::Close(name) => {
+                let closed = open.pop().filter(|element| Some(&*element.name) == name.rsplit(':').next());
+                let closed = closed.ok_or_else(|| format!("its XML closes {name}, which is not open"))?;
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(closed),
+                    None => root = root.or(Some(closed)),
+                }
+            }
+        }
+    }
+    match root {
+        Some(root) if open.is_empty() => Ok(root),
+        _ => Err("its XML ends within an element".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trees() {
+        let check = |text: &str, expect: Result<(&str, &[(&str, &str)]), &str>| {
+            let found = tree(text);
+            let found = found.as_ref().map_err(String::as_str);
+            let found = found.map(|root| {
+                let children = root.children.iter().map(|child| (child.name.as_str(), child.text.as_str()));
+                (root.name.as_str(), children.collect::<Vec<_>>())
+            });
+            assert_eq!(found, expect.map(|(name, children)| (name, children.to_vec())), "{text}");
+        };
+        check("<?xml version=\"1.0\"?><a:R x=\"1\"><K>a&lt;</K>\n<L/></a:R>", Ok(("R", &[("K", "a<"), ("L", "")])));
+        check("<R/>", Ok(("R", &[])));
+        check("", Err("its XML ends within an element"));
+        check("<R></S>", Err("its XML closes S, which is not open"));
+        check(&"<a>".repeat(65), Err("its XML is over 64 deep"));
+    }
 
     #[test]
     fn records_of_documents() {

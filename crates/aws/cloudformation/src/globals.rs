@@ -14,11 +14,12 @@ use crate::yaml::NODES_MAX;
 const SECTIONS: &[(&str, &str, &[&str])] = &[
     ("Function", "AWS::Serverless::Function", &["Role", "Policies", "FunctionName", "Events", "InlineCode"]),
     ("Api", "AWS::Serverless::Api", &["StageName", "DefinitionBody"]),
+    ("HttpApi", "AWS::Serverless::HttpApi", &["Name", "StageName", "DefinitionBody", "DefinitionUri"]),
     ("SimpleTable", "AWS::Serverless::SimpleTable", &["TableName", "PrimaryKey"]),
     ("StateMachine", "AWS::Serverless::StateMachine", &["Definition", "DefinitionUri", "Name", "Role", "Events"]),
 ];
 /// Sections for types that are not served; such a resource is an error of its own.
-const WITHOUT_EFFECT: &[&str] = &["HttpApi", "LayerVersion", "CapacityProvider", "WebSocketApi"];
+const WITHOUT_EFFECT: &[&str] = &["LayerVersion", "CapacityProvider", "WebSocketApi"];
 
 pub(crate) fn apply(template: &mut Template, report: &Report) {
     let globals = std::mem::take(&mut template.globals);

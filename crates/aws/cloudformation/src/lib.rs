@@ -20,6 +20,7 @@ mod graph;
 mod intrinsics;
 mod names;
 mod node;
+mod openapi;
 mod outside;
 mod parameters;
 mod plan;
@@ -45,8 +46,9 @@ pub use outside::{Outside, Value as OutsideValue, World};
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use plan::{
-    Alias, Api, Architecture, Build, Code, Definition, Function, Layer, Output, Parameter, Plan, Queue, Resource,
-    Route, Stage, StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
+    Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
+    Layer, MappedResponse, Mapping, Output, Parameter, Plan, Queue, Resource, Route, Stage, StateMachine,
+    StateMachineKind, Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 

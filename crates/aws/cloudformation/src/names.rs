@@ -50,9 +50,18 @@ pub(crate) fn iam_arn(site: &Site, resource: &str) -> String {
     format!("arn:{PARTITION}:iam::{}:{resource}", site.home.account)
 }
 
+/// The UUID AWS would make up.
+pub(crate) fn made_up_uuid(site: &Site, logical_id: &str) -> String {
+    uuid(&format!("{}/{logical_id}", site.stack_name))
+}
+
+fn uuid(text: &str) -> String {
+    let hex = format!("{:016x}{:016x}", hash(text), hash(&format!("{text}/id")));
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
 pub(crate) fn stack_id(site: &Site) -> String {
-    let hex = format!("{:016x}{:016x}", hash(&site.stack_name), hash(&format!("{}/id", site.stack_name)));
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+    let uuid = uuid(&site.stack_name);
     arn(site, "cloudformation", &format!("stack/{}/{uuid}", site.stack_name))
 }
 

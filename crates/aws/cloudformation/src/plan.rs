@@ -36,6 +36,8 @@ pub struct Plan {
     pub subscriptions: Vec<Subscription>,
     pub queues: Vec<Queue>,
     pub parameters: Vec<Parameter>,
+    pub connections: Vec<Connection>,
+    pub event_sources: Vec<EventSource>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
@@ -206,9 +208,6 @@ pub struct Subscription {
     pub endpoint: String,
     /// A queue gets the message itself, not SNS's envelope.
     pub raw: bool,
-    pub filter: Option<Json>,
-    /// The filter is about the message's body, not about its attributes.
-    pub filters_body: bool,
     pub at: Position,
 }
 
@@ -222,6 +221,39 @@ pub struct Queue {
     /// The ARN of the queue that takes what was received too often.
     pub dead_letters: Option<String>,
     pub receives_max: Option<u32>,
+    /// How long a message that a function did not take waits for the next try.
+    pub visibility_seconds: u32,
+}
+
+/// A queue whose messages a function gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventSource {
+    pub queue_arn: String,
+    pub function_arn: String,
+    /// Messages of one invocation, at most.
+    pub batch_max: u32,
+    /// The function answers with those that it did not take.
+    pub reports_failures: bool,
+    pub at: Position,
+}
+
+/// A connection of EventBridge.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Connection {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    /// The body of CreateConnection. It holds secrets, so it is not shown with the plan.
+    #[serde(skip)]
+    pub create: Json,
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("name", &self.name).field("arn", &self.arn).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -276,7 +308,7 @@ impl Definition {
     }
 }
 
-/// A REST API with its stages and its routes.
+/// An API with its stages and its routes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Api {
     pub logical_id: String,
@@ -284,10 +316,31 @@ pub struct Api {
     pub id: String,
     pub name: String,
     pub at: Position,
+    pub kind: ApiKind,
     pub stages: Vec<Stage>,
     pub routes: Vec<Route>,
     /// Media types whose bodies reach the function in base64.
     pub binary_media_types: Vec<String>,
+    pub cors: Option<Cors>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiKind {
+    #[default]
+    Rest,
+    Http,
+}
+
+/// `CorsConfiguration` of an HTTP API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cors {
+    pub allow_credentials: bool,
+    pub allow_headers: Vec<String>,
+    pub allow_methods: Vec<String>,
+    pub allow_origins: Vec<String>,
+    pub expose_headers: Vec<String>,
+    pub max_age_seconds: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -297,17 +350,66 @@ pub struct Stage {
     pub variables: BTreeMap<String, String>,
 }
 
-/// One method on one path, answered by a function (AWS_PROXY).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The stage and the route that an HTTP API has for everything else.
+pub const DEFAULT: &str = "$default";
+
+/// One method on one path, and what answers it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Route {
     /// `ANY`, or an HTTP method in capitals.
     pub method: String,
-    /// As API Gateway writes it: `/trips/{id}`, `/{proxy+}`.
+    /// As API Gateway writes it: `/trips/{id}`, `/{proxy+}`, `$default`.
     pub path: String,
-    /// The function's physical name, perhaps with a version or an alias behind a colon.
-    pub function: String,
-    pub function_arn: String,
+    pub integration: Integration,
     pub at: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integration {
+    /// A function gets the request as it is (AWS_PROXY).
+    Function {
+        /// The function's physical name, perhaps with a version or an alias behind a colon.
+        function: String,
+        arn: String,
+        /// `1.0` or `2.0`.
+        payload_format: &'static str,
+        timeout_ms: Option<u32>,
+    },
+    /// An HTTP API calls a service: `StepFunctions-StartExecution` and its like, with parameters from the request.
+    Subtype { subtype: String, parameters: BTreeMap<String, String>, timeout_ms: Option<u32> },
+    /// A REST API calls an action of a service with what a template makes (AWS).
+    Action { service: String, operation: String, mapping: Mapping, timeout_ms: Option<u32> },
+    /// A REST API answers itself (MOCK).
+    Mock(Mapping),
+}
+
+/// How a REST API maps requests and answers. Whether the templates can be run is not known here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Mapping {
+    pub requests: BTreeMap<String, String>,
+    /// `WHEN_NO_MATCH`, `WHEN_NO_TEMPLATES` or `NEVER`.
+    pub passthrough: String,
+    pub responses: Vec<MappedResponse>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct MappedResponse {
+    pub status: u16,
+    pub pattern: Option<String>,
+    /// Headers of the answer, each with its mapping expression: `'*'`, `integration.response.header.x`.
+    pub headers: BTreeMap<String, String>,
+    pub templates: BTreeMap<String, String>,
+}
+
+impl Route {
+    /// The physical name of the function that it calls, if it calls one.
+    pub fn function(&self) -> Option<&str> {
+        match &self.integration {
+            Integration::Function { function, .. } => Some(function),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -330,6 +432,7 @@ impl Plan {
 
 fn localise(text: &str, api: &Api, url: &dyn Fn(&Api, &str) -> String) -> String {
     let host = format!("https://{}.execute-api.", api.id);
+    let is_default = |stage: &&Stage| stage.name == DEFAULT;
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(&host) {
@@ -341,6 +444,11 @@ fn localise(text: &str, api: &Api, url: &dyn Fn(&Api, &str) -> String) -> String
             (Some(stage), Some(path)) => {
                 out.push_str(&url(api, &stage.name));
                 &path[stage.name.len()..]
+            }
+            _ if api.stages.iter().any(|stage| is_default(&stage)) => {
+                out.push_str(&url(api, DEFAULT));
+                let end = address[host.len()..].find(|c: char| !(c.is_ascii_alphanumeric() || "-.".contains(c)));
+                &address[end.map_or(address.len(), |end| host.len() + end)..]
             }
             _ => {
                 out.push_str(&host);

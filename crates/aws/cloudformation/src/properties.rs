@@ -41,6 +41,7 @@ pub(crate) const fn unsupported(name: &'static str, instead: &'static str) -> Pr
 /// Why most ignored properties are.
 pub(crate) const NO_EFFECT: &str = "no effect here";
 pub(crate) const NO_PERMISSIONS: &str = "permissions are not enforced here";
+pub(crate) const NOT_VALIDATED: &str = "requests are not validated here, so the function sees all of them";
 
 /// The served properties of one thing, resolved.
 pub(crate) struct Properties<'a> {
@@ -96,6 +97,15 @@ impl<'a> Properties<'a> {
 
     pub fn error(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
         self.scope.report.error(self.place(name), message, help);
+    }
+
+    /// An error that a person may choose to go on without.
+    pub fn unsupported(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.scope.report.unsupported(self.place(name), message, help);
+    }
+
+    pub fn note(&self, name: &str, message: impl Into<String>) {
+        self.scope.report.note(self.place(name), message);
     }
 
     pub fn require(&self, name: &str) -> Option<&Node> {

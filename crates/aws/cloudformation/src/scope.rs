@@ -90,6 +90,8 @@ pub(crate) struct Scope<'a> {
     /// `None` for a condition that could not be evaluated.
     pub conditions: HashMap<String, Option<bool>>,
     pub resources: HashMap<String, Known>,
+    /// Dynamic references are left as they are: somebody else knows what to do with them.
+    pub keeps_references: Cell<bool>,
     resolved_bytes: Cell<usize>,
 }
 
@@ -102,7 +104,16 @@ impl<'a> Scope<'a> {
     ) -> Scope<'a> {
         let mappings = mappings.into_iter().map(|e| (e.key, e.value)).collect();
         let (conditions, resources) = (HashMap::new(), HashMap::new());
-        Scope { report, site, parameters, mappings, conditions, resources, resolved_bytes: Cell::new(0) }
+        Scope {
+            report,
+            site,
+            parameters,
+            mappings,
+            conditions,
+            resources,
+            keeps_references: Cell::new(false),
+            resolved_bytes: Cell::new(0),
+        }
     }
 
     /// The node with every intrinsic function replaced by its value, and every `AWS::NoValue` left out.
@@ -143,7 +154,7 @@ impl<'a> Scope<'a> {
     }
 
     fn plain_text(&self, node: &Node, text: &str) -> Node {
-        if !text.contains(DYNAMIC) {
+        if !text.contains(DYNAMIC) || self.keeps_references.get() {
             return node.clone();
         }
         let (mut out, mut rest) = (String::new(), text);

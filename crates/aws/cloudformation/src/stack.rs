@@ -17,9 +17,12 @@ use crate::node::{Entry, Node};
 use crate::parameters;
 use crate::plan::{self, Output, Plan};
 use crate::references;
-use crate::resources::{self, Build, Implied, implicit_api};
+use crate::resources::{self, Build, Implied, implicit_apis};
 use crate::scope::{Identity, Known, Scope, Site};
 use crate::template::{Resource, Template};
+
+/// What SAM's types begin with.
+const SAM: &str = "AWS::Serverless::";
 
 /// `None` after an error that leaves nothing to go on with.
 pub(crate) fn resolve(
@@ -33,7 +36,7 @@ pub(crate) fn resolve(
     let parameters = parameters::values(&template.parameters, values, &site.outside, report);
     let mut scope = Scope::new(report, site, parameters, std::mem::take(&mut template.mappings));
     scope.conditions = intrinsics::evaluate_conditions(&scope, &template.conditions);
-    let implicit = implicit_api(&scope, &template, |r| exists(&scope, r) != Some(false));
+    let implicit = implicit_apis(&scope, &template, |r| exists(&scope, r) != Some(false));
     template.resources.extend(implicit);
     globals::apply(&mut template, report);
     declare(&mut scope, &template);
@@ -114,7 +117,9 @@ fn order<'t>(scope: &Scope<'_>, live: &[&'t Resource]) -> Option<Vec<&'t Resourc
             let mut targets = Vec::new();
             let mut found = |name: &str, _| targets.extend(index.get(name));
             resource.depends_on.iter().for_each(|(name, at)| found(name, *at));
-            resource.properties.iter().for_each(|p| references::each(scope, &p.value, &mut found));
+            // SAM makes resources of their own of events: a function may be in the document of the API of its event.
+            let own = resource.properties.iter().filter(|p| !(p.key == "Events" && resource.kind.0.starts_with(SAM)));
+            own.for_each(|p| references::each(scope, &p.value, &mut found));
             targets
         })
         .collect();

@@ -20,6 +20,8 @@ pub struct Config {
     pub folder: PathBuf,
     /// What functions see as `AWS_ENDPOINT_URL`.
     pub endpoint_url: String,
+    /// What a variable of the user's means here, where it holds addresses of AWS. Asked when a process starts.
+    pub localise: Option<Localise>,
     /// `None` leaves functions without a guard process: they still die with the host by the parent-death signal, but
     /// their own children would not. Only for tests and embedding.
     pub guard: Option<Guard>,
@@ -33,12 +35,16 @@ impl Config {
             home: Home::default(),
             folder: folder.into(),
             endpoint_url: endpoint_url.into(),
+            localise: None,
             guard: None,
             log_sink: None,
             limits: Limits::default(),
         }
     }
 }
+
+/// From a text to the text with other addresses in it.
+pub type Localise = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// How to start the guard process; see [`crate::guard`].
 #[derive(Clone)]

@@ -61,7 +61,10 @@ pub(crate) fn of_process(
     ];
     let own = |(name, value): (&str, String)| (name.to_string(), value);
     let opt = info.opt.as_ref().map(|opt| opt.display().to_string());
-    let user = function.environment.iter().map(|(name, value)| (name.clone(), in_layers(value, opt.as_deref())));
+    let user = function.environment.iter().map(|(name, value)| {
+        let value = in_layers(value, opt.as_deref());
+        (name.clone(), config.localise.as_ref().map_or(value.clone(), |localise| localise(&value)))
+    });
     // A name may be there once: which of two counts is for each program to say.
     let mut all: BTreeMap<String, String> =
         defaults.into_iter().map(own).chain(user).chain(fixed.into_iter().map(own)).collect();

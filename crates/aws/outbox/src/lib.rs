@@ -149,6 +149,11 @@ impl Outbox {
     pub fn list(&self, filter: &Filter, limit: usize) -> std::io::Result<Vec<Message>> {
         self.0.reader.list(filter, limit)
     }
+
+    /// What came after a number, the oldest first; reads files.
+    pub fn after(&self, number: u64, limit: usize) -> std::io::Result<Vec<Message>> {
+        self.0.reader.after(number, limit)
+    }
 }
 
 /// A status and what AWS calls it.

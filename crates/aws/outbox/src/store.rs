@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
@@ -284,6 +284,40 @@ impl Reader {
         found.truncate(limit);
         Ok(found)
     }
+
+    /// What came after a number, the oldest first.
+    pub fn after(&self, number: u64, limit: usize) -> io::Result<Vec<Message>> {
+        let mut found = Vec::new();
+        let names: Vec<Name> = files(&self.folder)?.into_keys().collect();
+        for (place, name) in names.iter().enumerate() {
+            // A file whose successor begins at or before the number holds nothing that is wanted.
+            let next = names.get(place + 1).map(|next| first_number(&next.path(&self.folder))).transpose()?.flatten();
+            if next.is_some_and(|next| next <= number) {
+                continue;
+            }
+            match lines(&name.path(&self.folder)) {
+                // Swept meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                all => found.extend(all?.into_iter().filter(|message| message.number > number)),
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+/// The number of the first message of a file, if it has one.
+fn first_number(path: &Path) -> io::Result<Option<u64>> {
+    let mut line = Vec::new();
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    BufReader::new(file).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice::<Message>(&line).ok().map(|message| message.number))
 }
 
 fn lines(path: &Path) -> io::Result<Vec<Message>> {

@@ -24,6 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_cloudformation::Plan;
 use aws_cloudformation::stacks::{Event, Stack, StackOutput, StackResource, Stacks, Status};
 
+use crate::deliveries::Deliveries;
 use crate::findings;
 use crate::front::Front;
 use crate::log;
@@ -109,6 +110,7 @@ pub struct Deployer(Arc<Inner>);
 struct Inner {
     front: Arc<Front>,
     apis: Apis,
+    deliveries: Deliveries,
     stacks: Stacks,
     /// One deployment at a time.
     turn: tokio::sync::Mutex<()>,
@@ -117,8 +119,15 @@ struct Inner {
 }
 
 impl Deployer {
-    pub fn new(front: Arc<Front>, apis: Apis, stacks: Stacks) -> Deployer {
-        Deployer(Arc::new(Inner { front, apis, stacks, turn: tokio::sync::Mutex::default(), marks: Mutex::default() }))
+    pub fn new(front: Arc<Front>, apis: Apis, deliveries: Deliveries, stacks: Stacks) -> Deployer {
+        Deployer(Arc::new(Inner {
+            front,
+            apis,
+            deliveries,
+            stacks,
+            turn: tokio::sync::Mutex::default(),
+            marks: Mutex::default(),
+        }))
     }
 
     pub fn stacks(&self) -> &Stacks {
@@ -188,6 +197,7 @@ impl Deployer {
             self.keep(&stack).await?;
         }
         let mut done = Deployed::default();
+        self.0.deliveries.put(name, Vec::new()).await?;
         let mut left = Vec::new();
         for mut resource in stack.resources.clone().into_iter().rev() {
             resource.retained |= retained.contains(&resource.logical_id);

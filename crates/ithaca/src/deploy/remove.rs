@@ -22,7 +22,9 @@ pub fn leaves_something(kind: &str) -> bool {
                 | "AWS::StepFunctions::StateMachine"
                 | "AWS::StepFunctions::Activity"
                 | "AWS::SSM::Parameter"
+                | "AWS::Events::Connection"
                 | "AWS::ApiGateway::RestApi"
+                | "AWS::ApiGatewayV2::Api"
         )
 }
 
@@ -56,7 +58,12 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
             let removed = tokio::task::spawn_blocking(move || ssm.delete(&name)).await;
             removed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
         }
-        "AWS::ApiGateway::RestApi" => apis.remove(physical_id).await,
+        "AWS::Events::Connection" => {
+            let (connections, name) = (front.connections.clone(), physical_id.to_owned());
+            let removed = tokio::task::spawn_blocking(move || connections.remove(&name)).await;
+            removed.map_err(|error| error.to_string())?.map_err(|error| error.message)
+        }
+        "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => apis.remove(physical_id).await,
         // Nothing was made of it, or it went with what it belongs to.
         _ => Ok(()),
     }

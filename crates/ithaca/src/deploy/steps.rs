@@ -1,5 +1,6 @@
 //! The steps of a deployment: one for each kind of thing, and each may be done again.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::build::Executables;
 use super::{Deployed, Deployer, Prepared, published};
 use crate::apis;
+use crate::deliveries::{Delivery, Source, Target};
 use crate::files;
 use crate::front::Front;
 
@@ -51,9 +53,25 @@ impl Deployer {
             created.map_err(|error| format!("activity {}: {error}", activity.name))?;
             done.activities.push(activity.name.clone());
         }
+        for connection in &plan.connections {
+            let (connections, arn, create) =
+                (front.connections.clone(), connection.arn.clone(), connection.create.clone());
+            let put = tokio::task::spawn_blocking(move || connections.put(&arn, &create)).await;
+            put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.message)).map_err(
+                |error| {
+                    format!(
+                        "{}:{}: connection {}: {error}",
+                        plan.template.display(),
+                        connection.at.line,
+                        connection.name
+                    )
+                },
+            )?;
+        }
         for machine in &plan.state_machines {
             self.put_machine(machine, &mut done).await?;
         }
+        self.0.deliveries.put(&plan.stack_name, deliveries(plan)).await?;
         done.changed.extend(self.0.apis.put(apis::of_plan(plan)).await?);
         let addresses = self.0.apis.addresses_by_id();
         done.apis = self.0.apis.addresses_of(plan);
@@ -108,6 +126,59 @@ impl Deployer {
         done.changed.push(machine.name.clone());
         put.map_err(|error| format!("state machine {}: {error}", machine.name))
     }
+}
+
+/// From queues and topics to what takes their messages. A subscription of another kind, such as a mail, has none.
+fn deliveries(plan: &Plan) -> Vec<Delivery> {
+    let of_sources = plan.event_sources.iter().map(|source| {
+        let queue = plan.queues.iter().find(|queue| queue.arn == source.queue_arn);
+        Delivery {
+            stack: plan.stack_name.clone(),
+            source: Source::Queue(source.queue_arn.clone()),
+            target: Target::Function { arn: source.function_arn.clone(), reports_failures: source.reports_failures },
+            batch_max: source.batch_max as usize,
+            // A queue that keeps an order has one batch under way.
+            batches_max: if source.queue_arn.ends_with(".fifo") { 1 } else { usize::MAX },
+            receives_max: queue.and_then(|queue| queue.receives_max),
+            dead_letters: queue.and_then(|queue| queue.dead_letters.as_deref()).and_then(queue_url),
+            retry_ms: u64::from(queue.map_or(VISIBILITY_SECONDS, |queue| queue.visibility_seconds)) * 1000,
+            cursor: 0,
+            open: BTreeMap::new(),
+        }
+    });
+    let of_topics = plan.subscriptions.iter().filter_map(|subscription| {
+        let target = match subscription.protocol.as_str() {
+            "lambda" => Target::Function { arn: subscription.endpoint.clone(), reports_failures: false },
+            "sqs" => Target::Queue { url: queue_url(&subscription.endpoint)?, raw: subscription.raw },
+            _ => return None,
+        };
+        Some(Delivery {
+            stack: plan.stack_name.clone(),
+            source: Source::Topic(subscription.topic_arn.clone()),
+            target,
+            batch_max: 1,
+            batches_max: usize::MAX,
+            receives_max: Some(TRIES_OF_A_TOPIC),
+            dead_letters: None,
+            retry_ms: RETRY_OF_A_TOPIC_MS,
+            cursor: 0,
+            open: BTreeMap::new(),
+        })
+    });
+    of_sources.chain(of_topics).collect()
+}
+
+/// What AWS gives a queue that says nothing.
+const VISIBILITY_SECONDS: u32 = 30;
+/// A function that a topic invokes is invoked asynchronously: two more tries, the first after a minute.
+const TRIES_OF_A_TOPIC: u32 = 3;
+const RETRY_OF_A_TOPIC_MS: u64 = 60_000;
+
+/// `arn:aws:sqs:REGION:ACCOUNT:NAME` as the address that AWS gives it.
+fn queue_url(arn: &str) -> Option<String> {
+    let mut parts = arn.split(':').skip(3);
+    let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(format!("https://sqs.{region}.amazonaws.com/{account}/{name}"))
 }
 
 /// All that decides whether a function is to be put again: its settings, and the files of its code as they are now.

@@ -36,6 +36,7 @@ pub enum Door {
     Dynamo,
     Logs,
     Outbox,
+    Events,
     Lambda,
     ApiGateway,
     S3,
@@ -48,11 +49,12 @@ pub enum Door {
 }
 
 impl Door {
-    const ALL: [(Door, &str); 12] = [
+    const ALL: [(Door, &str); 13] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
         (Door::Outbox, "outbox"),
+        (Door::Events, "events"),
         (Door::Lambda, "lambda"),
         (Door::ApiGateway, "apigateway"),
         (Door::S3, "s3"),

@@ -1,7 +1,7 @@
 //! `apigateway:invoke` and `http:invoke`: a request to an API that is deployed here, or to any URL.
 //!
-//! Https needs a build with the feature `tls`, and so does an address without a scheme, which AWS calls by https, unless
-//! it is this machine.
+//! An address without a scheme is called by https, as AWS does, unless it is this machine. Https needs the feature `tls`,
+//! which is on by default.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::json::as_text;
-use super::{Shared, bad_parameters, refused, required, sdk};
+use super::{Shared, bad_parameters, connection, refused, required, sdk};
 
 /// What may not stand in a path as it is. A percent sign may: whoever writes one has escaped something.
 const ESCAPED_IN_PATH: &AsciiSet =
@@ -37,15 +37,68 @@ const API_MEMBERS: &[&str] = &[
     "AuthType",
     "AllowNullValues",
 ];
-const HTTP_MEMBERS: &[&str] = &["ApiEndpoint", "Method", "QueryParameters", "Headers", "RequestBody", "Transform"];
+const HTTP_MEMBERS: &[&str] = &[
+    "ApiEndpoint",
+    "Method",
+    "Authentication",
+    "InvocationConfig",
+    "QueryParameters",
+    "Headers",
+    "RequestBody",
+    "Transform",
+];
+const HTTP_METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"];
+
+/// Headers that an HTTP task may not have; a `-` at the end stands for all that begin so.
+const NOT_ALLOWED: &[&str] = &[
+    "a-im",
+    "accept-charset",
+    "accept-datetime",
+    "accept-encoding",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-md5",
+    "date",
+    "expect",
+    "forwarded",
+    "from",
+    "host",
+    "http2-settings",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "proxy-authorization",
+    "referer",
+    "server",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "warning",
+    "x-amz-",
+    "x-amzn-",
+    "x-forwarded-",
+];
+
+/// Media types of answers that a task cannot have.
+const NO_TEXT: &[&str] = &["application/octet-stream", "image/", "video/", "audio/"];
 
 /// A request that is not sent yet.
-struct Asked {
+#[derive(Clone)]
+pub struct Asked {
     method: Method,
     /// Path and query, escaped.
-    target: String,
-    headers: HeaderMap,
-    body: Bytes,
+    pub target: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 pub async fn api_gateway(shared: &Shared, parameters: &Value) -> Result<Payload, Failure> {
@@ -80,30 +133,71 @@ pub async fn api_gateway(shared: &Shared, parameters: &Value) -> Result<Payload,
 }
 
 pub async fn any(shared: &Shared, parameters: &Value) -> Result<Payload, Failure> {
-    if parameters.get("Authentication").is_some() {
-        return Err(refused(
-            "Ithaca has no EventBridge connections: leave Authentication out, and put what authenticates into Headers.",
-        ));
-    }
     check_members(parameters, HTTP_MEMBERS)?;
     let url = required(parameters, "ApiEndpoint")?;
+    check_method_and_headers(parameters)?;
+    let connection = connection::find(shared, parameters).await?;
     let (origin, base) = origin(url).map_err(|why| refused(format!("{url} cannot be called: {why}")))?;
-    let mut asked = Asked::read(parameters, "/")?;
-    transform(&mut asked, parameters)?;
+    // What the task says itself is told if it is wrong; what the connection adds is secret.
+    Asked::of(parameters, "/")?;
+    let asked = Asked::of(&connection::merged(parameters, &connection)?, "/");
+    let mut asked = asked.map_err(|_| connection::unusable(&connection))?.below(&base);
     let agent = format!("Amazon|StepFunctions|HttpInvoke|{}", shared.elsewhere.region());
     // Only what a payload can hold is wanted.
     for (name, value) in [(header::USER_AGENT, agent.as_str()), (header::RANGE, "bytes=0-262144")] {
         let value = HeaderValue::from_str(value).map_err(|error| refused(error.to_string()))?;
         asked.headers.insert(name, value);
     }
-    let answer = asked.below(&base).send(&origin).await.map_err(|why| Failure::new("States.Http.Socket", why))?;
+    let socket = |why| Failure::new("States.Http.Socket", why);
+    let token = connection::authorize(&mut asked, shared, &connection, None).await?;
+    let mut answer = asked.clone().send(&origin).await.map_err(socket)?;
+    if token.is_some() && matches!(answer.status().as_u16(), 401 | 407) {
+        connection::authorize(&mut asked, shared, &connection, token.as_deref()).await?;
+        answer = asked.send(&origin).await.map_err(socket)?;
+    }
     match answer.status().as_u16() {
+        200..300 if !is_text(&answer) => {
+            let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let why = format!("The answer is not text or JSON: its content type is {}", kind.unwrap_or("not given"));
+            Err(Failure::new("States.Runtime", why))
+        }
         200..300 => Ok(output(&answer, str::to_ascii_lowercase)),
         status => Err(Failure::new(format!("States.Http.StatusCode.{status}"), body_text(&answer))),
     }
 }
 
+fn check_method_and_headers(parameters: &Value) -> Result<(), Failure> {
+    let method = required(parameters, "Method")?;
+    if !HTTP_METHODS.contains(&method) {
+        let why = format!("Method must be one of {}, not {method}", HTTP_METHODS.join(", "));
+        return Err(bad_parameters(parameters, &why));
+    }
+    let is_refused = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let is_it = |known: &&&str| if known.ends_with('-') { name.starts_with(**known) } else { name == **known };
+        NOT_ALLOWED.iter().find(is_it).is_some()
+    };
+    match parameters["Headers"].as_object().into_iter().flatten().find(|(name, _)| is_refused(name)) {
+        Some((name, _)) => {
+            Err(bad_parameters(parameters, &format!("The header {name} is not allowed in an HTTP task")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_text(answer: &Response) -> bool {
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    !NO_TEXT.iter().any(|kinds| kind.starts_with(kinds)) && std::str::from_utf8(answer.body()).is_ok()
+}
+
 impl Asked {
+    /// Of a request with `Transform`.
+    pub fn of(parameters: &Value, path: &str) -> Result<Asked, Failure> {
+        let mut asked = Asked::read(parameters, path)?;
+        transform(&mut asked, parameters)?;
+        Ok(asked)
+    }
+
     fn read(parameters: &Value, path: &str) -> Result<Asked, Failure> {
         let bad = |why: String| bad_parameters(parameters, &why);
         let method = required(parameters, "Method")?;
@@ -129,7 +223,7 @@ impl Asked {
     }
 
     /// The same below the path of a URL, and with its query.
-    fn below(mut self, base: &str) -> Asked {
+    pub fn below(mut self, base: &str) -> Asked {
         let (base, base_query) = base.split_once('?').unwrap_or((base, ""));
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let path = match path {
@@ -150,7 +244,7 @@ impl Asked {
         request.map_err(|error| error.to_string())
     }
 
-    async fn send(self, origin: &Origin) -> Result<Response, String> {
+    pub async fn send(self, origin: &Origin) -> Result<Response, String> {
         let request = self.request(origin.authority())?.map(Full::new);
         match timeout(SILENCE_MAX, send(origin, request)).await {
             Ok(answer) => answer,
@@ -311,8 +405,7 @@ mod tests {
     #[test]
     fn requests() {
         let check = |parameters: Value, path: &str, expect: Result<(&str, &str, &str), &str>| {
-            let asked = Asked::read(&parameters, path);
-            let asked = asked.and_then(|mut asked| transform(&mut asked, &parameters).map(|()| asked));
+            let asked = Asked::of(&parameters, path);
             let shown = asked.as_ref().map_err(|failure| failure.cause.as_deref().unwrap_or_default());
             let headers = |asked: &Asked| {
                 let pairs = asked.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));

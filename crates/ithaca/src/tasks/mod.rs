@@ -16,6 +16,7 @@
 //! What a service answers is shaped and its errors are named as the AWS SDK for Java does, since that is what Step
 //! Functions passes on: [`sdk`].
 
+mod connection;
 mod elsewhere;
 mod http;
 mod json;
@@ -45,6 +46,7 @@ use tokio::sync::SetOnce;
 
 pub use elsewhere::Elsewhere;
 
+use self::connection::Tokens;
 use self::turns::Turns;
 use crate::front::Front;
 use sdk::Sdk;
@@ -62,6 +64,7 @@ struct Shared {
     object_calls: Turns,
     object_streams: Turns,
     elsewhere: Elsewhere,
+    tokens: Tokens,
     /// Our own doors. They are opened after the engine, which hands tasks over as soon as it is there; and they are not
     /// kept, since they keep the engine.
     front: SetOnce<Weak<Front>>,
@@ -84,7 +87,15 @@ struct Answer {
 impl Tasks {
     pub fn new(host: Host, objects: Arc<dyn ObjectStore>, elsewhere: Elsewhere, runtime: Handle) -> Arc<Tasks> {
         let (object_calls, object_streams) = (Turns::new(), Turns::new());
-        let shared = Shared { host, objects, object_calls, object_streams, elsewhere, front: SetOnce::new() };
+        let shared = Shared {
+            host,
+            objects,
+            object_calls,
+            object_streams,
+            elsewhere,
+            tokens: Tokens::default(),
+            front: SetOnce::new(),
+        };
         Arc::new(Tasks { shared: Arc::new(shared), runtime })
     }
 

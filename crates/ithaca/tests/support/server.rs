@@ -1,8 +1,14 @@
 //! A server of HTTP that a test answers for: services elsewhere, as a task finds them.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -29,14 +35,40 @@ pub fn serve(answer: impl Fn(&Asked) -> Reply + Clone + Send + 'static) -> Strin
     thread::spawn(move || {
         for stream in listener.incoming() {
             let answer = answer.clone();
-            thread::spawn(move || exchange(stream.unwrap(), answer));
+            thread::spawn(move || exchange(&mut stream.unwrap(), answer));
         }
     });
     address
 }
 
-fn exchange(mut stream: TcpStream, answer: impl Fn(&Asked) -> Reply) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// The same by https, with a certificate for `localhost` of the authority in `fixtures/tls`.
+pub fn serve_tls(answer: impl Fn(&Asked) -> Reply + Clone + Send + 'static) -> String {
+    let read = |name: &str| std::fs::read(format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let certificate = CertificateDer::from_pem_slice(&read("localhost.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(&read("localhost.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (answer, config) = (answer.clone(), config.clone());
+            thread::spawn(move || {
+                let connection = ServerConnection::new(config).unwrap();
+                exchange(&mut StreamOwned::new(connection, stream.unwrap()), answer);
+            });
+        }
+    });
+    address
+}
+
+fn exchange(stream: &mut (impl Read + Write), answer: impl Fn(&Asked) -> Reply) {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).unwrap_or(0) == 0 {
@@ -58,7 +90,7 @@ fn exchange(mut stream: TcpStream, answer: impl Fn(&Asked) -> Reply) {
     let (status, content_type, body) = answer(&asked);
     let length = body.len();
     write!(
-        stream,
+        reader.get_mut(),
         "HTTP/1.1 {status} It\r\nContent-Type: {content_type}\r\nx-amzn-RequestId: REQUEST\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .unwrap();

@@ -1,6 +1,7 @@
 //! The door as clients and functions see it: requests in, the event the function got and the response as data.
 
 mod http_api;
+mod mapping;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;

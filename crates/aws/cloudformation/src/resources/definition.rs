@@ -70,7 +70,7 @@ pub(super) fn from_location(build: &Build<'_>, properties: &Properties<'_>, name
 }
 
 fn from_path(build: &Build<'_>, properties: &Properties<'_>, name: &str, path: PathBuf) -> Option<Definition> {
-    let text = read(build, properties, name, &path)?;
+    let text = build.read(properties, name, &path)?;
     let substitutions = properties.text_map("DefinitionSubstitutions");
     if is_json(&path, &text) {
         let text = substitute(&text, &substitutions);
@@ -103,29 +103,6 @@ pub(super) fn from_string(build: &Build<'_>, properties: &Properties<'_>, name: 
     note_unknown(properties, name, &text);
     let (file, at) = (build.plan.template.clone(), properties.place(name));
     within_limit(properties, name, Definition { text, file, at, tree: None })
-}
-
-fn read(build: &Build<'_>, properties: &Properties<'_>, name: &str, path: &Path) -> Option<String> {
-    let bytes = match build.files.read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let message = format!("cannot read {}: {error}", path.display());
-            properties.error(name, message, "paths start at the template's folder");
-            return None;
-        }
-    };
-    if bytes.len() > DEFINITION_BYTES_MAX {
-        let message = format!("{} has {} bytes, the limit is {DEFINITION_BYTES_MAX}", path.display(), bytes.len());
-        properties.error(name, message, "split it into several state machines");
-        return None;
-    }
-    match crate::decode(&bytes) {
-        Ok(text) => Some(text.to_owned()),
-        Err((at, message)) => {
-            properties.scope.report.error_in(path, at, message, "save the file as UTF-8");
-            None
-        }
-    }
 }
 
 fn is_json(path: &Path, text: &str) -> bool {

@@ -2,8 +2,8 @@
 
 use super::{Attribute, Build, Type};
 use crate::names::{arn, iam_arn, made_up_id};
-use crate::properties::{NO_EFFECT, NO_PERMISSIONS};
-use crate::scope::Identity;
+use crate::properties::{NO_EFFECT, NO_PERMISSIONS, NOT_VALIDATED};
+use crate::scope::{Identity, Site};
 use crate::template::Resource;
 
 const IGNORED: Type = Type { created: false, summary: NO_PERMISSIONS, build: note, ..Type::PLAIN };
@@ -100,6 +100,111 @@ pub(super) const TYPES: &[Type] = &[
     Type { name: "AWS::Lambda::LayerVersionPermission", ..IGNORED },
     Type { name: "AWS::Serverless::Connector", ..IGNORED },
     Type { name: "AWS::ApiGateway::Account", summary: "API Gateway's own logging has no effect here", ..IGNORED },
+    Type { name: "AWS::ApiGateway::ApiKey", summary: NO_KEYS, reference: made_up, attributes: KEY, ..IGNORED },
+    Type { name: "AWS::ApiGateway::BasePathMapping", summary: LOCAL_ADDRESS, ..IGNORED },
+    Type { name: "AWS::ApiGateway::ClientCertificate", summary: NO_EFFECT, ..IGNORED },
+    Type { name: "AWS::ApiGateway::DocumentationPart", summary: NO_EFFECT, ..IGNORED },
+    Type { name: "AWS::ApiGateway::DocumentationVersion", summary: NO_EFFECT, ..IGNORED },
+    Type {
+        name: "AWS::ApiGateway::DomainName",
+        summary: LOCAL_ADDRESS,
+        named_by: Some("DomainName"),
+        attributes: DOMAIN,
+        ..IGNORED
+    },
+    Type { name: "AWS::ApiGateway::GatewayResponse", summary: "refusals have AWS's own form here", ..IGNORED },
+    Type { name: "AWS::ApiGateway::Model", summary: NOT_VALIDATED, named_by: Some("Name"), ..IGNORED },
+    Type {
+        name: "AWS::ApiGateway::RequestValidator",
+        summary: NOT_VALIDATED,
+        reference: made_up,
+        attributes: &[Attribute { name: "RequestValidatorId", value: made_up }],
+        ..IGNORED
+    },
+    Type {
+        name: "AWS::ApiGateway::UsagePlan",
+        summary: NO_KEYS,
+        reference: made_up,
+        attributes: &[Attribute { name: "Id", value: made_up }],
+        ..IGNORED
+    },
+    Type { name: "AWS::ApiGateway::UsagePlanKey", summary: NO_KEYS, reference: made_up, ..IGNORED },
+    Type { name: "AWS::ApiGatewayV2::ApiMapping", summary: LOCAL_ADDRESS, reference: made_up, ..IGNORED },
+    Type {
+        name: "AWS::ApiGatewayV2::DomainName",
+        summary: LOCAL_ADDRESS,
+        named_by: Some("DomainName"),
+        attributes: DOMAIN,
+        ..IGNORED
+    },
+    Type { name: "AWS::CertificateManager::Certificate", summary: LOCAL_ADDRESS, reference: certificate, ..IGNORED },
+    Type { name: "AWS::Route53::RecordSet", summary: LOCAL_ADDRESS, named_by: Some("Name"), ..IGNORED },
+    Type { name: "AWS::Route53::RecordSetGroup", summary: LOCAL_ADDRESS, ..IGNORED },
+    Type {
+        name: "AWS::KMS::Key",
+        summary: NOT_ENCRYPTED,
+        reference: key_id,
+        attributes: &[
+            Attribute { name: "Arn", value: |site, key| arn(site, "kms", &format!("key/{}", key_id(site, key))) },
+            Attribute { name: "KeyId", value: key_id },
+        ],
+        ..IGNORED
+    },
+    Type { name: "AWS::KMS::Alias", summary: NOT_ENCRYPTED, named_by: Some("AliasName"), ..IGNORED },
+    Type {
+        name: "AWS::CloudWatch::Alarm",
+        summary: NOT_WATCHED,
+        named_by: Some("AlarmName"),
+        attributes: ALARM,
+        ..IGNORED
+    },
+    Type {
+        name: "AWS::CloudWatch::CompositeAlarm",
+        summary: NOT_WATCHED,
+        named_by: Some("AlarmName"),
+        attributes: ALARM,
+        ..IGNORED
+    },
+    Type { name: "AWS::CloudWatch::AnomalyDetector", summary: NOT_WATCHED, ..IGNORED },
+    Type {
+        name: "AWS::CloudWatch::Dashboard",
+        summary: "the console and /metrics show what happens",
+        named_by: Some("DashboardName"),
+        ..IGNORED
+    },
+    Type { name: "AWS::Logs::LogStream", summary: LOGS, named_by: Some("LogStreamName"), ..IGNORED },
+    Type { name: "AWS::Logs::MetricFilter", summary: NOT_WATCHED, named_by: Some("FilterName"), ..IGNORED },
+    Type { name: "AWS::Logs::QueryDefinition", summary: NOT_WATCHED, reference: made_up, ..IGNORED },
+    Type { name: "AWS::Logs::ResourcePolicy", named_by: Some("PolicyName"), ..IGNORED },
+    Type { name: "AWS::XRay::Group", summary: NOT_WATCHED, named_by: Some("GroupName"), ..IGNORED },
+    Type { name: "AWS::XRay::SamplingRule", summary: NOT_WATCHED, ..IGNORED },
+    Type { name: "AWS::Synthetics::Canary", summary: NOT_WATCHED, named_by: Some("Name"), ..IGNORED },
+    Type { name: "AWS::ResourceGroups::Group", summary: NO_EFFECT, named_by: Some("Name"), ..IGNORED },
+    Type { name: "AWS::ServiceCatalogAppRegistry::Application", summary: NO_EFFECT, reference: made_up, ..IGNORED },
+    Type { name: "AWS::ServiceCatalogAppRegistry::ResourceAssociation", summary: NO_EFFECT, ..IGNORED },
+    Type { name: "AWS::ApplicationInsights::Application", summary: NOT_WATCHED, ..IGNORED },
+    Type { name: "AWS::ApplicationAutoScaling::ScalableTarget", summary: NOT_SCALED, reference: made_up, ..IGNORED },
+    Type { name: "AWS::ApplicationAutoScaling::ScalingPolicy", summary: NOT_SCALED, reference: made_up, ..IGNORED },
+    Type { name: "AWS::WAFv2::WebACLAssociation", ..IGNORED },
+    Type { name: "AWS::Lambda::CodeSigningConfig", reference: made_up, ..IGNORED },
+    network("AWS::EC2::VPC", "vpc", &[Attribute { name: "VpcId", value: vpc_id }]),
+    network("AWS::EC2::Subnet", "subnet", &[Attribute { name: "SubnetId", value: |s, i| network_id(s, i, "subnet") }]),
+    network("AWS::EC2::SecurityGroup", "sg", &[Attribute { name: "GroupId", value: |s, i| network_id(s, i, "sg") }]),
+    network("AWS::EC2::SecurityGroupIngress", "sgr", &[]),
+    network("AWS::EC2::SecurityGroupEgress", "sgr", &[]),
+    network("AWS::EC2::InternetGateway", "igw", &[]),
+    network("AWS::EC2::VPCGatewayAttachment", "igw", &[]),
+    network("AWS::EC2::NatGateway", "nat", &[]),
+    network("AWS::EC2::EIP", "eip", &[Attribute { name: "AllocationId", value: |s, i| network_id(s, i, "eipalloc") }]),
+    network(
+        "AWS::EC2::RouteTable",
+        "rtb",
+        &[Attribute { name: "RouteTableId", value: |s, i| network_id(s, i, "rtb") }],
+    ),
+    network("AWS::EC2::Route", "r", &[]),
+    network("AWS::EC2::SubnetRouteTableAssociation", "rtbassoc", &[]),
+    network("AWS::EC2::VPCEndpoint", "vpce", &[Attribute { name: "Id", value: |s, i| network_id(s, i, "vpce") }]),
+    network("AWS::EC2::FlowLog", "fl", &[]),
     Type {
         name: "AWS::Logs::LogGroup",
         summary: "functions log to this machine",
@@ -113,6 +218,61 @@ pub(super) const TYPES: &[Type] = &[
     },
     Type { name: "AWS::CDK::Metadata", summary: NO_EFFECT, ..IGNORED },
 ];
+
+const NO_KEYS: &str = "API keys are not asked for here";
+const LOCAL_ADDRESS: &str = "APIs are served under local addresses";
+const NOT_ENCRYPTED: &str = "the data folder is protected by the rights of its files";
+const NOT_WATCHED: &str = "nothing is watched here but by /metrics and the console";
+const NOT_SCALED: &str = "there is one machine";
+const LOGS: &str = "functions log to this machine";
+const NO_NETWORKS: &str = "there are no private networks here";
+
+const KEY: &[Attribute] = &[Attribute { name: "APIKeyId", value: made_up }];
+const ALARM: &[Attribute] =
+    &[Attribute { name: "Arn", value: |site, alarm| arn(site, "cloudwatch", &format!("alarm:{}", alarm.name)) }];
+/// Names under which DNS would have the API.
+const DOMAIN: &[Attribute] = &[
+    Attribute { name: "DistributionDomainName", value: |_, domain| domain.name.clone() },
+    Attribute { name: "DistributionHostedZoneId", value: made_up },
+    Attribute { name: "RegionalDomainName", value: |_, domain| domain.name.clone() },
+    Attribute { name: "RegionalHostedZoneId", value: made_up },
+];
+
+const fn network(name: &'static str, kind: &'static str, attributes: &'static [Attribute]) -> Type {
+    // The reference of each is what its own prefix makes of it; a table of constants cannot keep the prefix.
+    let reference: fn(&Site, &Identity) -> String = match kind.as_bytes() {
+        b"vpc" => vpc_id,
+        b"subnet" => |site, identity| network_id(site, identity, "subnet"),
+        b"sg" => |site, identity| network_id(site, identity, "sg"),
+        b"rtb" => |site, identity| network_id(site, identity, "rtb"),
+        b"vpce" => |site, identity| network_id(site, identity, "vpce"),
+        b"igw" => |site, identity| network_id(site, identity, "igw"),
+        b"nat" => |site, identity| network_id(site, identity, "nat"),
+        _ => made_up,
+    };
+    Type { name, summary: NO_NETWORKS, reference, attributes, ..IGNORED }
+}
+
+fn vpc_id(site: &Site, identity: &Identity) -> String {
+    network_id(site, identity, "vpc")
+}
+
+/// `vpc-` and its like with seventeen letters and digits.
+fn network_id(site: &Site, identity: &Identity, prefix: &str) -> String {
+    format!("{prefix}-{}", made_up_id(site, &identity.logical_id, 12))
+}
+
+fn made_up(site: &Site, identity: &Identity) -> String {
+    made_up_id(site, &identity.logical_id, 10)
+}
+
+fn key_id(site: &Site, identity: &Identity) -> String {
+    made_up_id(site, &identity.logical_id, 12)
+}
+
+fn certificate(site: &Site, identity: &Identity) -> String {
+    arn(site, "acm", &format!("certificate/{}", key_id(site, identity)))
+}
 
 fn unique_id(prefix: &str, id: &str) -> String {
     format!("{prefix}{}", id.to_ascii_uppercase())

@@ -3,13 +3,22 @@
 
 mod activity;
 mod api_deployment;
+pub(crate) mod api_integration;
 mod api_method;
 mod api_resource;
 mod api_stage;
 mod definition;
 mod dynamodb_table;
 mod event;
+mod event_message;
+mod event_source;
+mod events_connection;
 mod function;
+mod http_api;
+mod http_deployment;
+mod http_integration;
+mod http_route;
+mod http_stage;
 mod ignored;
 mod lambda_alias;
 mod lambda_function;
@@ -19,6 +28,7 @@ mod rest_api;
 mod s3_bucket;
 mod serverless_api;
 mod serverless_function;
+mod serverless_http_api;
 mod serverless_state_machine;
 mod simple_table;
 mod sns_topic;
@@ -26,7 +36,7 @@ mod sqs_queue;
 mod ssm_parameter;
 mod state_machine;
 
-pub(crate) use event::implicit_api;
+pub(crate) use event::implicit_apis;
 
 use std::path::{Path, PathBuf};
 
@@ -34,10 +44,13 @@ use crate::Files;
 use crate::gateway::Parts;
 use crate::names;
 use crate::node::Node;
-use crate::plan::Plan;
-use crate::properties::{Properties, Property};
+use crate::plan::{Cors, Plan};
+use crate::properties::{Properties, Property, served};
 use crate::scope::{Identity, Scope, Site};
 use crate::template::Resource;
+
+/// AWS's limit of a definition, and more than its limits of other documents.
+const FILE_BYTES_MAX: usize = 1 << 20;
 
 const TYPES: &[&[Type]] = &[
     &[
@@ -51,10 +64,12 @@ const TYPES: &[&[Type]] = &[
         lambda_version::TYPE,
         lambda_alias::TYPE,
         activity::TYPE,
+        events_connection::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
         sqs_queue::TYPE,
         ssm_parameter::TYPE,
+        event_source::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,
@@ -63,6 +78,12 @@ const TYPES: &[&[Type]] = &[
         api_method::TYPE,
         api_deployment::TYPE,
         api_stage::TYPE,
+        serverless_http_api::TYPE,
+        http_api::TYPE,
+        http_integration::TYPE,
+        http_route::TYPE,
+        http_stage::TYPE,
+        http_deployment::TYPE,
     ],
     ignored::TYPES,
 ];
@@ -179,8 +200,32 @@ impl<'a> Build<'a> {
     }
 
     /// A path the template names, as seen from where the template is; `.` in it says nothing and is left out.
-    fn path(&self, text: &str) -> PathBuf {
+    pub fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text).components().collect()
+    }
+
+    /// The text of a file that a property names.
+    pub fn read(&self, properties: &Properties<'_>, name: &str, path: &Path) -> Option<String> {
+        let bytes = match self.files.read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let message = format!("cannot read {}: {error}", path.display());
+                properties.error(name, message, "paths start at the template's folder");
+                return None;
+            }
+        };
+        if bytes.len() > FILE_BYTES_MAX {
+            let message = format!("{} has {} bytes, the limit is {FILE_BYTES_MAX}", path.display(), bytes.len());
+            properties.error(name, message, "split it into several");
+            return None;
+        }
+        match crate::decode(&bytes) {
+            Ok(text) => Some(text.to_owned()),
+            Err((at, message)) => {
+                properties.scope.report.error_in(path, at, message, "save the file as UTF-8");
+                None
+            }
+        }
     }
 
     /// The role a resource runs as: the one it names, or the one SAM would make for it.
@@ -205,7 +250,7 @@ fn implied_role_id(logical_id: &str) -> String {
 }
 
 /// The file or folder that stands for the object in S3 whose key a property gives; the bucket is in the one beside it.
-fn asset(build: &Build<'_>, properties: &Properties<'_>, key: &str) -> Option<PathBuf> {
+pub(crate) fn asset(build: &Build<'_>, properties: &Properties<'_>, key: &str) -> Option<PathBuf> {
     let site = &build.scope.site;
     if site.assets.is_empty() && !site.outside.is_known() {
         return None;
@@ -227,7 +272,7 @@ fn no_object(site: &Site) -> &'static str {
 }
 
 /// A local path, or the file of an object in S3 (`s3://BUCKET/KEY`); what is neither is an error.
-fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<String> {
+pub(crate) fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<String> {
     let site = &properties.scope.site;
     let text = match node.text() {
         Some(text) => text,
@@ -251,4 +296,37 @@ fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<St
         return None;
     }
     Some(text)
+}
+
+/// `CorsConfiguration` of HTTP APIs. SAM takes `true` for every origin; a document begins names in lower case.
+pub(crate) fn cors(properties: &Properties<'_>, name: &str, may_be_flag: bool) -> Option<Cors> {
+    const CORS: &[Property] = &[
+        served("AllowCredentials"),
+        served("AllowHeaders"),
+        served("AllowMethods"),
+        served("AllowOrigins"),
+        served("ExposeHeaders"),
+        served("MaxAge"),
+    ];
+    let node = properties.node(name)?;
+    if may_be_flag && let Some(flag) = node.flag() {
+        return flag.then(|| Cors { allow_origins: vec!["*".into()], ..Cors::default() });
+    }
+    properties.entries(name)?;
+    let node = api_integration::capitalised(node);
+    let cors = Properties::read(properties.scope, name, node.at, node.map().unwrap_or_default(), CORS);
+    let texts = |name: &str| cors.texts(name).unwrap_or_default();
+    let max_age_seconds = cors.number("MaxAge", 0..=86_400);
+    let allow_credentials = cors.flag("AllowCredentials") == Some(true);
+    if allow_credentials && texts("AllowOrigins").iter().any(|origin| origin == "*") {
+        cors.error("AllowOrigins", "credentials cannot be allowed to every origin", "name the origins");
+    }
+    Some(Cors {
+        allow_credentials,
+        allow_headers: texts("AllowHeaders"),
+        allow_methods: texts("AllowMethods"),
+        allow_origins: texts("AllowOrigins"),
+        expose_headers: texts("ExposeHeaders"),
+        max_age_seconds,
+    })
 }

@@ -1,7 +1,9 @@
-//! `AWS::ApiGateway::RestApi`: an API whose paths, methods and stages are resources of their own.
+//! `AWS::ApiGateway::RestApi`: an API whose paths and methods are resources of their own, or an OpenAPI document.
 
 use super::{Attribute, Build, Type};
 use crate::gateway::{self, api_id, root_id};
+use crate::openapi;
+use crate::plan::ApiKind;
 use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Property, ignored, served, unsupported};
 use crate::scope::{Identity, Site};
 use crate::template::Resource;
@@ -32,13 +34,13 @@ const PROPERTIES: &[Property] = &[
     ignored("Policy", NO_PERMISSIONS),
     ignored("SecurityPolicy", NO_EFFECT),
     ignored("Tags", NO_EFFECT),
-    unsupported("ApiKeySourceType", "check the key in the function"),
-    unsupported("Body", "declare AWS::ApiGateway::Resource and Method, or use AWS::Serverless::Api"),
-    unsupported("BodyS3Location", "declare AWS::ApiGateway::Resource and Method, or use AWS::Serverless::Api"),
+    served("Body"),
+    served("BodyS3Location"),
+    ignored("ApiKeySourceType", "API keys are not asked for here"),
     unsupported("CloneFrom", "declare the API's own resources and methods"),
     unsupported("DisableExecuteApiEndpoint", "remove it; the API has no other address here"),
-    unsupported("Mode", "remove it; it belongs to Body"),
-    unsupported("Parameters", "remove it; it belongs to Body"),
+    ignored("Mode", NO_EFFECT),
+    ignored("Parameters", NO_EFFECT),
 ];
 
 pub(super) fn reference(site: &Site, api: &Identity) -> String {
@@ -47,8 +49,15 @@ pub(super) fn reference(site: &Site, api: &Identity) -> String {
 
 fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     let properties = build.properties(identity, resource);
-    if let Some(name) = properties.required_text("Name") {
-        let media_types = properties.texts("BinaryMediaTypes").unwrap_or_default();
-        gateway::push_api(build, identity, resource, name, media_types);
+    let document = openapi::document(build, &properties, "Body", "BodyS3Location");
+    let titled = || document.as_ref().and_then(openapi::title);
+    let Some(name) = properties.text("Name").or_else(titled).or_else(|| properties.required_text("Name")) else {
+        return;
+    };
+    gateway::push_api(build, identity, resource, ApiKind::Rest, name);
+    let api = build.plan.apis.last_mut().expect("it was pushed just now");
+    api.binary_media_types = properties.texts("BinaryMediaTypes").unwrap_or_default();
+    if let Some(document) = document {
+        openapi::describe(build, &properties, identity, &document);
     }
 }

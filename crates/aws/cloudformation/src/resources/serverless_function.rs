@@ -52,7 +52,7 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     let properties = build.properties(identity, resource);
     let code = code(build, &properties);
     function::push(build, identity, resource, &properties, code);
-    event::routes(build, identity, &properties);
+    event::of_function(build, identity, &properties);
     push_alias(build, identity, resource);
 }
 

@@ -1,7 +1,6 @@
 //! `AWS::SNS::Topic` and `AWS::SNS::Subscription`: where messages are published, and who is told of them.
 
 use super::{Attribute, Build, Type};
-use crate::node::Node;
 use crate::plan::{Subscription, Topic};
 use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Properties, Property, ignored, served, unsupported};
 use crate::scope::{Identity, Site};
@@ -49,8 +48,8 @@ pub(super) const SUBSCRIPTION: Type = Type {
         served("Protocol"),
         served("TopicArn"),
         served("RawMessageDelivery"),
-        served("FilterPolicy"),
-        served("FilterPolicyScope"),
+        unsupported("FilterPolicy", "look at the message in the function"),
+        unsupported("FilterPolicyScope", "look at the message in the function"),
         ignored("DeliveryPolicy", NO_EFFECT),
         ignored("RedrivePolicy", "what cannot be delivered stays in the outbox"),
         ignored("Region", NO_EFFECT),
@@ -122,8 +121,6 @@ fn push(build: &mut Build<'_>, properties: &Properties<'_>, topic_arn: String) {
         protocol,
         endpoint,
         raw: properties.flag("RawMessageDelivery").unwrap_or(false),
-        filter: properties.node("FilterPolicy").map(Node::json),
-        filters_body: properties.text("FilterPolicyScope").is_some_and(|scope| scope == "MessageBody"),
         at: properties.at,
     });
 }

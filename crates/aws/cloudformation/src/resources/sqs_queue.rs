@@ -34,7 +34,7 @@ pub(super) const TYPE: Type = Type {
         ignored("RedriveAllowPolicy", NO_PERMISSIONS),
         ignored("SqsManagedSseEnabled", NO_EFFECT),
         ignored("Tags", NO_EFFECT),
-        ignored("VisibilityTimeout", NO_EFFECT),
+        served("VisibilityTimeout"),
     ],
     build,
     ..Type::PLAIN
@@ -62,6 +62,7 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
         url: url(&build.scope.site, identity),
         at: resource.at,
         dead_letters: redrive["deadLetterTargetArn"].as_str().map(str::to_owned),
+        visibility_seconds: properties.number("VisibilityTimeout", 0..=43_200).unwrap_or(30),
         receives_max: receives_max.and_then(|count| u32::try_from(count).ok()),
     });
 }

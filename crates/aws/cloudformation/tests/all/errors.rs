@@ -239,16 +239,16 @@ fn rest_apis_in_pieces() {
         )
     };
     check_errors(
-        &method("Integration: {Type: MOCK}"),
-        &[(4, "MOCK", "M: integrations of type MOCK are not supported")],
+        &method("Integration: {Type: HTTP_PROXY}"),
+        &[(4, "HTTP_PROXY", "M: integrations of type HTTP_PROXY are not supported")],
     );
     check_errors(
         &method("Integration: {Type: AWS_PROXY, Uri: 'http://x'}"),
         &[(4, "'http://x'", "M: \"http://x\" does not call a function")],
     );
     check_errors(
-        &method("AuthorizationType: AWS_IAM, Integration: {Type: AWS_PROXY, Uri: 'a/functions/f/invocations'}"),
-        &[(4, "AWS_IAM", "M: AuthorizationType AWS_IAM is not supported")],
+        &method("AuthorizationType: CUSTOM, Integration: {Type: AWS_PROXY, Uri: 'a/functions/f/invocations'}"),
+        &[(4, "CUSTOM", "M: AuthorizationType CUSTOM is not supported")],
     );
     check_errors(
         &method("Integration: {Type: AWS_PROXY, Uri: 'a/functions/f/invocations'}"),

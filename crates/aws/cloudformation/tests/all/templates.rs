@@ -7,7 +7,7 @@ use serde_json::json;
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000:function";
 
 fn routes(api: &Api) -> Vec<(&str, &str, &str)> {
-    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function.as_str())).collect()
+    api.routes.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.function().unwrap_or_default())).collect()
 }
 
 fn notes(plan: &Plan) -> Vec<String> {
@@ -118,7 +118,7 @@ fn a_saga_as_cdk_synthesizes_it() {
     assert_eq!(definition["States"]["A"]["Parameters"]["FunctionName"], format!("{LAMBDA}:app-step1"));
     let [api] = plan.apis.as_slice() else { panic!("{:?}", plan.apis) };
     assert_eq!((api.name.as_str(), api.stages[0].name.as_str()), ("sagaApi", "prod"));
-    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1")]);
+    assert_eq!(routes(api), [("ANY", "/trips/{proxy+}", "app-saga1"), ("ANY", "/", "app-saga1:live")]);
     assert_eq!(plan.outputs[0].value, format!("https://{}.execute-api.us-east-1.amazonaws.com/prod/", api.id));
 }
 
@@ -140,7 +140,7 @@ Resources:
         - { Protocol: email, Endpoint: a@example.com }
   Told:
     Type: AWS::SNS::Subscription
-    Properties: { TopicArn: !Ref Booked, Protocol: sqs, Endpoint: !GetAtt Work.Arn, RawMessageDelivery: true, FilterPolicy: { kind: [hotel] } }
+    Properties: { TopicArn: !Ref Booked, Protocol: sqs, Endpoint: !GetAtt Work.Arn, RawMessageDelivery: true }
   Work:
     Type: AWS::SQS::Queue
     Properties: { QueueName: work.fifo, FifoQueue: true, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } }
@@ -157,7 +157,6 @@ Outputs:
         subscriptions,
         [("email", "a@example.com", false), ("sqs", "arn:aws:sqs:us-east-1:000000000000:work.fifo", true)]
     );
-    assert_eq!(plan.subscriptions[1].filter, Some(serde_json::json!({ "kind": ["hotel"] })));
     assert_eq!(plan.subscriptions[1].topic_arn, plan.topics[0].arn);
     assert_eq!(plan.queues[0].dead_letters, None);
     let work = &plan.queues[1];
@@ -232,4 +231,28 @@ Outputs:
     let outputs: Vec<&str> = plan.outputs.iter().map(|o| o.value.as_str()).collect();
     let expect = ["app-Live:live", "app-Plain:PlainV1", "app-Plain:prod"].map(|tail| format!("{LAMBDA}:{tail}"));
     assert_eq!(outputs, expect);
+}
+
+#[test]
+fn messages_for_functions() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Work: { Type: AWS::SQS::Queue }
+  Booked: { Type: AWS::SNS::Topic }
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      { CodeUri: f, Handler: a.b, Runtime: nodejs20.x, Events: {
+        Q: { Type: SQS, Properties: { Queue: !GetAtt Work.Arn, BatchSize: 1, FunctionResponseTypes: [ReportBatchItemFailures] } },
+        Off: { Type: SQS, Properties: { Queue: !GetAtt Work.Arn, Enabled: false } },
+        T: { Type: SNS, Properties: { Topic: !Ref Booked } } } }
+";
+    let plan = plan_of(text);
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:app-F";
+    let [source] = plan.event_sources.as_slice() else { panic!("{:?}", plan.event_sources) };
+    assert_eq!((source.function_arn.as_str(), source.batch_max, source.reports_failures), (function, 1, true));
+    assert_eq!(source.queue_arn, plan.queues[0].arn);
+    let [told] = plan.subscriptions.as_slice() else { panic!("{:?}", plan.subscriptions) };
+    assert_eq!((told.topic_arn.as_str(), told.endpoint.as_str()), (plan.topics[0].arn.as_str(), function));
 }

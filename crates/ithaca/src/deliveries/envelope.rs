@@ -1,0 +1,209 @@
+//! What a function or a queue gets: the events that AWS's documentation shows ("Using Lambda with Amazon SQS", "Using
+//! Lambda with Amazon SNS", "Amazon SNS message and JSON formats"). Signatures are empty: nothing here is signed.
+
+use aws_client::time;
+use aws_outbox::Message;
+use md5::{Digest, Md5};
+use serde_json::{Map, Value, json};
+
+use super::{Source, now_ms};
+
+/// The event for a batch; with each message how often it was tried, this time included.
+pub fn for_function(source: &Source, messages: &[(&Message, u32)]) -> Value {
+    let records: Vec<Value> = messages
+        .iter()
+        .map(|(message, receives)| match source {
+            Source::Queue(arn) => queue_record(arn, message, *receives),
+            Source::Topic(arn) => json!({
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": format!("{arn}:ithaca"),
+                "Sns": notification(arn, message, "MessageAttributes"),
+            }),
+        })
+        .collect();
+    json!({ "Records": records })
+}
+
+/// The members of SendMessage for a topic's message that goes on to a queue.
+pub fn for_queue(source: &Source, message: &Message, raw: bool) -> Value {
+    let sent = &message.message;
+    match raw {
+        true => {
+            let mut body = json!({ "MessageBody": text(sent, "Message") });
+            if let Some(attributes) = sent.get("MessageAttributes") {
+                body["MessageAttributes"] = attributes.clone();
+            }
+            body
+        }
+        false => {
+            let mut notification = notification(source.arn(), message, "MessageAttributes");
+            if notification["MessageAttributes"].as_object().is_some_and(Map::is_empty) {
+                notification.as_object_mut().map(|members| members.remove("MessageAttributes"));
+            }
+            json!({ "MessageBody": notification.to_string() })
+        }
+    }
+}
+
+/// Which messages a function says it did not take; none if it says nothing that can be understood, which is a failure of all.
+pub fn failures(answer: &[u8]) -> Option<Vec<String>> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    match &answer["batchItemFailures"] {
+        // An empty answer is a success of all.
+        Value::Null => Some(Vec::new()),
+        Value::Array(items) => {
+            let ids = items.iter().map(|item| item["itemIdentifier"].as_str().filter(|id| !id.is_empty()));
+            ids.map(|id| id.map(str::to_owned)).collect()
+        }
+        _ => None,
+    }
+}
+
+fn queue_record(arn: &str, message: &Message, receives: u32) -> Value {
+    let sent = &message.message;
+    let body = text(sent, "MessageBody");
+    let mut attributes = json!({
+        "ApproximateReceiveCount": receives.to_string(),
+        "SentTimestamp": message.at.to_string(),
+        "SenderId": "ITHACA",
+        "ApproximateFirstReceiveTimestamp": now_ms().to_string(),
+    });
+    for (member, name) in [("MessageGroupId", "MessageGroupId"), ("MessageDeduplicationId", "MessageDeduplicationId")] {
+        if let Some(value) = sent[member].as_str() {
+            attributes[name] = value.into();
+        }
+    }
+    if sent["MessageGroupId"].is_string() {
+        attributes["SequenceNumber"] = format!("{:020}", message.number).into();
+    }
+    let digest = Md5::digest(body.as_bytes());
+    json!({
+        "messageId": message.message_id,
+        "receiptHandle": format!("ithaca-{}", message.number),
+        "body": body,
+        "attributes": attributes,
+        "messageAttributes": of_queue(&sent["MessageAttributes"]),
+        "md5OfBody": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": arn.split(':').nth(3).unwrap_or_default(),
+    })
+}
+
+fn of_queue(attributes: &Value) -> Value {
+    let each = |(name, attribute): (&String, &Value)| {
+        let mut told = json!({ "stringListValues": [], "binaryListValues": [], "dataType": attribute["DataType"] });
+        for (member, name) in [("StringValue", "stringValue"), ("BinaryValue", "binaryValue")] {
+            if let Some(value) = attribute.get(member) {
+                told[name] = value.clone();
+            }
+        }
+        (name.clone(), told)
+    };
+    Value::Object(attributes.as_object().into_iter().flatten().map(each).collect())
+}
+
+fn notification(topic_arn: &str, message: &Message, attributes: &str) -> Value {
+    let sent = &message.message;
+    let each = |(name, attribute): (&String, &Value)| {
+        let value = attribute.get("StringValue").or(attribute.get("BinaryValue")).cloned().unwrap_or_default();
+        (name.clone(), json!({ "Type": attribute["DataType"], "Value": value }))
+    };
+    let told: Map<String, Value> = sent["MessageAttributes"].as_object().into_iter().flatten().map(each).collect();
+    json!({
+        "Type": "Notification",
+        "MessageId": message.message_id,
+        "TopicArn": topic_arn,
+        "Subject": sent.get("Subject"),
+        "Message": text(sent, "Message"),
+        "Timestamp": time::iso(message.at),
+        "SignatureVersion": "1",
+        "Signature": "",
+        "SigningCertUrl": "",
+        "UnsubscribeUrl": "",
+        attributes: told,
+    })
+}
+
+fn text<'v>(members: &'v Value, name: &str) -> &'v str {
+    members[name].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(service: &str, message: Value) -> Message {
+        let text = |text: &str| text.to_owned();
+        Message {
+            number: 7,
+            at: 1_795_720_000_000,
+            service: text(service),
+            operation: String::new(),
+            destination: String::new(),
+            message_id: text("id"),
+            sender: aws_outbox::Sender::default(),
+            message,
+        }
+    }
+
+    #[test]
+    fn a_batch_of_a_queue() {
+        let source = Source::Queue("arn:aws:sqs:eu-west-1:000000000000:work".into());
+        let sent = json!({ "MessageBody": "hello", "MessageGroupId": "g",
+            "MessageAttributes": { "kind": { "DataType": "String", "StringValue": "hotel" } } });
+        let event = for_function(&source, &[(&message("sqs", sent), 2)]);
+        let record = &event["Records"][0];
+        for (pointer, expect) in [
+            ("/messageId", json!("id")),
+            ("/body", json!("hello")),
+            ("/md5OfBody", json!("5d41402abc4b2a76b9719d911017c592")),
+            ("/attributes/ApproximateReceiveCount", json!("2")),
+            ("/attributes/SentTimestamp", json!("1795720000000")),
+            ("/attributes/SequenceNumber", json!("00000000000000000007")),
+            ("/messageAttributes/kind/stringValue", json!("hotel")),
+            ("/messageAttributes/kind/dataType", json!("String")),
+            ("/eventSource", json!("aws:sqs")),
+            ("/awsRegion", json!("eu-west-1")),
+        ] {
+            assert_eq!(record.pointer(pointer), Some(&expect), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_topic() {
+        let source = Source::Topic("arn:topic".into());
+        let sent = json!({ "Message": "booked", "Subject": "s",
+            "MessageAttributes": { "n": { "DataType": "Number", "StringValue": "1" } } });
+        let message = message("sns", sent);
+        let record = &for_function(&source, &[(&message, 1)])["Records"][0];
+        assert_eq!(record["Sns"]["Message"], "booked");
+        assert_eq!(record["Sns"]["MessageAttributes"]["n"], json!({ "Type": "Number", "Value": "1" }));
+        assert_eq!(record["Sns"]["Timestamp"], time::iso(1_795_720_000_000));
+        let body = for_queue(&source, &message, false);
+        let told: Value = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
+        assert_eq!((&told["Type"], &told["Message"]), (&json!("Notification"), &json!("booked")));
+        let raw = for_queue(&source, &message, true);
+        assert_eq!(
+            (&raw["MessageBody"], &raw["MessageAttributes"]["n"]["StringValue"]),
+            (&json!("booked"), &json!("1"))
+        );
+    }
+
+    #[test]
+    fn what_a_function_did_not_take() {
+        for (answer, expect) in [
+            ("null", Some(vec![])),
+            ("{}", Some(vec![])),
+            (r#"{"batchItemFailures":[]}"#, Some(vec![])),
+            (r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#, Some(vec!["a".to_owned()])),
+            (r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#, None),
+            (r#"{"batchItemFailures":[{"id":"a"}]}"#, None),
+            (r#"{"batchItemFailures":"a"}"#, None),
+            ("x", None),
+        ] {
+            assert_eq!(failures(answer.as_bytes()), expect, "{answer}");
+        }
+    }
+}
