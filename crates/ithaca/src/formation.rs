@@ -83,6 +83,7 @@ impl Deploys for Formation {
         // What was to be built was built before it was uploaded.
         plan.functions.iter_mut().for_each(|function| function.build = None);
         deploy::prepare(&plan, &|_| {})?;
+        self.deployer.check_owners(&plan)?;
         Ok(plan)
     }
 

@@ -131,8 +131,7 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
 }
 
 fn site(path: &Path, options: &Options, report: &Report) -> Site {
-    let folder = || path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    let stack_name = options.stack_name.clone().unwrap_or_else(|| names::stack_name_of(folder()));
+    let stack_name = options.stack_name.clone().unwrap_or_else(|| default_stack_name(path));
     if !names::is_stack_name(&stack_name) {
         let help = "use letters, digits and hyphens, a letter first, at most 128";
         report.error(Position::START, format!("\"{stack_name}\" is not a stack's name"), help);
@@ -140,6 +139,12 @@ fn site(path: &Path, options: &Options, report: &Report) -> Site {
     let (assets, imports) = (options.assets.clone(), options.imports.clone());
     let (outside, is_remote) = (options.outside.clone(), options.is_remote);
     Site { home: options.home.clone(), stack_name, assets, imports, outside, is_remote }
+}
+
+/// The name of a template's stack where nobody gives another: made of its folder's.
+pub fn default_stack_name(template: &Path) -> String {
+    let folder = template.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    names::stack_name_of(folder.unwrap_or_default())
 }
 
 /// The text of a file; the error says where it stops being one.

@@ -30,6 +30,7 @@ use crate::front::Front;
 use crate::log;
 use crate::ports::Apis;
 use build::Executables;
+pub use remove::{is_data, leaves_something};
 
 /// What was deployed, for people.
 #[derive(Debug, Default)]
@@ -255,9 +256,10 @@ impl Deployer {
         })
     }
 
-    /// No two stacks have the same thing.
-    fn check_owners(&self, plan: &Plan) -> Result<(), String> {
-        let taken = plan.resources.iter().filter_map(|resource| {
+    /// No two stacks have the same thing. Of what nothing is made the names may be the same, as of stages.
+    pub fn check_owners(&self, plan: &Plan) -> Result<(), String> {
+        let made = plan.resources.iter().filter(|resource| remove::leaves_something(&resource.kind));
+        let taken = made.filter_map(|resource| {
             let owner = self.0.stacks.owner(&resource.kind, &resource.physical_id)?;
             (owner != plan.stack_name).then(|| {
                 format!(
