@@ -17,6 +17,7 @@ pub mod door;
 mod gateway;
 mod globals;
 mod graph;
+mod include;
 mod intrinsics;
 mod names;
 mod node;
@@ -126,7 +127,8 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
         }
     };
     let site = site(source.path, options, report);
-    let template = Template::parse(yaml::read(text, report)?, report);
+    let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
+    let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
 }
 

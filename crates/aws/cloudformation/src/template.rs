@@ -194,11 +194,17 @@ fn resource(entry: Entry, report: &Report) -> Option<Resource> {
         report.error(at, format!("the logical id \"{id}\" is not alphanumeric"), "use letters and digits only");
     }
     let body = entries_of(value, "a resource", report);
+    let kind = named(find(&body, "Type"));
+    let is_sam = kind.as_ref().is_some_and(|(kind, _)| kind.starts_with("AWS::Serverless::"));
     for entry in body.iter().filter(|e| !RESOURCE_KEYS.contains(&e.key.as_str())) {
         let help = format!("beside Type and Properties a resource may have {}", RESOURCE_KEYS[2..].join(", "));
-        report.error(entry.at, format!("unknown resource attribute \"{}\"", entry.key), help);
+        let what = format!("unknown resource attribute \"{}\"", entry.key);
+        match is_sam {
+            // SAM leaves it out of what it translates.
+            true => report.note(entry.at, format!("{what} has no effect")),
+            false => report.error(entry.at, what, help),
+        }
     }
-    let kind = named(find(&body, "Type"));
     if kind.is_none() {
         report.error(at, "the resource has no Type", "add `Type: AWS::...`");
     }

@@ -1,4 +1,4 @@
-"""Translates SAM templates as AWS does at their deployment, and writes what becomes of each to standard output, as JSON.
+"""Translates SAM templates as AWS does at their deployment, and writes what becomes of each to standard output: a list in JSON.
 
 `sam package` would have put code and definitions into S3 before, which is done here by name only.
 """
@@ -35,4 +35,4 @@ def translated(path):
         sys.exit(f"{path}: {[cause.message for cause in error.causes]}")
 
 
-print(json.dumps({path: translated(path) for path in sys.argv[1:]}))
+print(json.dumps([translated(path) for path in sys.argv[1:]]))

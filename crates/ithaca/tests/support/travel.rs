@@ -1,10 +1,13 @@
 //! The travel saga as the article has it: run types, states, rows. Facts of the article, not of the example's code.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::client::{Client, text};
+use super::history::{check_whole, states_entered};
+use super::ithaca::Ithaca;
 
 pub const DEFAULT_TRIP: &str = "5c12d94a-ee6a-40d9-889b-1d49142248b7";
 pub const TABLE: &str = "travel-BookingsTable";
@@ -111,4 +114,51 @@ pub fn default_rows() -> Vec<Value> {
     let hotel = [("hotel", "holiday inn"), ("check_in", check_in), ("check_out", check_out)];
     let payment = [("amount", "450.00"), ("currency", "USD")];
     vec![row("Flight", "2039533926", &flight), row("Hotel", "265846601", &hotel), row("Payment", "613052072", &payment)]
+}
+
+/// All six run types by the API: states, errors and rows.
+pub fn all_run_types_go_as_promised(ithaca: &Ithaca) {
+    let (api, client) = (ithaca.api(), ithaca.client());
+    for path in ["/", "/any/path?runType=success&tripID=by-path"] {
+        book(&api, path);
+    }
+    for run in &FAILURES {
+        book(&api, &format!("/?runType={0}&tripID={0}", run.name));
+    }
+    let machines = client.all("ListStateMachines", json!({}), "stateMachines");
+    let [machine] = machines.as_slice() else { panic!("one state machine: {machines:?}") };
+    let tables = client.dynamo("ListTables", json!({}))["TableNames"].take();
+    let table = text(&tables[0]);
+    assert_eq!(tables, json!([table]));
+
+    let ended = client.executions(&text(&machine["stateMachineArn"]));
+    let ended = ended.iter().map(|execution| client.ended(&text(&execution["executionArn"])));
+    let trip_of = |execution: &Value| {
+        let input: Value = serde_json::from_str(execution["input"].as_str().unwrap()).unwrap();
+        text(&input["trip_id"])
+    };
+    let executions: HashMap<String, Value> = ended.map(|execution| (trip_of(&execution), execution)).collect();
+    assert_eq!(executions.len(), FAILURES.len() + 2);
+    for trip in [DEFAULT_TRIP, "by-path"] {
+        check(&client, &executions[trip], "SUCCEEDED", &SUCCESS, BOOKED);
+        assert_eq!(rows_in(&client, &table, trip).len(), 3);
+    }
+    assert_eq!(rows_in(&client, &table, DEFAULT_TRIP), default_rows());
+    for run in &FAILURES {
+        check(&client, &executions[run.name], "FAILED", run, SORRY);
+        assert_eq!(rows_in(&client, &table, run.name), [Value::Null; 0], "{}", run.name);
+    }
+}
+
+fn book(api: &Client, path: &str) {
+    let answer = api.get(path);
+    let processing = r#"{"message":"The holiday booking system is processing your order"}"#;
+    assert_eq!((answer.status, answer.text().as_str()), (200, processing), "{path}");
+}
+
+fn check(client: &Client, execution: &Value, status: &str, run: &RunType, end: &str) {
+    let events = client.history(execution["executionArn"].as_str().unwrap());
+    check_whole(&events);
+    let expect = [run.steps(), run.compensating(), &[end]].concat();
+    assert_eq!((execution["status"].as_str(), states_entered(&events)), (Some(status), expect), "{}", run.name);
 }

@@ -117,6 +117,33 @@ fn an_openapi_document() {
 }
 
 #[test]
+fn a_document_that_is_included() {
+    let include =
+        |location: &str| format!("Fn::Transform: {{ Name: AWS::Include, Parameters: {{ Location: {location} }} }}");
+    let template = |body: &str| {
+        format!(
+            "{SAM}Resources:\n  F: {{ {FUNCTION} }} }}\n  Api: {{ Type: AWS::Serverless::Api, Properties: {{ StageName: s, DefinitionBody: {{ {body} }} }} }}\n"
+        )
+    };
+    // Alone, and beside what is written in the template.
+    for body in [include("api.yaml"), format!("openapi: 3.0.1, {}", include("./api.yaml"))] {
+        assert_eq!(routes(&plan_of(&template(&body)), 0), ["GET /trips -> app-F 1.0"]);
+    }
+    let check = |location: &str, place: &str, message: &str| {
+        check_errors(&template(&include(location)), &[(4, place, message)]);
+    };
+    check("other.yaml", "Fn::Transform", "cannot read app/other.yaml");
+    check("s3://bucket/api.yaml", "s3:", "AWS::Include has no local Location");
+    check("!Ref F", "!Ref F", "AWS::Include has no local Location");
+    check("huge.json", "Fn::Transform", "app/huge.json has 1048577 bytes, the limit is 1048576");
+    check("latin1.json", "Fn::Transform", "app/latin1.json:2:14: the file is not text in UTF-8");
+    check_errors(
+        &template("Fn::Transform: { Name: Mine }"),
+        &[(4, "{ Fn::Transform", "Api: Fn::Transform is not supported")],
+    );
+}
+
+#[test]
 fn an_openapi_document_of_an_http_api() {
     let plan = plan_of(&format!(
         "{SAM}Resources:

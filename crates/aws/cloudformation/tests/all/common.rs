@@ -9,12 +9,23 @@ use aws_cloudformation::{Diagnostic, Options, Plan, Source, plan};
 /// A definition file that substitutes one name, of four lines.
 pub const SAGA: &str = "{\n  \"StartAt\": \"Pay\",\n  \"States\": { \"Pay\": { \"Type\": \"Task\",\n    \"Resource\": \"${Pay}\", \"End\": true } } }\n";
 
+/// A document that is included, with a function of the template in it.
+pub const API: &str = "paths:
+  /trips:
+    get:
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        httpMethod: POST
+        uri: { Fn::Sub: 'arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${F.Arn}/invocations' }
+";
+
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     match path.to_str() {
         Some("app/saga.asl.json") => Ok(SAGA.into()),
         Some("app/saga.asl.yaml") => {
             Ok(b"StartAt: Pay\nStates:\n  Pay:\n    Type: Task\n    Resource: ${Pay}\n    End: true\n".into())
         }
+        Some("app/api.yaml") => Ok(API.into()),
         Some("app/broken.yaml") => Ok(b"StartAt: [\n".into()),
         Some("app/latin1.json") => Ok(b"{\n \"Comment\": \"\xe9\" }".into()),
         Some("app/huge.json") => Ok(vec![b' '; (1 << 20) + 1]),

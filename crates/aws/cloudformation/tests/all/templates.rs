@@ -100,7 +100,8 @@ fn a_booking_saga_in_sam() {
         notes(&plan),
         [
             "app/template.yaml:30:7: note: SagaFunction: Policies: permissions are not enforced here",
-            "app/template.yaml:43:7: note: Pay: Tags: no effect here",
+            "app/template.yaml:39:5: note: Pay: unknown resource attribute \"Description\" has no effect",
+            "app/template.yaml:44:7: note: Pay: Tags: no effect here",
             "app/template.yaml:56:3: note: Logs: AWS::Logs::LogGroup is not created: functions log to this machine",
         ]
     );
