@@ -283,14 +283,15 @@ pub(crate) fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -
             return None;
         }
     };
-    if let Some((bucket, key)) = text.strip_prefix("s3://").and_then(|place| place.split_once('/')) {
+    let place = text.strip_prefix("s3://").and_then(|place| place.split_once('/'));
+    if let Some((bucket, key)) = place.filter(|_| site.outside.is_known()) {
         let object = site.outside.object(bucket, key).and_then(|path| path.into_os_string().into_string().ok());
         if object.is_none() {
             properties.error(name, format!("{text} is not on this machine"), no_object(site));
         }
         return object;
     }
-    if site.is_remote || text.starts_with("https://") {
+    if site.is_remote || text.starts_with("https://") || text.starts_with("s3://") {
         let what = if site.is_remote { "an object in S3 (s3://BUCKET/KEY)" } else { "a local path" };
         properties.error(name, format!("{name} is not {what}"), no_object(site));
         return None;
