@@ -182,11 +182,11 @@ mod tests {
   "A": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": { "FunctionName": "f" }, "Next": "B" },
   "B": { "Type": "Map", "End": true, "ItemProcessor": { "StartAt": "a/b", "States": {
     "a/b": { "Type": "Task", "End": true,
-      "Resource": "arn:aws:states:::aws-sdk:ec2:describeInstances" } } } } } }"#;
+      "Resource": "arn:aws:states:::ecs:runTask.sync" } } } } } }"#;
         let found = in_text(Path::new("m.asl.json"), text);
         assert_eq!(found.len(), 1);
         assert!(!found[0].is_error() && found[0].is_not_served());
-        let expect = "m.asl.json:5:7: warning: Ithaca does not serve arn:aws:states:::aws-sdk:ec2:describeInstances: here \
+        let expect = "m.asl.json:5:7: warning: Ithaca does not serve arn:aws:states:::ecs:runTask.sync: here \
                       the task fails with States.TaskFailed [ITHACA_NOT_SERVED] at \
                       /States/B/ItemProcessor/States/a~1b/Resource\n  help: call it from a function, and name the \
                       function instead";

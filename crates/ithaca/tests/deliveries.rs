@@ -24,6 +24,20 @@ Resources:
   Takes:
     Type: AWS::Lambda::EventSourceMapping
     Properties: { EventSourceArn: !GetAtt Work.Arn, FunctionName: !Ref Worker, BatchSize: 1 }
+  Trips:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      StreamSpecification: { StreamViewType: NEW_IMAGE }
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+  Follows:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Trips.StreamArn
+      FunctionName: !GetAtt Worker.Arn
+      StartingPosition: TRIM_HORIZON
+      FilterCriteria: { Filters: [{ Pattern: '{ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "kind": { "S": ["hotel"] } } } }' }] }
   Asks:
     Type: AWS::StepFunctions::StateMachine
     Properties:
@@ -56,6 +70,13 @@ def handler(event, context):
     for record in event['Records']:
         if 'Sns' in record:
             call('AmazonSQS.SendMessage', {'QueueUrl': os.environ['SEEN'], 'MessageBody': record['Sns']['Message']})
+            continue
+        if 'dynamodb' in record:
+            image = record['dynamodb']['NewImage']
+            if image['id']['S'] == 'h2' and not os.path.exists(os.environ['TMPDIR'] + '/once'):
+                open(os.environ['TMPDIR'] + '/once', 'w').close()
+                raise ValueError('not now')
+            call('AmazonSQS.SendMessage', {'QueueUrl': os.environ['SEEN'], 'MessageBody': image['id']['S'] + ' ' + record['eventName']})
             continue
         message = json.loads(record['body'])
         count = int(record['attributes']['ApproximateReceiveCount'])
@@ -132,4 +153,30 @@ fn a_crash_loses_no_message() {
     for execution in &executions {
         assert_eq!(ithaca.client().ended(execution)["status"], "SUCCEEDED");
     }
+}
+
+#[test]
+fn a_table_tells_what_is_written_to_it() {
+    let app = App::new("deliver-stream");
+    let ithaca = app.up();
+    let client = ithaca.client();
+    // Only hotels are asked for, and the second one fails once: nothing is lost or out of order.
+    let put = |id: &str, kind: &str| {
+        let item = json!({ "id": { "S": id }, "kind": { "S": kind } });
+        client.dynamo("PutItem", json!({ "TableName": "app-Trips", "Item": item }));
+    };
+    [("h1", "hotel"), ("f1", "flight"), ("h2", "hotel"), ("h1", "flight"), ("h3", "hotel")]
+        .iter()
+        .for_each(|(id, kind)| put(id, kind));
+    let all = wait_for("all are told", || {
+        let seen = sent_to(&client, "app-Seen");
+        seen.contains(&"h3 INSERT".into()).then_some(seen)
+    });
+    let mut first: Vec<String> = Vec::new();
+    for body in all.iter().rev().map(text) {
+        if !first.contains(&body) {
+            first.push(body);
+        }
+    }
+    assert_eq!(first, ["h1 INSERT", "h2 INSERT", "h3 INSERT"]);
 }

@@ -477,6 +477,129 @@ fn services_elsewhere() {
     assert_eq!(text(&client.ended(&execution)["output"]), r#"{"Error":"Late","Cause":"too late"}"#);
 }
 
+/// One call for each protocol: what goes over the wire, what comes back, and how an error is named.
+#[test]
+fn any_service_of_aws() {
+    let scratch = Scratch::new("services-any");
+    let (sender, received): (Sender<Asked>, _) = mpsc::channel();
+    let address = server::serve(move |asked| {
+        sender.send(asked.clone()).unwrap();
+        let (json, xml) = (
+            |body: Value| (200, "application/json", body.to_string()),
+            |status, body: &str| (status, "text/xml", body.to_owned()),
+        );
+        match (asked.header("x-amz-target"), asked.path.as_str(), asked.body.as_str()) {
+            ("AmazonEC2ContainerServiceV20141113.RunTask", ..) => {
+                json(json!({ "tasks": [{ "taskArn": "t", "createdAt": 1.5 }] }))
+            }
+            (_, "/v1/submitjob", _) => json(json!({ "jobName": "j", "jobId": "i" })),
+            (_, path, _) if path.starts_with("/2013-04-01/") => {
+                xml(200, "<GetHostedZoneResponse><HostedZone><Id>Z</Id></HostedZone></GetHostedZoneResponse>")
+            }
+            (_, _, body) if body.starts_with("Action=StartDBInstance") => xml(
+                404,
+                "<ErrorResponse><Error><Code>DBInstanceNotFound</Code><Message>No</Message></Error></ErrorResponse>",
+            ),
+            (_, _, body) if body.starts_with("Action=DescribeInstances") => xml(
+                200,
+                "<DescribeInstancesResponse><reservationSet><item><ownerId>o</ownerId></item></reservationSet></DescribeInstancesResponse>",
+            ),
+            _ => xml(500, "<html>"),
+        }
+    });
+    let up = Up::new(scratch.join("data")).option("--aws-endpoint", &format!("http://{address}"));
+    let ithaca = up.environment("AWS_ACCESS_KEY_ID", "AK").start();
+    let client = ithaca.client();
+    let check = |resource: &str, parameters: Value, line: &str, sent: &str, signed_as: &str, expect: Value| {
+        let output = call(&client, resource, parameters);
+        let asked = received.recv_timeout(BOUND).expect("the service was asked");
+        assert_eq!((format!("{} {}", asked.method, asked.path).as_str(), asked.body.as_str()), (line, sent));
+        let scope = format!("/us-east-1/{signed_as}/aws4_request");
+        assert!(asked.header("authorization").contains(&scope), "{asked:?}");
+        match expect {
+            Value::String(error) => assert_eq!(output["Error"], error, "{output}"),
+            expect => assert_eq!(output, expect),
+        }
+    };
+    check(
+        "aws-sdk:ecs:runTask",
+        json!({ "TaskDefinition": "d", "ClientToken": "c" }),
+        "POST /",
+        r#"{"taskDefinition":"d","clientToken":"c"}"#,
+        "ecs",
+        json!({ "Tasks": [{ "TaskArn": "t", "CreatedAt": "1970-01-01T00:00:01.500Z" }] }),
+    );
+    check(
+        "aws-sdk:batch:submitJob",
+        json!({ "JobName": "j", "JobQueue": "q", "JobDefinition": "d" }),
+        "POST /v1/submitjob",
+        r#"{"jobName":"j","jobQueue":"q","jobDefinition":"d"}"#,
+        "batch",
+        json!({ "JobName": "j", "JobId": "i" }),
+    );
+    check(
+        "aws-sdk:route53:getHostedZone",
+        json!({ "Id": "Z" }),
+        "GET /2013-04-01/hostedzone/Z",
+        "",
+        "route53",
+        json!({ "HostedZone": { "Id": "Z" } }),
+    );
+    check(
+        "aws-sdk:rds:startDBInstance",
+        json!({ "DbInstanceIdentifier": "d" }),
+        "POST /",
+        "Action=StartDBInstance&Version=2014-10-31&DBInstanceIdentifier=d",
+        "rds",
+        json!("Rds.DbInstanceNotFoundException"),
+    );
+    check(
+        "aws-sdk:ec2:describeInstances",
+        json!({ "InstanceIds": ["i"] }),
+        "POST /",
+        "Action=DescribeInstances&Version=2016-11-15&InstanceId.1=i",
+        "ec2",
+        json!({ "Reservations": [{ "OwnerId": "o" }] }),
+    );
+    check(
+        "aws-sdk:iam:listRoles",
+        json!({}),
+        "POST /",
+        "Action=ListRoles&Version=2010-05-08",
+        "iam",
+        json!("Iam.IamException"),
+    );
+    let (error, cause) = broken(&client, "aws-sdk:ecs:runTask", json!({ "Nonsense": 1 }));
+    assert!(error == "States.Runtime" && cause.contains("The field \"Nonsense\" is not supported"), "{error}: {cause}");
+
+    // What has a door here goes there all the same.
+    call(&client, "aws-sdk:s3:createBucket", json!({ "Bucket": "made" }));
+    assert!(scratch.join("data/objects/made").is_dir());
+    let tags = json!({ "TagSet": [{ "Key": "k", "Value": "v" }] });
+    call(&client, "aws-sdk:s3:putBucketTagging", json!({ "Bucket": "made", "Tagging": tags }));
+    assert_eq!(call(&client, "aws-sdk:s3:getBucketTagging", json!({ "Bucket": "made" })), tags);
+    call(&client, "aws-sdk:ssm:putParameter", json!({ "Name": "/a", "Value": "v", "Type": "String" }));
+    assert_eq!(call(&client, "aws-sdk:ssm:getParameter", json!({ "Name": "/a" }))["Parameter"]["Value"], "v");
+    assert_eq!(
+        failed(&client, "aws-sdk:ssm:getParameter", json!({ "Name": "/b" })).0,
+        "Ssm.ParameterNotFoundException"
+    );
+    functions::create(&client, "pay", &functions::own_bootstrap(), 30);
+    let got = call(&client, "aws-sdk:lambda:getFunctionConfiguration", json!({ "FunctionName": "pay" }));
+    assert_eq!((&got["FunctionName"], &got["Timeout"]), (&json!("pay"), &json!(30)));
+    assert_eq!(call(&client, "aws-sdk:lambda:listFunctions", json!({}))["Functions"][0]["FunctionName"], "pay");
+    let timeout = json!({ "FunctionName": "pay", "Timeout": 5 });
+    assert_eq!(call(&client, "aws-sdk:lambda:updateFunctionConfiguration", timeout)["Timeout"], 5);
+    assert_eq!(
+        failed(&client, "aws-sdk:lambda:getFunction", json!({ "FunctionName": "no" })).0,
+        "Lambda.ResourceNotFoundException"
+    );
+    assert_eq!(call(&client, "aws-sdk:sts:getCallerIdentity", json!({}))["Account"], "000000000000");
+    let connections = call(&client, "aws-sdk:eventbridge:listConnections", json!({}));
+    assert_eq!(connections, json!({ "Connections": [] }));
+    assert!(received.try_recv().is_err(), "none of these was sent elsewhere");
+}
+
 /// Without an endpoint: what is sent is kept when the task succeeds, whatever comes then.
 #[test]
 fn what_is_sent_is_kept() {
@@ -500,6 +623,18 @@ fn what_is_sent_is_kept() {
     );
     let event = json!({ "Entries": [{ "Source": "s", "DetailType": "d", "Detail": { "c": 3 } }] });
     assert_eq!(call(&client, "events:putEvents", event)["FailedEntryCount"], 0);
+    let mail = json!({ "Source": "s@x", "Destination": { "ToAddresses": ["a@x"] }, "Message": { "Subject": { "Data": "s" }, "Body": { "Text": { "Data": { "d": 4 } } } } });
+    assert!(text(&call(&client, "aws-sdk:ses:sendEmail", mail)["MessageId"]).ends_with("-000000"));
+    let content = json!({ "Simple": { "Subject": { "Data": "s" }, "Body": { "Text": { "Data": "t" } } } });
+    let mail = json!({ "FromEmailAddress": "s@x", "Destination": { "ToAddresses": ["a@x"] }, "Content": content });
+    call(&client, "aws-sdk:sesv2:sendEmail", mail);
+    let batch = json!([{ "Id": "a", "Message": "m" }, { "Id": "b", "Message": "" }]);
+    let output =
+        call(&client, "aws-sdk:sns:publishBatch", json!({ "TopicArn": topic, "PublishBatchRequestEntries": batch }));
+    assert_eq!(
+        (&output["Successful"][0]["Id"], &output["Failed"][0]["Code"]),
+        (&json!("a"), &json!("InvalidParameter"))
+    );
     let (error, cause) = failed(&client, "sqs:sendMessage", json!({ "MessageBody": "m" }));
     assert_eq!(
         (error.as_str(), cause.as_str()),
@@ -532,7 +667,7 @@ fn what_is_sent_is_kept() {
     let ithaca = up.start();
     let all = sent(&ithaca, "");
     let services: Vec<String> = all.iter().map(|message| text(&message["service"])).collect();
-    assert_eq!(services, ["sqs", "sqs", "events", "sns", "sqs", "sqs"]);
+    assert_eq!(services, ["sqs", "sqs", "sns", "sesv2", "ses", "events", "sns", "sqs", "sqs"]);
     assert_eq!((&all[0]["message"]["MessageBody"], all[0].get("execution")), (&json!("by hand"), None));
     let body: Value = serde_json::from_str(&text(&kept["message"]["MessageBody"])).unwrap();
     let client = ithaca.client();
@@ -548,7 +683,7 @@ fn what_is_sent_is_kept() {
         String::from_utf8(command.unwrap().stdout).unwrap()
     };
     let lines = outbox(&["--destination", "told"]);
-    assert!(lines.lines().count() == 2 && lines.contains("Call of ") && lines.contains(r#"{"b":2}"#), "{lines}");
+    assert!(lines.lines().count() == 3 && lines.contains("Call of ") && lines.contains(r#"{"b":2}"#), "{lines}");
     let told: Value = serde_json::from_str(&outbox(&["--json", "--service", "events", "--limit", "1"])).unwrap();
     assert_eq!(told[0]["message"]["Detail"], r#"{"c":3}"#);
     let page = client.send("GET", "/console/outbox?of=told", &[("accept", "text/html")], b"").unwrap();
@@ -599,8 +734,9 @@ fn what_is_not_served_can_be_caught() {
         assert_eq!(error, "States.TaskFailed", "{cause}");
         assert!(cause.contains(words), "{cause}");
     };
-    check("aws-sdk:ec2:describeInstances", json!({}), "arn:aws:states:::aws-sdk:ec2:describeInstances");
-    check("ecs:runTask.sync", json!({}), "arn:aws:states:::ecs:runTask.sync");
+    check("aws-sdk:ec2:describeNothing", json!({}), "arn:aws:states:::aws-sdk:ec2:describeNothing");
+    check("ecs:runTask.sync", json!({}), "begin it with aws-sdk:SERVICE:runTask");
+    check("aws-sdk:ec2:describeInstances", json!({}), "AWS_ENDPOINT_URL_EC2");
     check("aws-sdk:kms:encrypt", json!({ "KeyId": "k" }), "AWS_ENDPOINT_URL_KMS");
     check("aws-sdk:sqs:receiveMessage", json!({ "QueueUrl": "q" }), "AWS_ENDPOINT_URL_SQS");
 }

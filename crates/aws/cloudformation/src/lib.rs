@@ -46,6 +46,7 @@ pub use aws_protocol::Home;
 pub use outside::{Outside, Value as OutsideValue, World};
 
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use names::stack_name_of;
 pub use plan::{
     Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
     Layer, MappedResponse, Mapping, Output, Parameter, Plan, Queue, Resource, Route, Stage, StateMachine,

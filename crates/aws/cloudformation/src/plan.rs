@@ -208,6 +208,10 @@ pub struct Subscription {
     pub endpoint: String,
     /// A queue gets the message itself, not SNS's envelope.
     pub raw: bool,
+    /// The pattern of the messages that are meant.
+    pub filter: Option<Json>,
+    /// The pattern is about the message itself, which is JSON then, and not about its attributes.
+    pub filters_body: bool,
     pub at: Position,
 }
 
@@ -225,15 +229,21 @@ pub struct Queue {
     pub visibility_seconds: u32,
 }
 
-/// A queue whose messages a function gets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A queue or a table's stream whose messages a function gets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EventSource {
-    pub queue_arn: String,
+    pub source_arn: String,
     pub function_arn: String,
     /// Messages of one invocation, at most.
     pub batch_max: u32,
     /// The function answers with those that it did not take.
     pub reports_failures: bool,
+    /// Patterns of which one must match; without any, all messages are meant.
+    pub filters: Vec<Json>,
+    /// Of a stream: what was written before, too.
+    pub from_the_oldest: bool,
+    /// Of a stream: tries before a batch is given up.
+    pub tries_max: Option<u32>,
     pub at: Position,
 }
 

@@ -3,17 +3,18 @@
 
 use aws_client::time;
 use aws_outbox::Message;
+use aws_patterns::Pattern;
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
-use super::{Source, now_ms};
+use super::{Delivery, Source, now_ms};
 
 /// The event for a batch; with each message how often it was tried, this time included.
 pub fn for_function(source: &Source, messages: &[(&Message, u32)]) -> Value {
     let records: Vec<Value> = messages
         .iter()
         .map(|(message, receives)| match source {
-            Source::Queue(arn) => queue_record(arn, message, *receives),
+            Source::Queue(arn) | Source::Stream(arn) => queue_record(arn, message, *receives),
             Source::Topic(arn) => json!({
                 "EventSource": "aws:sns",
                 "EventVersion": "1.0",
@@ -58,6 +59,40 @@ pub fn failures(answer: &[u8]) -> Option<Vec<String>> {
         }
         _ => None,
     }
+}
+
+/// Whether a delivery's filters let a message through. A queue's are about the record that the function gets, with the body as JSON if it is
+/// JSON; a topic's about the attributes, or about the message.
+pub fn is_meant(delivery: &Delivery, patterns: &[Pattern], message: &Message) -> bool {
+    if patterns.is_empty() {
+        return true;
+    }
+    let sent = &message.message;
+    let parsed = |name: &str| serde_json::from_str(text(sent, name)).unwrap_or_else(|_| sent[name].clone());
+    let about = match &delivery.source {
+        Source::Topic(_) if delivery.filters_body => parsed("Message"),
+        Source::Topic(_) => attributes_of_topic(&sent["MessageAttributes"]),
+        Source::Queue(arn) | Source::Stream(arn) => {
+            let mut record = queue_record(arn, message, 1);
+            record["body"] = parsed("MessageBody");
+            record
+        }
+    };
+    patterns.iter().any(|pattern| pattern.matches(&about))
+}
+
+/// Attributes as filter policies see them: numbers and lists are what they say.
+fn attributes_of_topic(attributes: &Value) -> Value {
+    let each = |(name, attribute): (&String, &Value)| {
+        let value = text(attribute, "StringValue");
+        let typed = match text(attribute, "DataType").split('.').next().unwrap_or_default() {
+            "Number" => serde_json::from_str(value).ok(),
+            "String" if attribute["DataType"] == "String.Array" => serde_json::from_str(value).ok(),
+            _ => None,
+        };
+        (name.clone(), typed.unwrap_or_else(|| value.into()))
+    };
+    Value::Object(attributes.as_object().into_iter().flatten().map(each).collect())
 }
 
 fn queue_record(arn: &str, message: &Message, receives: u32) -> Value {
@@ -189,6 +224,29 @@ mod tests {
             (&raw["MessageBody"], &raw["MessageAttributes"]["n"]["StringValue"]),
             (&json!("booked"), &json!("1"))
         );
+    }
+
+    #[test]
+    fn filters() {
+        let (queue, topic) = (Source::Queue("arn:aws:sqs:x:0:q".into()), Source::Topic("arn:topic".into()));
+        let with = |attributes: Value, body: &str| json!({ "Message": body, "MessageBody": body, "MessageAttributes": attributes });
+        let hotel = json!({ "kind": { "DataType": "String", "StringValue": "hotel" }, "n": { "DataType": "Number", "StringValue": "5" },
+            "all": { "DataType": "String.Array", "StringValue": "[\"a\",\"b\"]" } });
+        for (source, filter, filters_body, expect) in [
+            (&topic, json!({ "kind": ["hotel"], "n": [{ "numeric": [">", 4] }], "all": ["b"] }), false, true),
+            (&topic, json!({ "kind": ["flight"] }), false, false),
+            (&topic, json!({ "trip": { "to": ["Dublin"] } }), true, true),
+            (&topic, json!({ "trip": { "to": ["Dublin"] } }), false, false),
+            (&queue, json!({ "body": { "trip": { "to": ["Dublin"] } } }), false, true),
+            (&queue, json!({ "body": { "trip": { "to": ["Rome"] } } }), false, false),
+            (&queue, json!({ "messageAttributes": { "kind": { "stringValue": ["hotel"] } } }), false, true),
+            (&queue, json!({ "body": ["hello"] }), false, false),
+        ] {
+            let delivery = super::super::kept::tests::delivery(source.clone(), vec![filter.clone()], filters_body);
+            let service = if *source == topic { "sns" } else { "sqs" };
+            let message = message(service, with(hotel.clone(), r#"{"trip":{"to":"Dublin"}}"#));
+            assert_eq!(is_meant(&delivery, &delivery.patterns(), &message), expect, "{filter}");
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_outbox::Message;
+use aws_patterns::Pattern;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub const FILE: &str = "deliveries.json";
 const FORMAT: u32 = 1;
@@ -33,15 +35,25 @@ pub struct Delivery {
     /// The URL of the queue that gets what is given up.
     pub dead_letters: Option<String>,
     pub retry_ms: u64,
+    /// Patterns of which one must match; without any, all messages are meant.
+    pub filters: Vec<Value>,
+    /// They are about the message itself, and not about its attributes. Of a topic.
+    pub filters_body: bool,
+    /// Of a stream: also what was written before.
+    pub from_the_oldest: bool,
     /// Everything up to this number was looked at.
     pub cursor: u64,
     /// What of it is not done, and how often it was tried.
     pub open: BTreeMap<u64, u32>,
+    /// Of a stream, in place of both: the last record that is done.
+    pub sequence: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
+    /// Of a table, by its ARN.
+    Stream(String),
     /// By its ARN.
     Queue(String),
     /// By its ARN.
@@ -75,13 +87,14 @@ impl Target {
 impl Source {
     pub fn arn(&self) -> &str {
         match self {
-            Source::Queue(arn) | Source::Topic(arn) => arn,
+            Source::Stream(arn) | Source::Queue(arn) | Source::Topic(arn) => arn,
         }
     }
 
     /// Whether a message is of this queue or topic. A queue has as many addresses as hosts: the end of each is the same.
     pub fn has(&self, message: &Message) -> bool {
         match self {
+            Source::Stream(_) => false,
             Source::Topic(arn) => message.service == "sns" && message.destination == *arn,
             Source::Queue(arn) => {
                 let mut parts = arn.rsplitn(3, ':');
@@ -94,10 +107,36 @@ impl Source {
 }
 
 impl Delivery {
+    /// One of a stack that leads from nowhere to nowhere, one message at a time.
+    pub fn of(stack: &str) -> Delivery {
+        Delivery {
+            stack: stack.to_owned(),
+            source: Source::Queue(String::new()),
+            target: Target::Queue { url: String::new(), raw: false },
+            batch_max: 1,
+            batches_max: usize::MAX,
+            receives_max: None,
+            dead_letters: None,
+            retry_ms: 0,
+            filters: Vec::new(),
+            filters_body: false,
+            from_the_oldest: false,
+            cursor: 0,
+            open: BTreeMap::new(),
+            sequence: None,
+        }
+    }
+
     /// Whether both are the same way, however far each is.
     pub fn is_same(&self, other: &Delivery) -> bool {
-        let way = |delivery: &Delivery| Delivery { cursor: 0, open: BTreeMap::new(), ..delivery.clone() };
+        let way =
+            |delivery: &Delivery| Delivery { cursor: 0, open: BTreeMap::new(), sequence: None, ..delivery.clone() };
         way(self) == way(other)
+    }
+
+    /// Those of a template were read before, so each can be.
+    pub fn patterns(&self) -> Vec<Pattern> {
+        self.filters.iter().filter_map(|filter| Pattern::parse(filter).ok()).collect()
     }
 
     pub fn retry(&self) -> Duration {
@@ -144,8 +183,13 @@ pub fn save(file: &Path, deliveries: &[Delivery], durably: bool) -> Result<(), S
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    pub fn delivery(source: Source, filters: Vec<Value>, filters_body: bool) -> Delivery {
+        let target = Target::Function { arn: "f".into(), reports_failures: true };
+        Delivery { source, target, receives_max: Some(3), filters, filters_body, cursor: 7, ..Delivery::of("app") }
+    }
 
     fn message(service: &str, destination: &str) -> Message {
         let (service, destination) = (service.to_owned(), destination.to_owned());
@@ -176,18 +220,8 @@ mod tests {
         let scratch = store::testing::Scratch::new();
         let file = scratch.path().join(FILE);
         assert_eq!(load(&file), Ok(Vec::new()));
-        let delivery = Delivery {
-            stack: "app".into(),
-            source: Source::Queue("q".into()),
-            target: Target::Function { arn: "f".into(), reports_failures: true },
-            batch_max: 10,
-            batches_max: 1,
-            receives_max: Some(3),
-            dead_letters: None,
-            retry_ms: 30_000,
-            cursor: 7,
-            open: BTreeMap::from([(5, 2)]),
-        };
+        let mut delivery = delivery(Source::Queue("q".into()), vec![serde_json::json!({ "a": [1] })], false);
+        delivery.open.insert(5, 2);
         save(&file, std::slice::from_ref(&delivery), true).unwrap();
         assert_eq!(load(&file), Ok(vec![delivery]));
         fs::write(&file, r#"{"format":9,"deliveries":[]}"#).unwrap();

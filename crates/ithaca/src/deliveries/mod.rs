@@ -1,4 +1,4 @@
-//! Messages of queues and topics on their way to functions and queues of this machine.
+//! Messages of queues and topics, and what is written to tables, on their way to functions and queues of this machine.
 //!
 //! ```text
 //!   outbox ── listener ──> feed ──> one loop a delivery ── batch ──> function      failed: again after the queue's visibility timeout,
@@ -12,6 +12,7 @@
 
 mod envelope;
 mod kept;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lambda::{InvokeOptions, Outcome};
 use aws_outbox::{Message, Outbox, Sender};
+use aws_patterns::Pattern;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast};
@@ -30,6 +32,7 @@ pub use kept::{Delivery, Source, Target};
 
 use crate::front::Front;
 use crate::log;
+use stream::StreamCourier;
 
 /// Messages of a delivery that are under way or wait for another try; more wait in the outbox.
 const OPEN_MAX: usize = 1000;
@@ -123,7 +126,10 @@ impl Deliveries {
                 continue;
             }
             match gone.iter().find(|old| old.source == delivery.source && old.target.name() == delivery.target.name()) {
-                Some(old) => (delivery.cursor, delivery.open) = (old.cursor, old.open.clone()),
+                Some(old) => {
+                    (delivery.cursor, delivery.open, delivery.sequence) =
+                        (old.cursor, old.open.clone(), old.sequence.clone());
+                }
                 None => delivery.cursor = newest,
             }
             self.start(delivery);
@@ -146,11 +152,17 @@ impl Deliveries {
 
     fn start(&self, delivery: Delivery) {
         let state = Arc::new(Mutex::new(delivery));
+        if matches!(state.lock().unwrap_or_else(PoisonError::into_inner).source, Source::Stream(_)) {
+            let courier = StreamCourier { deliveries: Arc::downgrade(&self.0), state: state.clone() };
+            let work = tokio::spawn(courier.work()).abort_handle();
+            return self.running().push(Running { state, work });
+        }
         let courier = Courier {
             deliveries: Arc::downgrade(&self.0),
             outbox: self.0.outbox.clone(),
             state: state.clone(),
             feed: self.0.feed.subscribe(),
+            patterns: state.lock().unwrap_or_else(PoisonError::into_inner).patterns(),
             waiting: VecDeque::new(),
             later: BTreeMap::new(),
             is_behind: true,
@@ -190,6 +202,7 @@ struct Courier {
     outbox: Outbox,
     state: Arc<Mutex<Delivery>>,
     feed: broadcast::Receiver<Arc<[Message]>>,
+    patterns: Vec<Pattern>,
     /// To be handed over now, the oldest first.
     waiting: VecDeque<Parcel>,
     /// To be tried again, by when.
@@ -270,7 +283,7 @@ impl Courier {
                 break;
             }
             state.cursor = message.number;
-            if state.source.has(message) {
+            if state.source.has(message) && envelope::is_meant(&state, &self.patterns, message) {
                 state.open.insert(message.number, 0);
                 self.waiting.push_back(Parcel { message: message.clone(), receives: 0 });
             }
@@ -382,27 +395,25 @@ async fn hand_over(deliveries: &Weak<Inner>, delivery: &Delivery, mut batch: Vec
 async fn invoke(front: &Arc<Front>, delivery: &Delivery, arn: &str, batch: &[Parcel]) -> Vec<String> {
     let messages: Vec<(&Message, u32)> = batch.iter().map(|parcel| (&parcel.message, parcel.receives)).collect();
     let event = envelope::for_function(&delivery.source, &messages);
-    let payload = Bytes::from(event.to_string());
-    let all = || batch.iter().map(|parcel| parcel.message.message_id.clone()).collect();
-    let told = |why: &str| {
-        let fields = [("function", arn.into()), ("messages", (batch.len() as u64).into()), ("why", why.into())];
-        log::warn("deliveries", "a function did not take its messages", &fields);
+    let failed = match call(front, arn, event.to_string(), batch.len()).await {
+        Some(answer) if delivery.reports_failures() => envelope::failures(&answer),
+        Some(_) => Some(Vec::new()),
+        None => None,
     };
-    let invoked = front.lambda.invoke(arn, payload, InvokeOptions::default()).await;
-    match invoked.map(|invoked| invoked.outcome) {
-        Ok(Outcome::Succeeded(answer)) if delivery.reports_failures() => {
-            envelope::failures(&answer).unwrap_or_else(all)
-        }
-        Ok(Outcome::Succeeded(_)) => Vec::new(),
-        Ok(Outcome::FunctionError { error_type, .. }) => {
-            told(&error_type);
-            all()
-        }
-        Err(error) => {
-            told(&error.to_string());
-            all()
-        }
-    }
+    failed.unwrap_or_else(|| batch.iter().map(|parcel| parcel.message.message_id.clone()).collect())
+}
+
+/// What the function answers to so many messages; none if it failed, which is told.
+async fn call(front: &Arc<Front>, arn: &str, event: String, messages: usize) -> Option<Bytes> {
+    let invoked = front.lambda.invoke(arn, Bytes::from(event), InvokeOptions::default()).await;
+    let why = match invoked.map(|invoked| invoked.outcome) {
+        Ok(Outcome::Succeeded(answer)) => return Some(answer),
+        Ok(Outcome::FunctionError { error_type, .. }) => error_type,
+        Err(error) => error.to_string(),
+    };
+    let fields = [("function", arn.into()), ("messages", (messages as u64).into()), ("why", (&why).into())];
+    log::warn("deliveries", "a function did not take its messages", &fields);
+    None
 }
 
 async fn bury(deliveries: &Weak<Inner>, queue_url: &str, message: &Message) -> Result<(), String> {

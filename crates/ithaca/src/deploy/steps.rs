@@ -1,6 +1,5 @@
 //! The steps of a deployment: one for each kind of thing, and each may be done again.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -131,19 +130,21 @@ impl Deployer {
 /// From queues and topics to what takes their messages. A subscription of another kind, such as a mail, has none.
 fn deliveries(plan: &Plan) -> Vec<Delivery> {
     let of_sources = plan.event_sources.iter().map(|source| {
-        let queue = plan.queues.iter().find(|queue| queue.arn == source.queue_arn);
+        let queue = plan.queues.iter().find(|queue| queue.arn == source.source_arn);
+        let is_queue = source.source_arn.split(':').nth(2) == Some("sqs");
+        let arn = source.source_arn.clone();
         Delivery {
-            stack: plan.stack_name.clone(),
-            source: Source::Queue(source.queue_arn.clone()),
+            source: if is_queue { Source::Queue(arn) } else { Source::Stream(arn) },
             target: Target::Function { arn: source.function_arn.clone(), reports_failures: source.reports_failures },
             batch_max: source.batch_max as usize,
             // A queue that keeps an order has one batch under way.
-            batches_max: if source.queue_arn.ends_with(".fifo") { 1 } else { usize::MAX },
-            receives_max: queue.and_then(|queue| queue.receives_max),
+            batches_max: if source.source_arn.ends_with(".fifo") { 1 } else { usize::MAX },
+            receives_max: queue.map_or(source.tries_max, |queue| queue.receives_max),
             dead_letters: queue.and_then(|queue| queue.dead_letters.as_deref()).and_then(queue_url),
             retry_ms: u64::from(queue.map_or(VISIBILITY_SECONDS, |queue| queue.visibility_seconds)) * 1000,
-            cursor: 0,
-            open: BTreeMap::new(),
+            filters: source.filters.clone(),
+            from_the_oldest: source.from_the_oldest,
+            ..Delivery::of(&plan.stack_name)
         }
     });
     let of_topics = plan.subscriptions.iter().filter_map(|subscription| {
@@ -153,16 +154,13 @@ fn deliveries(plan: &Plan) -> Vec<Delivery> {
             _ => return None,
         };
         Some(Delivery {
-            stack: plan.stack_name.clone(),
             source: Source::Topic(subscription.topic_arn.clone()),
             target,
-            batch_max: 1,
-            batches_max: usize::MAX,
             receives_max: Some(TRIES_OF_A_TOPIC),
-            dead_letters: None,
             retry_ms: RETRY_OF_A_TOPIC_MS,
-            cursor: 0,
-            open: BTreeMap::new(),
+            filters: subscription.filter.iter().cloned().collect(),
+            filters_body: subscription.filters_body,
+            ..Delivery::of(&plan.stack_name)
         })
     });
     of_sources.chain(of_topics).collect()

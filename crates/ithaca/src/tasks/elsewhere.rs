@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 
 use aws_client::{Credentials, Origin, Service};
+use aws_models::Sent;
 use aws_protocol::Response;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use interpreter::Failure;
+use http::Request;
+use http::header::HOST;
+use http_body_util::Full;
 
-use super::refused;
-use super::sdk::Sdk;
+use super::service;
 
 const VARIABLE: &str = "AWS_ENDPOINT_URL_";
 
@@ -62,42 +62,53 @@ impl Elsewhere {
         &self.region
     }
 
-    /// Has the user named a place for the service of this variable?
-    pub fn knows(&self, variable: &str) -> bool {
-        self.endpoint.is_some() || self.endpoints.contains_key(variable)
+    /// Has the user named a place for the service of this variable, of its own?
+    pub fn names(&self, variable: &str) -> bool {
+        self.endpoints.contains_key(variable)
     }
 
-    /// Sends a signed POST to the service that has this variable.
-    pub async fn post(
+    /// Or one for all?
+    pub fn knows(&self, variable: &str) -> bool {
+        self.endpoint.is_some() || self.names(variable)
+    }
+
+    /// Sends a request to the service that has this variable, signed under this name. The outer error is the user's: the
+    /// endpoint cannot be one. The inner one is why there is no answer.
+    pub async fn send(
         &self,
         variable: &str,
-        signed_as: &str,
-        sdk: Sdk,
-        headers: &[(&'static str, &str)],
-        body: Bytes,
-    ) -> Result<Response, Failure> {
-        let mut all = HeaderMap::new();
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(value).map_err(|error| sdk.unreachable(&error.to_string()))?;
-            all.insert(HeaderName::from_static(name), value);
-        }
-        let origin = self.origin(variable).map_err(refused)?;
-        let service =
-            Service { origin: &origin, region: &self.region, name: signed_as, credentials: &self.credentials };
-        service.post(all, body).await.map_err(|why| sdk.unreachable(&why))
+        signed_as: Option<&str>,
+        sent: Sent,
+    ) -> Result<Result<Response, String>, String> {
+        let origin = self.origin(variable)?;
+        let headers = service::headers(&sent)?;
+        let Some(name) = signed_as else {
+            let mut request = Request::builder().method(sent.method).uri(&sent.target).body(Full::new(sent.body));
+            if let Ok(request) = &mut request {
+                *request.headers_mut() = headers;
+                request.headers_mut().insert(HOST, origin.authority().parse().map_err(|_| "it is no host")?);
+            }
+            return Ok(aws_client::send(&origin, request.map_err(|error| error.to_string())?).await);
+        };
+        let signer = Service { origin: &origin, region: &self.region, name, credentials: &self.credentials };
+        Ok(signer.send(sent.method, &sent.target, headers, sent.body).await)
     }
 
     fn origin(&self, variable: &str) -> Result<Origin, String> {
-        let variable = format!("{VARIABLE}{variable}");
-        let own = self.endpoints.get(variable.trim_start_matches(VARIABLE));
-        match (own, &self.endpoint) {
-            (Some(url), _) => origin(&variable, url),
+        let name = format!("{VARIABLE}{variable}");
+        match (self.endpoints.get(variable), &self.endpoint) {
+            (Some(url), _) => origin(&name, url),
             (None, Some(url)) => origin("--aws-endpoint", url),
-            (None, None) => Err(format!(
-                "Ithaca knows no endpoint for this service. Start it with {variable}=http://HOST:PORT in its \
-                 environment, or with --aws-endpoint URL."
-            )),
+            (None, None) => Err(self.unknown(variable)),
         }
+    }
+
+    /// What to do about a service that has no place.
+    pub fn unknown(&self, variable: &str) -> String {
+        format!(
+            "Ithaca knows no endpoint for this service. Start it with {VARIABLE}{variable}=http://HOST:PORT in its \
+             environment, or with --aws-endpoint URL."
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::json::as_text;
+use super::service::as_text;
 use super::{Shared, bad_parameters, connection, refused, required, sdk};
 
 /// What may not stand in a path as it is. A percent sign may: whoever writes one has escaped something.

@@ -3,8 +3,7 @@
 //! ```text
 //!   engine ── Task ──> Tasks::run ── call() ──┬─ lambda       invocations of the host
 //!                                             ├─ states       executions started by executions
-//!                                             ├─ json         AWS JSON services: our own doors, or an endpoint
-//!                                             ├─ sns          the same over the query protocol
+//!                                             ├─ service      any other service: our own doors, an endpoint, the outbox
 //!                                             ├─ s3           objects
 //!                                             └─ http         APIs of API Gateway, any URL
 //!   engine ── ReadItems, WriteResults ──────────> map         objects
@@ -19,24 +18,18 @@
 mod connection;
 mod elsewhere;
 mod http;
-mod json;
 mod lambda;
 mod map;
 mod s3;
 mod sdk;
-mod sns;
+mod service;
 mod states;
 mod turns;
 
 use std::sync::{Arc, Weak};
 
-use ::http::header::HOST;
-use ::http::{HeaderValue, Request};
 use asl::definition::{Pattern, Resource};
 use aws_lambda::Host;
-use aws_outbox::{Outbox, Sender};
-use aws_protocol::Response;
-use bytes::Bytes;
 use engine::{Completion, Items, Parent, ReadItems, Task, TaskRunner, WriteResults, Written};
 use interpreter::{Failure, Payload};
 use objects::ObjectStore;
@@ -49,7 +42,6 @@ pub use elsewhere::Elsewhere;
 use self::connection::Tokens;
 use self::turns::Turns;
 use crate::front::Front;
-use sdk::Sdk;
 
 pub struct Tasks {
     shared: Arc<Shared>,
@@ -68,13 +60,6 @@ struct Shared {
     /// Our own doors. They are opened after the engine, which hands tasks over as soon as it is there; and they are not
     /// kept, since they keep the engine.
     front: SetOnce<Weak<Front>>,
-}
-
-/// A service that is not served here: the end of its variable, the name it is signed with, and what it is to do.
-struct There<'a> {
-    variable: &'a str,
-    signed_as: &'a str,
-    operation: &'a str,
 }
 
 /// What a call came to.
@@ -162,10 +147,9 @@ enum Call {
     LambdaBySdk,
     ApiGateway,
     Http,
-    Publish(Sdk),
     PutEvents,
     S3(s3::Action),
-    Json(json::Call),
+    Service(service::Call),
 }
 
 impl Call {
@@ -180,11 +164,9 @@ impl Call {
             ("aws-sdk:lambda", "invoke") => Some(Call::LambdaBySdk),
             ("apigateway", "invoke") => Some(Call::ApiGateway),
             ("http", "invoke") => Some(Call::Http),
-            ("sns", "publish") => Some(Call::Publish(sns::OPTIMIZED)),
-            ("aws-sdk:sns", "publish") => Some(Call::Publish(sns::SDK)),
             ("events", "putEvents") => Some(Call::PutEvents),
-            ("aws-sdk:s3", action) => s3::find(action).map(Call::S3),
-            _ => json::find(service, action).map(Call::Json),
+            ("aws-sdk:s3", action) if let Some(action) = s3::find(action) => Some(Call::S3(action)),
+            _ => service::find(service, action).map(Call::Service),
         }
     }
 }
@@ -208,10 +190,9 @@ async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer,
         Call::LambdaBySdk => lambda::invoke_by_sdk(&shared.host, task).await,
         Call::ApiGateway => http::api_gateway(shared, parameters).await,
         Call::Http => http::any(shared, parameters).await,
-        Call::Publish(sdk) => sns::publish(shared, task, sdk).await,
-        Call::PutEvents => json::put_events(shared, task).await,
+        Call::PutEvents => service::put_events(shared, task).await,
         Call::S3(action) => s3::call(shared, action, parameters).await,
-        Call::Json(call) => call.run(shared, task).await,
+        Call::Service(call) => call.run(shared, task).await,
     };
     output.map(Answer::of)
 }
@@ -223,32 +204,6 @@ impl Answer {
 }
 
 impl Shared {
-    /// A call of a service that is not served here: to where the user says it is, or, if it sends something and they
-    /// have not said, into the outbox.
-    async fn post(
-        &self,
-        task: &Task,
-        place: There<'_>,
-        sdk: Sdk,
-        headers: &[(&'static str, &str)],
-        body: Bytes,
-    ) -> Result<Response, Failure> {
-        if self.elsewhere.knows(place.variable) || !Outbox::takes(place.signed_as, place.operation) {
-            return self.elsewhere.post(place.variable, place.signed_as, sdk, headers, body).await;
-        }
-        let mut request = Request::post("/")
-            .header(HOST, "localhost")
-            .body(body)
-            .map_err(|error| sdk.unreachable(&error.to_string()))?;
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(value).map_err(|error| sdk.unreachable(&error.to_string()))?;
-            request.headers_mut().insert(*name, value);
-        }
-        let sender = Sender { execution: Some(task.execution_arn.to_string()), state: Some(task.state.to_string()) };
-        request.extensions_mut().insert(sender);
-        Ok(self.front().await?.outbox.handle(&request).await)
-    }
-
     async fn front(&self) -> Result<Arc<Front>, Failure> {
         self.front.wait().await.upgrade().ok_or_else(|| unknown_outcome("Ithaca is stopping"))
     }
@@ -265,7 +220,16 @@ fn refused(why: impl Into<String>) -> Failure {
 }
 
 fn not_served(resource: &str) -> Failure {
-    let help = "Call it from a function and name the function instead, or catch States.TaskFailed";
+    let help = match resource.rsplit_once(".sync") {
+        Some((call, _)) => {
+            let call = call.rsplit(':').next().unwrap_or_default();
+            format!(
+                "It waits for no job of another service: begin it with aws-sdk:SERVICE:{call}, and look at it with Wait and \
+                 Choice states until it has ended"
+            )
+        }
+        None => "Call it from a function and name the function instead, or catch States.TaskFailed".to_owned(),
+    };
     refused(format!("Ithaca does not serve the resource {resource}. {help}."))
 }
 
@@ -305,6 +269,7 @@ mod tests {
             ("sns", "publish"),
             ("events", "putEvents"),
             ("dynamodb", "getItem"),
+            ("glue", "startJobRun"),
             ("apigateway", "invoke"),
             ("http", "invoke"),
             ("aws-sdk:sfn", "sendTaskSuccess"),
@@ -316,9 +281,11 @@ mod tests {
             check(service, action, sync, service == "states");
         }
         check("states", "startExecution", Pattern::Sync2, true);
-        check("aws-sdk:ec2", "describeInstances", once, false);
-        check("aws-sdk:s3", "createBucket", once, false);
-        check("glue", "startJobRun", once, false);
+        check("aws-sdk:ec2", "describeInstances", once, true);
+        check("aws-sdk:ec2", "describeNothing", once, false);
+        check("aws-sdk:s3", "createBucket", once, true);
+        check("aws-sdk:none", "any", once, false);
+        check("emr-serverless", "startJobRun", once, false);
         assert!(
             is_served(&Resource::Function { arn: "f".into() }) && is_served(&Resource::Activity { arn: "a".into() })
         );

@@ -248,7 +248,10 @@ fn failure(error: &Error) -> Failure {
                 request_id: request_id.clone(),
                 extended_request_id: None,
             };
-            S3.failure(&refusal, &["AccessDenied"])
+            let service = aws_models::find("s3").expect("INVARIANT: the table has S3");
+            // Its model has this one lately, the SDK of Step Functions has not.
+            let exception = service.exception(code).filter(|_| code != "AccessDenied");
+            S3.failure(&refusal, exception)
         }
         other => S3.unreachable(&other.to_string()),
     }

@@ -37,28 +37,10 @@ pub struct Refusal {
     pub extended_request_id: Option<String>,
 }
 
-/// Errors of AWS's front that are in no service's model, so that the SDKs have no class for them.
-const UNMODELLED: &[&str] = &[
-    "AccessDeniedException",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationTokenException",
-    "SerializationException",
-    "SignatureDoesNotMatch",
-    "UnknownOperationException",
-    "UnrecognizedClientException",
-];
-
 impl Sdk {
-    /// `lacks` are errors that this service's model has not either.
-    pub fn failure(self, refusal: &Refusal, lacks: &[&str]) -> Failure {
-        let is_modelled = ![UNMODELLED, lacks].concat().contains(&refusal.code.as_str());
-        let class = match is_modelled {
-            true => format!("{}Exception", refusal.code.strip_suffix("Exception").unwrap_or(&refusal.code)),
-            false => self.base_class(),
-        };
+    /// `exception` is what the service's model makes of the code, if it has it.
+    pub fn failure(self, refusal: &Refusal, exception: Option<&str>) -> Failure {
+        let class = exception.map_or_else(|| self.base_class(), str::to_owned);
         let Refusal { code, message, status, request_id, extended_request_id } = refusal;
         let cause = match self {
             Sdk::One { client, .. } => format!(
@@ -161,20 +143,21 @@ mod tests {
     /// As recorded on AWS.
     #[test]
     fn errors() {
-        let check = |sdk: Sdk, code: &str, lacks: &[&str], extended: Option<&str>, error: &str, cause: &str| {
-            let refusal = Refusal {
-                code: code.into(),
-                message: "No".into(),
-                status: 400,
-                request_id: "ID".into(),
-                extended_request_id: extended.map(str::to_owned),
+        let check =
+            |sdk: Sdk, code: &str, exception: Option<&str>, extended: Option<&str>, error: &str, cause: &str| {
+                let refusal = Refusal {
+                    code: code.into(),
+                    message: "No".into(),
+                    status: 400,
+                    request_id: "ID".into(),
+                    extended_request_id: extended.map(str::to_owned),
+                };
+                assert_eq!(sdk.failure(&refusal, exception), Failure::new(error, cause));
             };
-            assert_eq!(sdk.failure(&refusal, lacks), Failure::new(error, cause));
-        };
         check(
             DYNAMODB,
             "ValidationException",
-            &["ValidationException"],
+            None,
             None,
             "DynamoDB.AmazonDynamoDBException",
             "No (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ValidationException; Request ID: ID; Proxy: null)",
@@ -182,7 +165,7 @@ mod tests {
         check(
             STATES,
             "StateMachineDoesNotExist",
-            &[],
+            Some("StateMachineDoesNotExistException"),
             None,
             "StepFunctions.StateMachineDoesNotExistException",
             "No (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: ID; Proxy: null)",
@@ -190,7 +173,7 @@ mod tests {
         check(
             Sdk::Two("DynamoDb"),
             "ConditionalCheckFailedException",
-            &[],
+            Some("ConditionalCheckFailedException"),
             None,
             "DynamoDb.ConditionalCheckFailedException",
             "No (Service: DynamoDb, Status Code: 400, Request ID: ID) (SDK Attempt Count: 1)",
@@ -198,7 +181,7 @@ mod tests {
         check(
             Sdk::Two("Sfn"),
             "InvalidToken",
-            &[],
+            Some("InvalidTokenException"),
             None,
             "Sfn.InvalidTokenException",
             "No (Service: Sfn, Status Code: 400, Request ID: ID) (SDK Attempt Count: 1)",
@@ -206,7 +189,7 @@ mod tests {
         check(
             Sdk::Two("S3"),
             "NoSuchBucket",
-            &[],
+            Some("NoSuchBucketException"),
             Some("X"),
             "S3.NoSuchBucketException",
             "No (Service: S3, Status Code: 400, Request ID: ID, Extended Request ID: X) (SDK Attempt Count: 1)",
@@ -214,7 +197,7 @@ mod tests {
         check(
             Sdk::Two("Sqs"),
             "UnrecognizedClientException",
-            &[],
+            None,
             None,
             "Sqs.SqsException",
             "No (Service: Sqs, Status Code: 400, Request ID: ID) (SDK Attempt Count: 1)",

@@ -20,7 +20,12 @@ pub(super) const TYPE: Type = Type {
     ..Type::PLAIN
 };
 
-pub(super) const ATTRIBUTES: &[Attribute] = &[Attribute { name: "Arn", value: arn }];
+/// The label in a stream's ARN is the time at which it was made, which nobody knows before. Whoever is given this one means the
+/// newest stream of the table.
+pub(super) const ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "Arn", value: arn },
+    Attribute { name: "StreamArn", value: |site, table| format!("{}/stream/latest", arn(site, table)) },
+];
 
 const PROPERTIES: &[Property] = &[
     served("TableName"),

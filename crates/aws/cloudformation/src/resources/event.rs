@@ -74,13 +74,17 @@ pub(super) fn of_function(build: &mut Build<'_>, identity: &Identity, properties
                 event_message::of_queue(build, identity, &frame);
                 None
             }
+            "DynamoDB" => {
+                event_message::of_stream(build, identity, &frame);
+                None
+            }
             "SNS" => {
                 event_message::of_topic(build, identity, &frame);
                 None
             }
             _ => {
                 let message = format!("events of type {kind} are not supported");
-                frame.unsupported("Type", message, "served: Api, HttpApi, SQS, SNS; or remove the event");
+                frame.unsupported("Type", message, "served: Api, HttpApi, SQS, SNS, DynamoDB; or remove the event");
                 None
             }
         };

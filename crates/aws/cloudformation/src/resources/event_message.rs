@@ -1,6 +1,6 @@
-//! Events of SAM's functions that are messages: `SQS`, `SNS`.
+//! Events of SAM's functions that are messages: `SQS`, `SNS`, `DynamoDB`.
 
-use super::{Build, event_source, function};
+use super::{Build, event_source, function, sns_topic};
 use crate::plan::Subscription;
 use crate::properties::{NO_EFFECT, Properties, Property, ignored, served, unsupported};
 use crate::scope::Identity;
@@ -8,21 +8,40 @@ use crate::scope::Identity;
 const QUEUE: &[Property] = &[
     served("BatchSize"),
     served("Enabled"),
+    served("FilterCriteria"),
     served("FunctionResponseTypes"),
     served("Queue"),
     ignored("MaximumBatchingWindowInSeconds", "messages are handed over at once"),
     ignored("MetricsConfig", NO_EFFECT),
     ignored("ScalingConfig", "ten batches are under way at most"),
-    unsupported("FilterCriteria", "look at the message in the function"),
-    unsupported("KmsKeyArn", "there are no keys here; remove it"),
+    ignored("KmsKeyArn", NO_EFFECT),
+];
+
+const STREAM: &[Property] = &[
+    served("BatchSize"),
+    served("Enabled"),
+    served("FilterCriteria"),
+    served("FunctionResponseTypes"),
+    served("MaximumRetryAttempts"),
+    served("StartingPosition"),
+    served("Stream"),
+    ignored("BisectBatchOnFunctionError", "a batch is tried again whole"),
+    ignored("KmsKeyArn", NO_EFFECT),
+    ignored("MaximumBatchingWindowInSeconds", "messages are handed over at once"),
+    ignored("MaximumRecordAgeInSeconds", "records are as old as the stream keeps them"),
+    ignored("MetricsConfig", NO_EFFECT),
+    ignored("ParallelizationFactor", "a stream has one batch under way"),
+    unsupported("DestinationConfig", "catch the failure in the function"),
+    unsupported("StartingPositionTimestamp", "begin with TRIM_HORIZON or LATEST"),
+    unsupported("TumblingWindowInSeconds", "count in a table"),
 ];
 
 const TOPIC: &[Property] = &[
     served("Topic"),
     ignored("RedrivePolicy", "what cannot be delivered stays in the outbox"),
     ignored("Region", NO_EFFECT),
-    unsupported("FilterPolicy", "look at the message in the function"),
-    unsupported("FilterPolicyScope", "look at the message in the function"),
+    served("FilterPolicy"),
+    served("FilterPolicyScope"),
     unsupported("SqsSubscription", "subscribe a queue, and give the function an event of that queue"),
 ];
 
@@ -35,6 +54,15 @@ pub(super) fn of_queue(build: &mut Build<'_>, identity: &Identity, frame: &Prope
     event_source::push(build, &properties, "Queue", queue, function);
 }
 
+/// Everything that is written to a table reaches the function.
+pub(super) fn of_stream(build: &mut Build<'_>, identity: &Identity, frame: &Properties<'_>) {
+    let properties = frame.require("Properties").and_then(|_| frame.nested("Properties", STREAM));
+    let Some(properties) = properties else { return };
+    let Some(stream) = properties.required_text("Stream") else { return };
+    let function = function::called_arn(&build.scope.site, identity);
+    event_source::push(build, &properties, "Stream", stream, function);
+}
+
 /// Every message that is published to a topic reaches the function.
 pub(super) fn of_topic(build: &mut Build<'_>, identity: &Identity, frame: &Properties<'_>) {
     let properties = frame.require("Properties").and_then(|_| frame.nested("Properties", TOPIC));
@@ -45,6 +73,8 @@ pub(super) fn of_topic(build: &mut Build<'_>, identity: &Identity, frame: &Prope
         protocol: "lambda".to_owned(),
         endpoint: function::called_arn(&build.scope.site, identity),
         raw: false,
+        filter: sns_topic::filter(&properties),
+        filters_body: sns_topic::filters_body(&properties),
         at: properties.at,
     });
 }

@@ -1,6 +1,8 @@
 //! `AWS::SNS::Topic` and `AWS::SNS::Subscription`: where messages are published, and who is told of them.
 
-use super::{Attribute, Build, Type};
+use serde_json::Value as Json;
+
+use super::{Attribute, Build, Type, event_source};
 use crate::plan::{Subscription, Topic};
 use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Properties, Property, ignored, served, unsupported};
 use crate::scope::{Identity, Site};
@@ -48,8 +50,8 @@ pub(super) const SUBSCRIPTION: Type = Type {
         served("Protocol"),
         served("TopicArn"),
         served("RawMessageDelivery"),
-        unsupported("FilterPolicy", "look at the message in the function"),
-        unsupported("FilterPolicyScope", "look at the message in the function"),
+        served("FilterPolicy"),
+        served("FilterPolicyScope"),
         ignored("DeliveryPolicy", NO_EFFECT),
         ignored("RedrivePolicy", "what cannot be delivered stays in the outbox"),
         ignored("Region", NO_EFFECT),
@@ -121,6 +123,18 @@ fn push(build: &mut Build<'_>, properties: &Properties<'_>, topic_arn: String) {
         protocol,
         endpoint,
         raw: properties.flag("RawMessageDelivery").unwrap_or(false),
+        filter: filter(properties),
+        filters_body: filters_body(properties),
         at: properties.at,
     });
+}
+
+/// The pattern of the messages that are meant.
+pub(super) fn filter(properties: &Properties<'_>) -> Option<Json> {
+    let policy = properties.node("FilterPolicy")?.json();
+    event_source::checked(properties, "FilterPolicy", policy)
+}
+
+pub(super) fn filters_body(properties: &Properties<'_>) -> bool {
+    properties.text("FilterPolicyScope").is_some_and(|scope| scope == "MessageBody")
 }

@@ -91,7 +91,7 @@ fn functions_refuse_what_they_cannot_do() {
         ("!Ref Tabel", "there is no parameter or resource \"Tabel\""),
         ("!Ref Extra", "\"Extra\" is not created, because the condition IsProd is false"),
         ("!Ref AWS::NotificationARNs", "the pseudo parameter AWS::NotificationARNs is not supported"),
-        ("!GetAtt Table.StreamArn", "\"Table\" has no attribute \"StreamArn\""),
+        ("!GetAtt Table.Colour", "\"Table\" has no attribute \"Colour\""),
         ("!GetAtt Table", "Fn::GetAtt takes Resource.Attribute"),
         ("!Sub '${Table'", "\"${Table\" has no closing brace"),
         ("!Sub '${Zones}'", "${Zones} is a list"),

@@ -168,6 +168,29 @@ Outputs:
 }
 
 #[test]
+fn what_sam_has_built_is_not_built_again() {
+    let built = |method: &str| {
+        let plan = plan_of(&format!(
+            "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Metadata: {{ BuildMethod: {method}, BuildProperties: {{ EntryPoints: [app.ts] }}, SamResourceId: F }}
+    Properties: {{ CodeUri: F, Handler: app.handler, Runtime: nodejs22.x }}
+  L:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {{ BuildMethod: {method}, SamResourceId: L }}
+    Properties: {{ ContentUri: L }}
+"
+        ));
+        (plan.functions[0].build.clone(), plan.layers[0].build_method.clone())
+    };
+    for method in ["esbuild", "rust-cargolambda", "makefile", "python-uv"] {
+        assert_eq!(built(method), (None, None), "{method}");
+    }
+}
+
+#[test]
 fn layers_versions_and_aliases() {
     let plan = plan_of(
         r#"
@@ -247,13 +270,21 @@ Resources:
       { CodeUri: f, Handler: a.b, Runtime: nodejs20.x, Events: {
         Q: { Type: SQS, Properties: { Queue: !GetAtt Work.Arn, BatchSize: 1, FunctionResponseTypes: [ReportBatchItemFailures] } },
         Off: { Type: SQS, Properties: { Queue: !GetAtt Work.Arn, Enabled: false } },
-        T: { Type: SNS, Properties: { Topic: !Ref Booked } } } }
+        D: { Type: DynamoDB, Properties: { Stream: !GetAtt Trips.StreamArn, StartingPosition: TRIM_HORIZON, MaximumRetryAttempts: 2,
+          FilterCriteria: { Filters: [{ Pattern: '{\"eventName\":[\"INSERT\"]}' }] } } },
+        T: { Type: SNS, Properties: { Topic: !Ref Booked, FilterPolicy: { kind: [hotel] } } } } }
+  Trips: { Type: AWS::DynamoDB::Table, Properties: { BillingMode: PAY_PER_REQUEST, StreamSpecification: { StreamViewType: NEW_IMAGE },
+    KeySchema: [{ AttributeName: id, KeyType: HASH }], AttributeDefinitions: [{ AttributeName: id, AttributeType: S }] } }
 ";
     let plan = plan_of(text);
     let function = "arn:aws:lambda:us-east-1:000000000000:function:app-F";
-    let [source] = plan.event_sources.as_slice() else { panic!("{:?}", plan.event_sources) };
+    let [source, stream] = plan.event_sources.as_slice() else { panic!("{:?}", plan.event_sources) };
     assert_eq!((source.function_arn.as_str(), source.batch_max, source.reports_failures), (function, 1, true));
-    assert_eq!(source.queue_arn, plan.queues[0].arn);
+    assert_eq!(source.source_arn, plan.queues[0].arn);
+    assert!(stream.source_arn.ends_with(":table/app-Trips/stream/latest"), "{}", stream.source_arn);
+    assert_eq!((stream.batch_max, stream.from_the_oldest, stream.tries_max), (100, true, Some(3)));
+    assert_eq!(stream.filters, [serde_json::json!({ "eventName": ["INSERT"] })]);
+    assert_eq!(plan.subscriptions[0].filter, Some(serde_json::json!({ "kind": ["hotel"] })));
     let [told] = plan.subscriptions.as_slice() else { panic!("{:?}", plan.subscriptions) };
     assert_eq!((told.topic_arn.as_str(), told.endpoint.as_str()), (plan.topics[0].arn.as_str(), function));
 }
