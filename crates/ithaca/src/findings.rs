@@ -146,9 +146,11 @@ fn find_resources(value: &Value, pointer: String, act: &mut impl FnMut(String, &
 
 /// The same for every state machine of a template, and what its APIs and rules ask for that is not served.
 pub fn in_plan(plan: &Plan) -> Vec<Finding> {
-    let refusals = apis::refusals(plan).into_iter().map(|refusal| (API_NOT_SERVED, refusal));
-    let refusals = refusals.chain(rules::refusals(plan).into_iter().map(|refusal| (RULE_NOT_SERVED, refusal)));
-    let refusals = refusals.map(|(code, (at, name, message))| Finding {
+    const IN_A_FUNCTION: &str = "do this in a function, and let it be called";
+    const CORRECT: &str = "correct it, or let a function decide";
+    let of_apis = apis::refusals(plan).into_iter().map(|refusal| (API_NOT_SERVED, IN_A_FUNCTION, refusal));
+    let of_rules = rules::refusals(plan).into_iter().map(|refusal| (RULE_NOT_SERVED, CORRECT, refusal));
+    let refusals = of_apis.chain(of_rules).map(|(code, help, (at, name, message))| Finding {
         file: plan.template.clone(),
         diagnostic: Diagnostic {
             severity: Severity::Error,
@@ -157,7 +159,7 @@ pub fn in_plan(plan: &Plan) -> Vec<Finding> {
             pointer: name,
             line: at.line,
             column: at.column,
-            help: Some("do this in a function, and let it be called".into()),
+            help: Some(help.into()),
         },
     });
     plan.state_machines.iter().flat_map(in_machine).chain(refusals).collect()

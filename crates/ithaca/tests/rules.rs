@@ -174,7 +174,8 @@ fn rules_that_cannot_be_carried_out_are_told() {
     scratch.write("template.yaml", template);
     let complaints = Up::new(scratch.join("data")).template(scratch.join("template.yaml")).parameter("At=x").fails();
     for expect in [
-        "Event pattern is not valid. Reason: there is no condition regex [ITHACA_RULE_NOT_SERVED] at Own",
+        "Event pattern is not valid. Reason: detail.price.regex: there is no such comparison",
+        "help: correct it, or let a function decide",
         "\"every(x)\" is none of rate(...), cron(...), at(...) [ITHACA_RULE_NOT_SERVED] at NoteOnce",
     ] {
         assert!(complaints.contains(expect), "{complaints}");

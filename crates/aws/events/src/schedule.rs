@@ -227,7 +227,7 @@ impl Days {
             Days::Nth(day, nth) => {
                 all().filter(|date| weekday(*date) == *day).nth(*nth as usize - 1).into_iter().collect()
             }
-            Days::LastOfWeek(day) => all().filter(|date| weekday(*date) == *day).last().into_iter().collect(),
+            Days::LastOfWeek(day) => all().rfind(|date| weekday(*date) == *day).into_iter().collect(),
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn event(message: &Message) -> Value {
         "time": time::iso(at - at.rem_euclid(1000)).replace(".000", ""),
         "region": region,
         "resources": sent["Resources"].as_array().cloned().unwrap_or_default(),
-        "detail": serde_json::from_str::<Value>(&text(sent, "Detail")).unwrap_or_default(),
+        "detail": serde_json::from_str::<Value>(text(sent, "Detail")).unwrap_or_default(),
     })
 }
 

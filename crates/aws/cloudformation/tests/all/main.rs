@@ -5,6 +5,7 @@ mod common;
 mod errors;
 mod hostile;
 mod intrinsics;
+mod outside;
 mod rules;
 mod state_machines;
 mod templates;
