@@ -24,6 +24,7 @@ mod lambda_alias;
 mod lambda_function;
 mod lambda_version;
 mod layer_version;
+mod nested_stack;
 mod rest_api;
 mod s3_bucket;
 mod serverless_api;
@@ -36,6 +37,7 @@ mod sqs_queue;
 mod state_machine;
 
 pub(crate) use event::implicit_apis;
+pub(crate) use nested_stack::STACK;
 
 use std::path::{Path, PathBuf};
 
@@ -63,6 +65,8 @@ const TYPES: &[&[Type]] = &[
         lambda_version::TYPE,
         lambda_alias::TYPE,
         activity::TYPE,
+        nested_stack::TYPE,
+        nested_stack::APPLICATION,
         events_connection::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
