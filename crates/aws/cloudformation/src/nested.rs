@@ -57,8 +57,9 @@ pub(crate) fn read(
         parameters: parameters.clone(),
         assets: scope.site.assets.clone(),
         imports: scope.site.imports.clone(),
+        outside: scope.site.outside.clone(),
+        is_remote: scope.site.is_remote,
         ignore_unsupported: scope.report.is_lenient(),
-        ..Options::default()
     };
     let report = Report::new(&path);
     let report = if scope.report.is_lenient() { report.lenient() } else { report };
@@ -77,10 +78,10 @@ fn given(value: &Node) -> Option<String> {
 
 /// A file beside the template, or the asset whose key ends the address in S3.
 fn path_of(scope: &Scope<'_>, template: &std::path::Path, place: &str) -> Option<PathBuf> {
+    let site = &scope.site;
     if !place.contains("://") {
-        return Some(folder_of(template).join(place).components().collect());
+        return (!site.is_remote).then(|| folder_of(template).join(place).components().collect());
     }
-    let assets = scope.site.assets.iter();
-    let mut assets = assets.filter(|(key, _)| place.ends_with(&format!("/{key}")));
-    assets.next().map(|(_, path)| path.clone())
+    let asset = site.assets.iter().find(|(key, _)| place.ends_with(&format!("/{key}")));
+    asset.map(|(_, path)| path.clone()).or_else(|| site.outside.object_at(place))
 }
