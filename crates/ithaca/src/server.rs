@@ -287,6 +287,7 @@ impl Server {
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
         let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
         gate.open(front.clone());
+        front.lambda.resume_events();
         Ok(Server {
             options,
             address,

@@ -69,7 +69,7 @@ pub struct Limits {
     pub processes_total: usize,
     /// Invocations of one function that wait for a process; the next is throttled.
     pub queue_max: usize,
-    /// Invocations of type `Event` that are not finished yet, of all functions; they are kept in memory.
+    /// Invocations of type `Event` that are not finished yet, of all functions; each is also in a file.
     pub events_max: usize,
     /// How long an invocation waits for a busy process before the function grows, at least: a start that takes longer is waited for that long.
     /// Waiting less would start processes that find nothing to do.

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::code::{self, Code};
 use crate::config::Config;
 use crate::error::{Error, InvokeError, OpenError, Throttle, conflict, invalid, not_found};
+use crate::events::{Event, Journal, NotKept};
 use crate::function::{Function, FunctionInfo};
 use crate::guard::{self, Watch};
 use crate::hosted::Hosted;
@@ -83,6 +84,9 @@ pub(crate) struct Inner {
     closing: watch::Sender<bool>,
     numbers: AtomicU64,
     events: AtomicUsize,
+    journal: Journal,
+    /// What the journal had when it was opened.
+    left_events: Mutex<Vec<Event>>,
     guard: Option<Watch>,
 }
 
@@ -107,6 +111,7 @@ impl Host {
         });
         let layers = Layers::open(&config.folder, &config.home)?;
         let loaded = kept::load(&config.folder, &config.home, &layers)?;
+        let (journal, left) = Journal::open(&config.folder).map_err(io("open the events of", &config.folder))?;
         let inner = Arc::new(Inner {
             guard: guard.transpose()?,
             spawner: Spawner::start().map_err(OpenError::Thread)?,
@@ -120,6 +125,8 @@ impl Host {
             closing: watch::Sender::new(false),
             numbers: AtomicU64::new(0),
             events: AtomicUsize::new(0),
+            journal,
+            left_events: Mutex::new(left),
             instance,
             config,
         });
@@ -425,8 +432,9 @@ impl Host {
         }
     }
 
-    /// Invokes a function and returns at once, with the request id. As on AWS, a function that fails is tried twice
-    /// more, after one minute and then two. Kept in memory only: an event does not survive the host.
+    /// Invokes a function and returns, with the request id, when the event is on the disk. As on AWS, a function that fails is tried
+    /// twice more, after one minute and then two, and an event may arrive twice: what is not done runs again after
+    /// [`Host::resume_events`].
     pub async fn invoke_event(&self, name_or_arn: &str, payload: Bytes) -> Result<String, InvokeError> {
         let limits = &self.0.config.limits;
         let (size, limit) = (payload.len(), limits.event_bytes_max);
@@ -438,9 +446,23 @@ impl Host {
         self.0.find(name_or_arn, None).map_err(unknown)?;
         let name = name_or_arn.to_owned();
         let place = EventPlace::take(&self.0).ok_or(InvokeError::TooManyRequests(Throttle::QueueFull))?;
-        let request_id = ids::uuid();
-        tokio::spawn(run_event(place, name, payload, request_id.clone()));
+        let event = Event { id: ids::uuid(), function: name, payload };
+        self.0.journal.keep(event.clone()).await.map_err(|error| match error {
+            NotKept::Full => InvokeError::TooManyRequests(Throttle::QueueFull),
+            NotKept::Disk(why) => InvokeError::NotKept(why),
+        })?;
+        let request_id = event.id.clone();
+        tokio::spawn(run_event(place, event));
         Ok(request_id)
+    }
+
+    /// Runs the events that were accepted before the last end of the host. To be called once, when functions can be served.
+    pub fn resume_events(&self) {
+        let left = std::mem::take(&mut *self.0.left_events.lock().unwrap_or_else(PoisonError::into_inner));
+        for event in left {
+            self.0.events.fetch_add(1, Ordering::AcqRel);
+            tokio::spawn(run_event(EventPlace(self.0.clone()), event));
+        }
     }
 
     /// Answers a request of an AWS client. Never fails: an error is an answer.
@@ -800,22 +822,35 @@ impl Drop for EventPlace {
     }
 }
 
-async fn run_event(place: EventPlace, name: String, payload: Bytes, request_id: String) {
+/// Until it is done. What a closing host leaves runs at the next start.
+async fn run_event(place: EventPlace, event: Event) {
     let host = &place.0;
+    if run_event_to_its_end(host, &event).await {
+        host.journal.done(&event.id);
+    }
+}
+
+/// Whether it came to its end.
+async fn run_event_to_its_end(host: &Arc<Inner>, event: &Event) -> bool {
+    let Event { id: request_id, function: name, payload } = event;
     let mut closing = host.closing.subscribe();
     let mut pauses = host.config.limits.event_retries.iter();
     loop {
         let options = InvokeOptions { request_id: Some(request_id.clone()), ..InvokeOptions::default() };
-        match host.invoke(&name, payload.clone(), options).await {
-            Ok(Invoked { outcome: Outcome::Succeeded(_), .. }) => return,
+        match host.invoke(name, payload.clone(), options).await {
+            Ok(Invoked { outcome: Outcome::Succeeded(_), .. }) => return true,
             Ok(Invoked { outcome: Outcome::FunctionError { .. }, .. }) => {}
             Err(InvokeError::TooManyRequests(_) | InvokeError::CannotStart(_)) => {}
-            Err(_) => return,
+            Err(InvokeError::ShutDown) => return false,
+            Err(_) => return true,
         }
-        let Some(pause) = pauses.next() else { return note_lost_event(host, &name, &request_id) };
+        let Some(pause) = pauses.next() else {
+            note_lost_event(host, name, request_id);
+            return true;
+        };
         tokio::select! {
             () = tokio::time::sleep(*pause) => {}
-            _ = closing.wait_for(|closing| *closing) => return,
+            _ = closing.wait_for(|closing| *closing) => return false,
         }
     }
 }

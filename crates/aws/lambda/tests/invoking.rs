@@ -366,6 +366,21 @@ async fn events_are_tried_again() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_not_done_runs_at_the_next_start() {
+    let bench = Bench::open(Limits { drain_timeout: Duration::from_millis(20), ..Limits::default() });
+    bench.put("f", |_| {});
+    let gate = Gate::new().await;
+    let id = bench.host.invoke_event("f", gate.payload.to_string().into()).await.unwrap();
+    let _at_gate = gate.arrived(1).await;
+    bench.host.shut_down().await;
+    let bench = Bench::open_in(bench.scratch, Limits::default());
+    bench.host.resume_events();
+    let _at_gate = gate.arrived(1).await;
+    assert!(bench.log().iter().any(|line| line.contains(&id)), "{:?}", bench.log());
+    bench.host.shut_down().await;
+}
+
+#[tokio::test]
 async fn shutting_down_tells_everybody() {
     let bench = Bench::open(Limits {
         processes_per_function: 1,
