@@ -37,6 +37,16 @@ pub fn survive_file_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t) };
 }
 
+/// Memory of the machine, or of the container where that has less. None where the system does not tell.
+pub fn memory_bytes() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let total: u64 = total.trim().trim_end_matches("kB").trim().parse().ok()?;
+    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let container = container.iter().filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok());
+    Some(container.fold(total << 10, u64::min))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,7 @@ pub struct Options {
     pub objects: Objects,
     /// How long histories are kept, and names taken, after the end of their executions.
     pub history: Duration,
+    pub functions: FunctionLimits,
     pub elsewhere: Elsewhere,
     /// Where status changes go.
     pub events: Vec<Target>,
@@ -286,6 +287,7 @@ impl Server {
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
         let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
         gate.open(front.clone());
+        front.lambda.resume_events();
         Ok(Server {
             options,
             address,
@@ -397,6 +399,21 @@ pub(crate) async fn listen(address: SocketAddr, option: &'static str) -> Result<
     open().map_err(|cause| StartError::Port { address, option, cause })
 }
 
+/// What the processes of functions may take of the machine together.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionLimits {
+    pub processes_max: usize,
+    /// None: half of what there is.
+    pub memory_bytes_max: Option<u64>,
+}
+
+impl FunctionLimits {
+    /// A busy function leaves room for others.
+    fn of_one(&self) -> usize {
+        (self.processes_max / 4).max(1)
+    }
+}
+
 /// `known` gets the front when it is there, and with it which APIs there are.
 fn lambda_config(
     options: &Options,
@@ -412,6 +429,10 @@ fn lambda_config(
     };
     let mut config = aws_lambda::Config::new(options.data.join("functions"), endpoint_url(address));
     config.home = options.home.clone();
+    config.limits.processes_total = options.functions.processes_max;
+    config.limits.processes_per_function = options.functions.of_one();
+    let half = || crate::process::memory_bytes().map_or(u64::MAX, |all| all / 2);
+    config.limits.memory_bytes_max = options.functions.memory_bytes_max.unwrap_or_else(half);
     config.guard = Some(guard);
     let (endpoint, has_queues) = (endpoint_url(address), !options.elsewhere.knows("SQS"));
     config.localise = Some(Arc::new(move |text| {

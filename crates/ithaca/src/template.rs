@@ -13,6 +13,9 @@ const NAMES: [&str; 5] = ["template.yaml", "template.yml", "template.json", "sam
 const MANIFEST: &str = "manifest.json";
 const CDK_OUT: &str = "cdk.out";
 
+/// Where `sam build` puts what it has built, in the app's folder.
+const SAM_BUILT: &str = ".aws-sam/build";
+
 /// A template's file, and what lies beside it that decides what it means.
 #[derive(Debug, Default, PartialEq)]
 pub struct Found {
@@ -28,11 +31,14 @@ pub struct Found {
     needs: Vec<String>,
 }
 
-/// The folder of the app that a path belongs to: where its data is kept unless told otherwise. What CDK synthesizes is
-/// made anew again and again, so that is the folder around it.
+/// The folder of the app that a path belongs to: where its data is kept unless told otherwise. What CDK synthesizes and
+/// `sam build` builds is made anew again and again, so that is the folder around it.
 pub fn app_folder(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
+    if folder.ends_with(SAM_BUILT) {
+        return folder.ancestors().nth(2).unwrap_or(folder).to_owned();
+    }
     let is_synthesized = folder.file_name().is_some_and(|name| name == CDK_OUT) || folder.join(MANIFEST).is_file();
     match folder.parent() {
         Some(app) if is_synthesized => app.to_owned(),
@@ -46,10 +52,10 @@ pub fn find(path: &Path) -> Result<Vec<Found>, String> {
         let beside = path.parent().filter(|folder| folder.join(MANIFEST).is_file());
         let stacks = beside.map(stacks).transpose().unwrap_or_default().unwrap_or_default();
         let synthesized = stacks.into_iter().find(|stack| stack.file == path);
-        return Ok(vec![synthesized.unwrap_or(Found { file: path, ..Found::default() })]);
+        return Ok(vec![synthesized.unwrap_or_else(|| alone(path))]);
     }
     if let Some(file) = NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
-        return Ok(vec![Found { file, ..Found::default() }]);
+        return Ok(vec![alone(file)]);
     }
     let folders = [path.clone(), path.join(CDK_OUT)];
     match folders.iter().find(|folder| folder.join(MANIFEST).is_file()) {
@@ -62,6 +68,14 @@ pub fn find(path: &Path) -> Result<Vec<Found>, String> {
         }
         None => Err(format!("{} has no template: looked for {}, {CDK_OUT}", path.display(), NAMES.join(", "))),
     }
+}
+
+/// A template by itself. What `sam build` has built has the name of its app.
+fn alone(file: PathBuf) -> Found {
+    let is_built = file.parent().is_some_and(|folder| folder.ends_with(SAM_BUILT));
+    let app = is_built.then(|| app_folder(&file));
+    let name = app.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    Found { stack_name: name.map(aws_cloudformation::stack_name_of), file, ..Found::default() }
 }
 
 /// Each after those it needs. CDK sees to it that there is no circle.
@@ -178,6 +192,10 @@ mod tests {
         write("cdk/cdk.json", "{}");
         check("sam", Ok(("sam/template.yaml", None)));
         check("sam/template.yaml", Ok(("sam/template.yaml", None)));
+        write("My app/.aws-sam/build/template.yaml", "");
+        let built = "My app/.aws-sam/build/template.yaml";
+        check("My app/.aws-sam/build", Ok((built, Some("My-app"))));
+        check(built, Ok((built, Some("My-app"))));
         check("cdk", Err("was not synthesized yet: run `cdk synth`"));
         let tree = r#"{"type":"cdk:tree"}"#;
         write("cdk/cdk.out/manifest.json", &format!(r#"{{"artifacts":{{"Tree":{tree},"Saga":{}}}}}"#, stack("S.json")));
@@ -218,12 +236,15 @@ mod tests {
         fs::create_dir_all(root.join("cdk/cdk.out")).unwrap();
         fs::create_dir_all(root.join("other/out")).unwrap();
         fs::write(root.join("other/out").join(MANIFEST), "{}").unwrap();
+        fs::create_dir_all(root.join("sam/.aws-sam/build")).unwrap();
         for (path, expect) in [
             ("cdk", "cdk"),
             ("cdk/cdk.out", "cdk"),
             ("cdk/cdk.out/S.template.json", "cdk"),
             ("cdk/template.yaml", "cdk"),
             ("other/out", "other"),
+            ("sam/.aws-sam/build", "sam"),
+            ("sam/.aws-sam/build/template.yaml", "sam"),
         ] {
             assert_eq!(app_folder(&root.join(path)), root.join(expect), "{path}");
         }

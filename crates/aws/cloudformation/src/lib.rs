@@ -41,6 +41,7 @@ use std::path::{Path, PathBuf};
 pub use aws_protocol::Home;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use names::stack_name_of;
 pub use plan::{
     Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
     Layer, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind,

@@ -29,7 +29,7 @@ pub(crate) fn is_stack_name(name: &str) -> bool {
 }
 
 /// A stack's name from a folder's: what AWS does not allow becomes a hyphen.
-pub(crate) fn stack_name_of(folder: &str) -> String {
+pub fn stack_name_of(folder: &str) -> String {
     let clean: String = folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let clean = clean.trim_matches('-');
     let name = match clean.chars().next() {

@@ -69,14 +69,24 @@ pub struct Limits {
     pub processes_total: usize,
     /// Invocations of one function that wait for a process; the next is throttled.
     pub queue_max: usize,
-    /// Invocations of type `Event` that are not finished yet, of all functions; they are kept in memory.
+    /// Invocations of type `Event` that are not finished yet, of all functions; each is also in a file.
     pub events_max: usize,
-    /// How long an invocation waits for a busy process before the function grows. Starting a process costs about as
-    /// much as this, so waiting less would start processes that find nothing to do.
+    /// How long an invocation waits for a busy process before the function grows, at least: a start that takes longer is waited for that long.
+    /// Waiting less would start processes that find nothing to do.
     pub patience: Duration,
-    /// How long growth waits for processes that are still starting before it starts more.
+    /// How long growth waits for processes that are still starting before it starts more, at least.
     pub start_patience: Duration,
-    /// From the start of a process to its first request for work. AWS: 10 s.
+    /// Processes of all functions that start at one time; the next ones stand in line. More than the machine has processors would
+    /// only make each of them slow.
+    pub starts_at_once: usize,
+    /// A process that has not asked for work by then no longer counts as starting: it is not computing but waiting for something.
+    pub start_place_held: Duration,
+    /// Memory of all function processes together. As with their number, the first of a function is always granted.
+    pub memory_bytes_max: u64,
+    /// A process may be taken from another function when it has had no work for this long.
+    pub reclaim_after: Duration,
+    /// From the start of a process to its first request for work; longer if the function's timeout is. On AWS a start that takes over
+    /// 10 s is done again, within the timeout.
     pub init_timeout: Duration,
     /// An idle process is stopped after this.
     pub idle_timeout: Duration,
@@ -115,7 +125,11 @@ impl Default for Limits {
             queue_max: 10_000,
             events_max: 10_000,
             patience: Duration::from_millis(5),
-            start_patience: Duration::from_millis(100),
+            start_patience: Duration::from_secs(1),
+            starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)),
+            start_place_held: Duration::from_secs(2),
+            memory_bytes_max: u64::MAX,
+            reclaim_after: Duration::from_millis(100),
             init_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10 * 60),
             drain_timeout: Duration::from_secs(2),

@@ -81,6 +81,9 @@ pub enum InvokeError {
     /// The machine did not let us start the process: no memory, no descriptors. Not the function's doing.
     #[error("the function's process could not be started: {0}")]
     CannotStart(String),
+    /// The event could not be written down, so it was not accepted.
+    #[error("the event could not be kept: {0}")]
+    NotKept(String),
     /// The host is shutting down. The invocation may have begun.
     #[error("the host is shutting down")]
     ShutDown,
@@ -97,7 +100,7 @@ impl InvokeError {
                 .detail("Reason", throttle_reason(*throttle)),
             InvokeError::PayloadTooLarge(_) => too_large(text),
             InvokeError::InvalidJson(_) => AwsError::client("InvalidRequestContentException", text),
-            InvokeError::CannotStart(_) | InvokeError::ShutDown => service(text),
+            InvokeError::CannotStart(_) | InvokeError::NotKept(_) | InvokeError::ShutDown => service(text),
         }
     }
 }

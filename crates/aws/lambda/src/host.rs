@@ -14,11 +14,12 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::code::{self, Code};
 use crate::config::Config;
 use crate::error::{Error, InvokeError, OpenError, Throttle, conflict, invalid, not_found};
+use crate::events::{Event, Journal, NotKept};
 use crate::function::{Function, FunctionInfo};
 use crate::guard::{self, Watch};
 use crate::hosted::Hosted;
@@ -26,6 +27,7 @@ use crate::job::{InvokeOptions, Invoked, ReplyTo};
 use crate::layers::{self, Layer, LayerSettings, Layers};
 use crate::log::{LogLine, Writer};
 use crate::outcome::Outcome;
+use crate::process::Process;
 use crate::published::{self, Alias, Published, Target};
 use crate::spawn::Spawner;
 use crate::{door, ids, kept, name, survivors, time};
@@ -52,6 +54,17 @@ pub struct Figures {
     pub idle: usize,
     /// Invocations that wait for a process.
     pub waiting: usize,
+    /// Private memory of the processes that live.
+    pub memory_bytes: u64,
+}
+
+/// Cold starts so far.
+#[derive(Default)]
+pub(crate) struct Starts {
+    pub count: AtomicU64,
+    pub microseconds: AtomicU64,
+    /// That a start was put off for lack of memory.
+    pub short_of_memory: AtomicU64,
 }
 
 pub(crate) struct Inner {
@@ -65,9 +78,15 @@ pub(crate) struct Inner {
     changing: Mutex<()>,
     /// Processes that live, or are about to.
     processes: watch::Sender<usize>,
+    /// Whoever holds a permit may start a process; in order of asking.
+    pub starts: Arc<Semaphore>,
+    pub figures: Starts,
     closing: watch::Sender<bool>,
     numbers: AtomicU64,
     events: AtomicUsize,
+    journal: Journal,
+    /// What the journal had when it was opened.
+    left_events: Mutex<Vec<Event>>,
     guard: Option<Watch>,
 }
 
@@ -92,6 +111,7 @@ impl Host {
         });
         let layers = Layers::open(&config.folder, &config.home)?;
         let loaded = kept::load(&config.folder, &config.home, &layers)?;
+        let (journal, left) = Journal::open(&config.folder).map_err(io("open the events of", &config.folder))?;
         let inner = Arc::new(Inner {
             guard: guard.transpose()?,
             spawner: Spawner::start().map_err(OpenError::Thread)?,
@@ -100,9 +120,13 @@ impl Host {
             layers,
             changing: Mutex::default(),
             processes: watch::Sender::new(0),
+            starts: Arc::new(Semaphore::new(config.limits.starts_at_once.max(1))),
+            figures: Starts::default(),
             closing: watch::Sender::new(false),
             numbers: AtomicU64::new(0),
             events: AtomicUsize::new(0),
+            journal,
+            left_events: Mutex::new(left),
             instance,
             config,
         });
@@ -150,8 +174,18 @@ impl Host {
             figures.processes += pool.members().len();
             figures.idle += pool.idle();
             figures.waiting += pool.waiting();
+            let processes = pool.members();
+            drop(pool);
+            figures.memory_bytes += processes.iter().filter_map(|process| process.private_memory()).sum::<u64>();
         }
         Some(figures)
+    }
+
+    /// Processes that have started so far, how long that took together, and how often one was put off for lack of memory.
+    pub fn starts(&self) -> (u64, Duration, u64) {
+        let Starts { count, microseconds, short_of_memory } = &self.0.figures;
+        let told = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        (told(count), Duration::from_micros(told(microseconds)), told(short_of_memory))
     }
 
     pub fn figures(&self) -> Figures {
@@ -161,6 +195,9 @@ impl Host {
             let pool = hosted.pool();
             figures.idle += pool.idle();
             figures.waiting += pool.waiting();
+            let processes = pool.members();
+            drop(pool);
+            figures.memory_bytes += processes.iter().filter_map(|process| process.private_memory()).sum::<u64>();
         }
         figures
     }
@@ -395,8 +432,9 @@ impl Host {
         }
     }
 
-    /// Invokes a function and returns at once, with the request id. As on AWS, a function that fails is tried twice
-    /// more, after one minute and then two. Kept in memory only: an event does not survive the host.
+    /// Invokes a function and returns, with the request id, when the event is on the disk. As on AWS, a function that fails is tried
+    /// twice more, after one minute and then two, and an event may arrive twice: what is not done runs again after
+    /// [`Host::resume_events`].
     pub async fn invoke_event(&self, name_or_arn: &str, payload: Bytes) -> Result<String, InvokeError> {
         let limits = &self.0.config.limits;
         let (size, limit) = (payload.len(), limits.event_bytes_max);
@@ -408,9 +446,23 @@ impl Host {
         self.0.find(name_or_arn, None).map_err(unknown)?;
         let name = name_or_arn.to_owned();
         let place = EventPlace::take(&self.0).ok_or(InvokeError::TooManyRequests(Throttle::QueueFull))?;
-        let request_id = ids::uuid();
-        tokio::spawn(run_event(place, name, payload, request_id.clone()));
+        let event = Event { id: ids::uuid(), function: name, payload };
+        self.0.journal.keep(event.clone()).await.map_err(|error| match error {
+            NotKept::Full => InvokeError::TooManyRequests(Throttle::QueueFull),
+            NotKept::Disk(why) => InvokeError::NotKept(why),
+        })?;
+        let request_id = event.id.clone();
+        tokio::spawn(run_event(place, event));
         Ok(request_id)
+    }
+
+    /// Runs the events that were accepted before the last end of the host. To be called once, when functions can be served.
+    pub fn resume_events(&self) {
+        let left = std::mem::take(&mut *self.0.left_events.lock().unwrap_or_else(PoisonError::into_inner));
+        for event in left {
+            self.0.events.fetch_add(1, Ordering::AcqRel);
+            tokio::spawn(run_event(EventPlace(self.0.clone()), event));
+        }
     }
 
     /// Answers a request of an AWS client. Never fails: an error is an answer.
@@ -594,15 +646,29 @@ impl Inner {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A place for one more process. The first of a function always has one: see [`crate::Limits::processes_total`].
-    pub fn admit(&self, first: bool) -> bool {
+    /// A place for one more process of a function whose others are `siblings`. The first of a function always has one: see
+    /// [`crate::Limits::processes_total`].
+    pub fn admit(&self, first: bool, siblings: &[Arc<Process>]) -> bool {
         let total = self.config.limits.processes_total;
         let closing = self.is_closing();
+        if !first && !self.has_memory_for(siblings) {
+            self.figures.short_of_memory.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         self.processes.send_if_modified(|count| {
             let admitted = !closing && (first || *count < total);
             *count += usize::from(admitted);
             admitted
         })
+    }
+
+    /// Whether one more like these fits. What is unknown counts nothing.
+    fn has_memory_for(&self, siblings: &[Arc<Process>]) -> bool {
+        let max = self.config.limits.memory_bytes_max;
+        let of = |processes: &[Arc<Process>]| -> u64 { processes.iter().filter_map(|p| p.private_memory()).sum() };
+        let one = of(siblings) / (siblings.len() as u64).max(1);
+        let all = self.everything();
+        max == u64::MAX || all.iter().map(|hosted| of(&hosted.processes())).sum::<u64>() + one <= max
     }
 
     pub fn dismiss(&self) {
@@ -614,10 +680,21 @@ impl Inner {
         tokio::time::timeout(bound, processes.wait_for(|count| *count == 0)).await.is_ok()
     }
 
-    /// Ends an idle process of another function, if there is one.
+    /// Ends the process of another function that has had nothing to do for longest, if it is long enough.
     pub fn reclaim(&self, for_whom: &Arc<Hosted>) {
         let others = self.everything().into_iter().filter(|other| !Arc::ptr_eq(other, for_whom));
-        let idle = others.into_iter().find_map(|other| other.pool().withdraw_oldest());
+        let idle = others.filter_map(|other| {
+            let since = other.pool().idle_since();
+            since.map(|since| (since, other))
+        });
+        let (since, oldest) = match idle.min_by_key(|(since, _)| *since) {
+            Some((since, oldest)) => (since, oldest),
+            None => return,
+        };
+        if since.elapsed() < self.config.limits.reclaim_after {
+            return;
+        }
+        let idle = oldest.pool().withdraw_oldest();
         if let Some(process) = idle {
             process.retire();
         }
@@ -745,22 +822,35 @@ impl Drop for EventPlace {
     }
 }
 
-async fn run_event(place: EventPlace, name: String, payload: Bytes, request_id: String) {
+/// Until it is done. What a closing host leaves runs at the next start.
+async fn run_event(place: EventPlace, event: Event) {
     let host = &place.0;
+    if run_event_to_its_end(host, &event).await {
+        host.journal.done(&event.id);
+    }
+}
+
+/// Whether it came to its end.
+async fn run_event_to_its_end(host: &Arc<Inner>, event: &Event) -> bool {
+    let Event { id: request_id, function: name, payload } = event;
     let mut closing = host.closing.subscribe();
     let mut pauses = host.config.limits.event_retries.iter();
     loop {
         let options = InvokeOptions { request_id: Some(request_id.clone()), ..InvokeOptions::default() };
-        match host.invoke(&name, payload.clone(), options).await {
-            Ok(Invoked { outcome: Outcome::Succeeded(_), .. }) => return,
+        match host.invoke(name, payload.clone(), options).await {
+            Ok(Invoked { outcome: Outcome::Succeeded(_), .. }) => return true,
             Ok(Invoked { outcome: Outcome::FunctionError { .. }, .. }) => {}
             Err(InvokeError::TooManyRequests(_) | InvokeError::CannotStart(_)) => {}
-            Err(_) => return,
+            Err(InvokeError::ShutDown) => return false,
+            Err(_) => return true,
         }
-        let Some(pause) = pauses.next() else { return note_lost_event(host, &name, &request_id) };
+        let Some(pause) = pauses.next() else {
+            note_lost_event(host, name, request_id);
+            return true;
+        };
         tokio::select! {
             () = tokio::time::sleep(*pause) => {}
-            _ = closing.wait_for(|closing| *closing) => return,
+            _ = closing.wait_for(|closing| *closing) => return false,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::code::Installed;
 use crate::error::{InvokeError, Throttle};
@@ -174,16 +175,20 @@ impl Hosted {
         }
     }
 
-    /// False if the host has no room for another process.
-    fn start_process(self: &Arc<Hosted>, host: &Arc<Inner>) -> bool {
-        let mut pool = self.pool();
-        if !host.admit(pool.is_without_process()) {
+    /// False if the host has no room for another process. `place` is the process's until it has started.
+    fn start_process(self: &Arc<Hosted>, host: &Arc<Inner>, place: OwnedSemaphorePermit) -> bool {
+        let (siblings, first) = {
+            let pool = self.pool();
+            (pool.members(), pool.is_without_process())
+        };
+        if !host.admit(first, &siblings) {
             return false;
         }
+        let mut pool = self.pool();
         // See the invariant in `replace`: first the generation, then the settings.
         let generation = pool.generation();
         let id = ProcessId(host.next_number());
-        let process = Process::new(id, host.clone(), self.clone(), self.info());
+        let process = Process::new(id, host.clone(), self.clone(), self.info(), place);
         pool.join(id, process.clone(), generation, Instant::now());
         drop(pool);
         tokio::spawn(process::run(process));
@@ -237,11 +242,19 @@ impl FunctionInfo {
 async fn watch(hosted: Arc<Hosted>, host: Arc<Inner>) {
     loop {
         let Some(wanted) = hosted.pool().look(Instant::now()) else { return };
-        let started = (0..wanted).take_while(|_| hosted.start_process(&host)).count();
-        if started < wanted {
-            // The place of an idle process of another function is free when that process has ended: at a later look.
-            host.reclaim(&hosted);
+        for _ in 0..wanted {
+            // In line with all other functions: a herd of starts would only slow itself down.
+            let place = host.starts.clone().acquire_owned().await.expect("INVARIANT: the semaphore is never closed");
+            if !hosted.pool().still_wants(Instant::now()) {
+                break;
+            }
+            if !hosted.start_process(&host, place) {
+                // The place of an idle process of another function is free when that process has ended: at a later look.
+                host.reclaim(&hosted);
+                break;
+            }
         }
-        tokio::time::sleep(host.config.limits.patience).await;
+        let patience = hosted.pool().patience();
+        tokio::time::sleep(patience).await;
     }
 }

@@ -33,6 +33,7 @@ mod config;
 mod door;
 mod environment;
 mod error;
+mod events;
 mod function;
 pub mod guard;
 mod host;

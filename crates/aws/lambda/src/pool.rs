@@ -4,9 +4,10 @@
 //! answer says. Jobs are handed over through a channel per parked process.
 //!
 //! Growth. Work for Lambda is often tiny, and a busy process is free again before another one has started. So a job
-//! that finds nobody idle waits for `patience`; only then, and only if the queue is not draining by itself, the pool
-//! grows: by doubling, so that sixteen blocked invocations have sixteen processes after five steps. While processes
-//! are still starting it waits longer (`start_patience`): nobody can know yet whether they are enough.
+//! that finds nobody idle waits for as long as the newest start of the function has taken ([`Pool::patience`]); only then, and only if
+//! the queue is not draining by itself, the pool grows: by doubling, so that sixteen blocked invocations have sixteen processes
+//! after five steps. While processes are still starting it waits longer (`start_patience`): nobody can know yet whether they
+//! are enough. How many of all functions start at one time is for the host to say.
 //!
 //! INVARIANT: a job waits only while a watcher runs (see [`Pool::look`]), so a waiting job always gets its process,
 //! whatever happens to the ones before.
@@ -22,6 +23,9 @@ pub(crate) trait Waiter {
     fn abandoned(&self) -> bool;
     fn queued_at(&self) -> Instant;
 }
+
+/// A runtime that starts slower than this grows as if it did not: somebody waits.
+const PATIENCE_MAX: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ProcessId(pub u64);
@@ -51,18 +55,22 @@ pub(crate) struct Pool<J, M> {
     /// Jobs taken from the queue since the last look.
     drained: usize,
     newest_start: Option<Instant>,
+    /// What the newest start took that was seen to its end.
+    start_took: Duration,
     tickets: u64,
 }
 
 struct Member<M> {
     handle: M,
     generation: u64,
+    joined: Instant,
     ready: bool,
 }
 
 struct Parked<J> {
     process: ProcessId,
     ticket: Ticket,
+    since: Instant,
     hand: oneshot::Sender<J>,
 }
 
@@ -98,6 +106,7 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
             watched: false,
             drained: 0,
             newest_start: None,
+            start_took: Duration::ZERO,
             tickets: 0,
         }
     }
@@ -154,12 +163,14 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
     }
 
     /// A process asks for work.
-    pub fn turn(&mut self, process: ProcessId) -> Turn<J> {
+    pub fn turn(&mut self, process: ProcessId, now: Instant) -> Turn<J> {
         let current = self.generation;
         let Some(member) = self.members.get_mut(&process).filter(|m| m.generation == current && !self.closed) else {
             return Turn::Retire;
         };
-        member.ready = true;
+        if !std::mem::replace(&mut member.ready, true) {
+            self.start_took = now.saturating_duration_since(member.joined);
+        }
         if let Some(job) = self.next_waiting() {
             self.drained += 1;
             return Turn::Work(job);
@@ -168,7 +179,7 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
         let (hand, receiver) = oneshot::channel();
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.idle.push(Parked { process, ticket, hand });
+        self.idle.push(Parked { process, ticket, since: now, hand });
         Turn::Wait(ticket, receiver)
     }
 
@@ -196,6 +207,11 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
         found.map(|at| self.idle.remove(at)).is_some()
     }
 
+    /// Since when the process waits for work that was not used for longest.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.idle.first().map(|parked| parked.since)
+    }
+
     /// The idle process that was not used for longest, out of reach.
     pub fn withdraw_oldest(&mut self) -> Option<M> {
         let parked = (!self.idle.is_empty()).then(|| self.idle.remove(0))?;
@@ -204,7 +220,7 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
 
     /// A process has been started, for the generation that [`Pool::generation`] told.
     pub fn join(&mut self, process: ProcessId, handle: M, generation: u64, now: Instant) {
-        self.members.insert(process, Member { handle, generation, ready: false });
+        self.members.insert(process, Member { handle, generation, joined: now, ready: false });
         self.newest_start = Some(now);
     }
 
@@ -230,9 +246,23 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
             self.watched = false;
             return None;
         };
-        let patient = now.saturating_duration_since(front.queued_at()) < self.limits.patience;
+        let patient = now.saturating_duration_since(front.queued_at()) < self.patience();
         let drained = std::mem::take(&mut self.drained);
         Some(self.growth(patient, drained, now))
+    }
+
+    /// How long a job waits before the function grows, and how often the watcher looks: as long as a start takes, within bounds.
+    pub fn patience(&self) -> Duration {
+        self.start_took.clamp(self.limits.patience, PATIENCE_MAX.max(self.limits.patience))
+    }
+
+    /// Whether a start that was decided on some time ago still makes sense: something has waited for too long, and more waits than is starting.
+    pub fn still_wants(&self, now: Instant) -> bool {
+        let current = || self.members.values().filter(|m| m.generation == self.generation);
+        let starting = current().filter(|m| !m.ready).count();
+        let front = self.waiting.iter().find(|job| !job.abandoned());
+        let waits = |job: &J| now.saturating_duration_since(job.queued_at()) >= self.patience();
+        front.is_some_and(|job| current().next().is_none() || (waits(job) && self.waiting.len() > starting))
     }
 
     fn growth(&self, patient: bool, drained: usize, now: Instant) -> usize {
@@ -243,7 +273,7 @@ impl<J: Waiter, M: Clone> Pool<J, M> {
         match live {
             0 => 1,
             _ if patient || draining => 0,
-            _ if starting > 0 && started < self.limits.start_patience => 0,
+            _ if starting > 0 && started < self.limits.start_patience.max(2 * self.start_took) => 0,
             _ => live
                 .min(self.waiting.len().saturating_sub(starting))
                 .min(self.limits.processes_max.saturating_sub(live)),
@@ -297,6 +327,8 @@ mod tests {
     struct Bench {
         pool: Pool<TestJob, u64>,
         start: Instant,
+        /// Of the newest look or join.
+        now: Instant,
     }
 
     impl Bench {
@@ -304,7 +336,8 @@ mod tests {
             let patience = Duration::from_millis(5);
             let start_patience = Duration::from_millis(100);
             let limits = PoolLimits { processes_max, queue_max, patience, start_patience };
-            Bench { pool: Pool::new(limits), start: Instant::now() }
+            let start = Instant::now();
+            Bench { pool: Pool::new(limits), start, now: start }
         }
 
         fn at(&self, ms: u64) -> Instant {
@@ -324,16 +357,17 @@ mod tests {
 
         fn join(&mut self, process: u64, at_ms: u64) {
             let (generation, at) = (self.pool.generation(), self.at(at_ms));
+            self.now = at;
             self.pool.join(ProcessId(process), process, generation, at);
         }
 
         fn look(&mut self, at_ms: u64) -> Option<usize> {
-            let at = self.at(at_ms);
-            self.pool.look(at)
+            self.now = self.at(at_ms);
+            self.pool.look(self.now)
         }
 
         fn wait(&mut self, process: u64) -> oneshot::Receiver<TestJob> {
-            match self.pool.turn(ProcessId(process)) {
+            match self.pool.turn(ProcessId(process), self.now) {
                 Turn::Wait(_, receiver) => receiver,
                 Turn::Work(job) => panic!("{process} was given {job:?}"),
                 Turn::Retire => panic!("{process} was retired"),
@@ -341,7 +375,7 @@ mod tests {
         }
 
         fn work(&mut self, process: u64) -> u32 {
-            match self.pool.turn(ProcessId(process)) {
+            match self.pool.turn(ProcessId(process), self.now) {
                 Turn::Work(job) => job.name,
                 Turn::Wait(..) => panic!("{process} found no work"),
                 Turn::Retire => panic!("{process} was retired"),
@@ -349,7 +383,7 @@ mod tests {
         }
 
         fn retires(&mut self, process: u64) -> bool {
-            matches!(self.pool.turn(ProcessId(process)), Turn::Retire)
+            matches!(self.pool.turn(ProcessId(process), self.now), Turn::Retire)
         }
     }
 
@@ -378,7 +412,7 @@ mod tests {
         drop(b.wait(1));
         assert_eq!(b.offer(1, 0), "queued, watch");
         assert!(!b.pool.withdraw(ProcessId(1)), "it was taken out of the idle ones");
-        let stale = b.pool.turn(ProcessId(1));
+        let stale = b.pool.turn(ProcessId(1), b.now);
         let Turn::Work(job) = stale else { panic!("there is work") };
         b.offer(2, 0);
         assert!(matches!(b.pool.give_back(job), Offer::Queued { watch: false }));
@@ -432,6 +466,28 @@ mod tests {
         }
         assert_eq!(b.look(9), Some(0), "six of ten in one look");
         assert_eq!(b.look(14), Some(1), "none since");
+    }
+
+    #[test]
+    fn a_runtime_that_starts_slowly_grows_slowly() {
+        let mut b = Bench::new(16, 100);
+        for job in 0..20 {
+            b.offer(job, 0);
+        }
+        b.join(1, 0);
+        assert_eq!(b.look(80), Some(0), "nobody knows yet");
+        b.work(1);
+        assert_eq!(b.pool.patience(), Duration::from_millis(80));
+        b.offer(20, 81);
+        b.look(100);
+        assert_eq!((b.look(160), b.pool.still_wants(b.at(160))), (Some(1), true));
+        b.join(2, 160);
+        assert_eq!(b.look(300), Some(0), "it may take as long as the first, and as long again");
+        assert_eq!(b.look(321), Some(2));
+        for _ in 0..30 {
+            b.pool.waiting.pop_front();
+        }
+        assert!(!b.pool.still_wants(b.at(330)), "nothing waits any more");
     }
 
     #[test]

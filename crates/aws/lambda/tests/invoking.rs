@@ -139,7 +139,10 @@ async fn a_timeout_kills_the_whole_tree_before_it_is_told() {
 async fn failures_before_the_first_request_for_work() {
     let bench = Bench::open(Limits { init_timeout: Duration::from_millis(300), ..Limits::default() });
     let check = async |init: &str, error_type: &str, part: &str| {
-        bench.put("f", |f| drop(f.environment.insert("PROBE_INIT".into(), init.into())));
+        bench.put("f", |f| {
+            f.environment.insert("PROBE_INIT".into(), init.into());
+            f.timeout_seconds = 1;
+        });
         let (a, b, c) = tokio::join!(bench.error(json!({})), bench.error(json!({})), bench.error(json!({})));
         for (got_type, message) in [a, b, c] {
             assert!(got_type == error_type && message.contains(part), "{init}: {got_type}: {message}");
@@ -147,7 +150,7 @@ async fn failures_before_the_first_request_for_work() {
     };
     check("error", "Config", "no table").await;
     check("exit", "Runtime.ExitError", "exit status 3").await;
-    check("hang", "Sandbox.Timedout", "timed out after 0.30 seconds").await;
+    check("hang", "Sandbox.Timedout", "timed out after 1.00 seconds").await;
     bench.put("f", |_| {});
     assert_eq!(bench.ok(json!(1)).await, 1, "and after all that it works");
     bench.host.shut_down().await;
@@ -359,6 +362,21 @@ async fn events_are_tried_again() {
     until("the event is dropped", || bench.log().iter().any(|line| line.contains("is dropped"))).await;
     let start = format!("START RequestId: {id} Version: $LATEST");
     assert_eq!(bench.log().iter().filter(|line| **line == start).count(), 3);
+    bench.host.shut_down().await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_done_runs_at_the_next_start() {
+    let bench = Bench::open(Limits { drain_timeout: Duration::from_millis(20), ..Limits::default() });
+    bench.put("f", |_| {});
+    let gate = Gate::new().await;
+    let id = bench.host.invoke_event("f", gate.payload.to_string().into()).await.unwrap();
+    let _at_gate = gate.arrived(1).await;
+    bench.host.shut_down().await;
+    let bench = Bench::open_in(bench.scratch, Limits::default());
+    bench.host.resume_events();
+    let _at_gate = gate.arrived(1).await;
+    assert!(bench.log().iter().any(|line| line.contains(&id)), "{:?}", bench.log());
     bench.host.shut_down().await;
 }
 

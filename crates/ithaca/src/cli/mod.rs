@@ -146,6 +146,13 @@ pub(crate) struct UpArgs {
     /// Days for which the history of an execution is kept after its end, and its name is taken.
     #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=HISTORY_DAYS_MAX))]
     history_days: u32,
+    /// The most processes of functions at one time; one function has a quarter of them at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    function_processes: u32,
+    /// Memory that the processes of functions may have together before no more are started, beyond the first of each function. By default
+    /// half of the machine's, or of its container's.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    function_memory: Option<u64>,
     /// Append every start and end of an execution to a file, or post it to an http:// URL, as EventBridge's
     /// "Step Functions Execution Status Change"; may be given several times.
     #[arg(long, value_name = "FILE|URL")]

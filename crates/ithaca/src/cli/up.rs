@@ -18,7 +18,7 @@ use super::{Context, Outcome, UpArgs};
 use crate::deploy::{Deployed, Deployer, Request, prepare};
 use crate::events::Target;
 use crate::log;
-use crate::server::{Objects, Options, Server};
+use crate::server::{FunctionLimits, Objects, Options, Server};
 use crate::tasks::Elsewhere;
 use crate::template;
 
@@ -65,6 +65,10 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         account_is_fixed: account.is_some(),
         dynamodb_endpoint: args.dynamodb_endpoint,
         history: Duration::from_secs(u64::from(args.history_days) * 24 * 3600),
+        functions: FunctionLimits {
+            processes_max: args.function_processes as usize,
+            memory_bytes_max: args.function_memory.map(|mib| mib << 20),
+        },
         objects: objects(args.objects, args.s3_endpoint, &elsewhere),
         elsewhere,
         events: args.events.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?,

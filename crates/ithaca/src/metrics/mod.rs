@@ -111,7 +111,7 @@ pub async fn scrape(front: &Front, is_ready: bool, dialect: Dialect) -> String {
     executions(&mut text, &figures, front.states.home());
     tasks(&mut text, &figures);
     store(&mut text, &front.reader.figures());
-    functions(&mut text, &front.lambda.figures());
+    functions(&mut text, &front.lambda);
     sockets(&mut text, &front.counters);
     process::write(&mut text);
     text.finish()
@@ -197,11 +197,20 @@ fn store(text: &mut Text, figures: &store::Figures) {
     text.gauge("ithaca_store_wal_size_bytes", "The write-ahead log among them.").is(figures.wal_bytes);
 }
 
-fn functions(text: &mut Text, figures: &aws_lambda::Figures) {
+fn functions(text: &mut Text, host: &aws_lambda::Host) {
+    let figures = host.figures();
     text.gauge("ithaca_functions", "Functions.").is(figures.functions);
     text.gauge("ithaca_function_processes", "Processes of functions.").is(figures.processes);
     text.gauge("ithaca_function_processes_idle", "Those that wait for work.").is(figures.idle);
     text.gauge("ithaca_function_queue_invocations", "Invocations that wait for a process.").is(figures.waiting);
+    let help = "Private memory of the processes of functions.";
+    text.gauge("ithaca_function_memory_bytes", help).is(figures.memory_bytes);
+    let (starts, took, short_of_memory) = host.starts();
+    text.counter("ithaca_function_cold_starts", "Processes of functions that have started.").is(starts);
+    let help = "From the start of a process to its first request for work, all together.";
+    text.counter("ithaca_function_cold_start_seconds", help).is(took.as_secs_f64());
+    let help = "Starts of processes put off because those that run have the memory.";
+    text.counter("ithaca_function_starts_without_memory", help).is(short_of_memory);
 }
 
 fn sockets(text: &mut Text, counters: &Counters) {

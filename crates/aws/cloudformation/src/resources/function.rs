@@ -164,11 +164,16 @@ fn architecture(properties: &Properties<'_>) -> Architecture {
     }
 }
 
+/// Whether this is what `sam build` has made of a resource: it leaves its name for it, and the code where it says.
+pub(super) fn is_built(metadata: &Node) -> bool {
+    metadata.get("SamResourceId").is_some()
+}
+
 /// `Metadata` as `sam build` reads it.
 fn build(build: &Build<'_>, resource: &Resource) -> Option<plan::Build> {
     const PROPERTIES: &[Property] =
         &[served("Binary"), served("WorkingDirectory"), ignored("ProjectRootDirectory", NO_EFFECT)];
-    let metadata = resource.metadata.as_ref()?;
+    let metadata = resource.metadata.as_ref().filter(|metadata| !is_built(metadata))?;
     let method = build.scope.text(metadata.get("BuildMethod")?, "BuildMethod")?;
     let given = metadata.get("BuildProperties");
     let entries = given.and_then(Node::map).unwrap_or_default();
@@ -184,7 +189,7 @@ fn build(build: &Build<'_>, resource: &Resource) -> Option<plan::Build> {
         _ if RUNTIME_FAMILIES.iter().any(|family| method.starts_with(family)) => None,
         _ => {
             let message = format!("BuildMethod {method} is not supported");
-            let help = "served: rust-cargolambda, makefile; or build it yourself and let the code path name the result";
+            let help = "served: rust-cargolambda, makefile; else run `sam build`, and `ithaca up .aws-sam/build`";
             build.scope.report.error(metadata.get("BuildMethod").map_or(at, |node| node.at), message, help);
             None
         }

@@ -3,7 +3,7 @@
 //! On AWS each change makes a version with the next number. Here a template's layer is always version 1, whose content follows the
 //! template: its ARN is known before it exists.
 
-use super::function::ARCHITECTURES;
+use super::function::{ARCHITECTURES, is_built};
 use super::lambda_function::{self, Place};
 use super::{Attribute, Build, Type, local_path};
 use crate::names;
@@ -93,7 +93,8 @@ fn push(
         properties.error("CompatibleArchitectures", "architectures are x86_64 and arm64", "name these");
     }
     let Some(Code::Path(content)) = content else { return };
-    let method = resource.metadata.as_ref().and_then(|metadata| metadata.get("BuildMethod"));
+    let metadata = resource.metadata.as_ref().filter(|metadata| !is_built(metadata));
+    let method = metadata.and_then(|metadata| metadata.get("BuildMethod"));
     build.plan.layers.push(Layer {
         logical_id: identity.logical_id.clone(),
         name: identity.name.clone(),

@@ -168,6 +168,29 @@ Outputs:
 }
 
 #[test]
+fn what_sam_has_built_is_not_built_again() {
+    let built = |method: &str| {
+        let plan = plan_of(&format!(
+            "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Metadata: {{ BuildMethod: {method}, BuildProperties: {{ EntryPoints: [app.ts] }}, SamResourceId: F }}
+    Properties: {{ CodeUri: F, Handler: app.handler, Runtime: nodejs22.x }}
+  L:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {{ BuildMethod: {method}, SamResourceId: L }}
+    Properties: {{ ContentUri: L }}
+"
+        ));
+        (plan.functions[0].build.clone(), plan.layers[0].build_method.clone())
+    };
+    for method in ["esbuild", "rust-cargolambda", "makefile", "python-uv"] {
+        assert_eq!(built(method), (None, None), "{method}");
+    }
+}
+
+#[test]
 fn layers_versions_and_aliases() {
     let plan = plan_of(
         r#"

@@ -45,6 +45,7 @@ pub(crate) async fn run(process: Arc<Process>) {
         Ok(ended) => bury(&process, ended),
         Err(unstarted) => never_lived(&process, unstarted),
     }
+    process.leave_place();
     process.hosted.gone(&process.host, process.id);
 }
 
@@ -207,7 +208,7 @@ fn bury(process: &Process, ended: Ended) {
             fail_front(process, "the runtime reported an error", |_| outcome.clone())
         }
         State::Stopping(Why::InitTimedOut) => {
-            let limit = process.host.config.limits.init_timeout;
+            let limit = process.init_bound();
             fail_front(process, "it did not ask for work in time", |id| Outcome::timed_out(id, limit))
         }
         State::Returned { .. } | State::Waiting { .. } if !process.host.is_closing() => {

@@ -21,10 +21,11 @@ mod keeper;
 mod output;
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::function::FunctionInfo;
 use crate::host::Inner;
@@ -58,6 +59,8 @@ pub(crate) struct Process {
     /// From birth to the first request for work; told in the first REPORT.
     init: Mutex<Option<Duration>>,
     memory: Mutex<Option<(Instant, u64)>>,
+    /// Its place among those that start, as long as it does.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 enum State {
@@ -95,7 +98,13 @@ pub(crate) enum Asked {
 }
 
 impl Process {
-    pub fn new(id: ProcessId, host: Arc<Inner>, hosted: Arc<Hosted>, info: Arc<FunctionInfo>) -> Arc<Process> {
+    pub fn new(
+        id: ProcessId,
+        host: Arc<Inner>,
+        hosted: Arc<Hosted>,
+        info: Arc<FunctionInfo>,
+        place: OwnedSemaphorePermit,
+    ) -> Arc<Process> {
         Arc::new(Process {
             id,
             info,
@@ -108,6 +117,7 @@ impl Process {
             born: Instant::now(),
             init: Mutex::default(),
             memory: Mutex::default(),
+            place: Mutex::new(Some(place)),
         })
     }
 
@@ -118,12 +128,12 @@ impl Process {
             match *state {
                 State::Running(_) => return Asked::Busy,
                 State::Stopping(_) => return Asked::Never,
-                State::Starting => *lock(&self.init) = Some(self.born.elapsed()),
+                State::Starting => self.started(),
                 State::Waiting { .. } | State::Returned { .. } => {}
             }
             *state = State::Waiting { since: Instant::now() };
         }
-        let turn = self.hosted.pool().turn(self.id);
+        let turn = self.hosted.pool().turn(self.id, Instant::now());
         match turn {
             Turn::Work(job) => Asked::Work(job),
             Turn::Wait(ticket, hand) => Asked::Wait(ticket, hand),
@@ -132,6 +142,20 @@ impl Process {
                 Asked::Never
             }
         }
+    }
+
+    fn started(&self) {
+        let took = self.born.elapsed();
+        *lock(&self.init) = Some(took);
+        self.host.figures.count.fetch_add(1, Ordering::Relaxed);
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.host.figures.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+        self.leave_place();
+    }
+
+    /// The next process may start.
+    fn leave_place(&self) {
+        drop(lock(&self.place).take());
     }
 
     /// The job is about to be sent to the process. Gives it back if the process is being killed.
@@ -218,7 +242,13 @@ impl Process {
         let timeout = self.info.function.timeout();
         let mut state = lock(&self.state);
         let due = match &*state {
-            State::Starting => self.born + limits.init_timeout,
+            State::Starting if now < self.born + limits.start_place_held => {
+                return (self.born + limits.start_place_held).min(now + timeout);
+            }
+            State::Starting => {
+                self.leave_place();
+                self.born + self.init_bound()
+            }
             State::Waiting { since } => *since + limits.idle_timeout,
             State::Running(running) => running.deadline,
             State::Returned { since } => *since + timeout,
@@ -239,6 +269,10 @@ impl Process {
             self.kill();
         }
         now + timeout
+    }
+
+    fn init_bound(&self) -> Duration {
+        self.host.config.limits.init_timeout.max(self.info.function.timeout())
     }
 
     /// The last lines of an invocation, and its answer.
@@ -274,12 +308,18 @@ impl Process {
         match *memory {
             Some((at, used)) if at.elapsed() < MEMORY_READ_EVERY => used,
             before => {
-                let used = self.pid.get().and_then(|pid| peak_memory_mb(*pid));
+                let used =
+                    self.pid.get().and_then(|pid| status_of(*pid, "VmHWM:")).map(|bytes| bytes.div_ceil(1 << 20));
                 let used = used.or(before.map(|(_, used)| used)).unwrap_or(0);
                 *memory = Some((Instant::now(), used));
                 used
             }
         }
+    }
+
+    /// Memory that is its own, as it is now; none where that is not known.
+    pub fn private_memory(&self) -> Option<u64> {
+        self.pid.get().and_then(|pid| status_of(*pid, "RssAnon:"))
     }
 
     /// Reads what the process has written so far. `flush`: a line that has not ended counts as one.
@@ -326,15 +366,15 @@ fn append_tail(tail: Option<&mut String>, line: &str) {
 }
 
 #[cfg(target_os = "linux")]
-fn peak_memory_mb(pid: u32) -> Option<u64> {
+fn status_of(pid: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes.div_ceil(1024))
+    Some(kilobytes << 10)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn peak_memory_mb(_pid: u32) -> Option<u64> {
+fn status_of(_pid: u32, _field: &str) -> Option<u64> {
     None
 }
 

@@ -52,6 +52,7 @@ pub async fn saga(saga: Saga, plan: &Plan, scratch: &Scratch, told: &dyn Fn(&str
 fn tasks_name(saga: Saga) -> &'static str {
     match saga.tasks {
         Tasks::Lambda => "lambda",
+        Tasks::Node => "node",
         Tasks::Activity => "activity",
         Tasks::Stream => "stream",
         Tasks::Local => "local",

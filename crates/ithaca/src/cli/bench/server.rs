@@ -13,7 +13,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::roles::{FAILS, FUNCTION, WORKER};
-use super::shape::{FAILING, NAME, ROLE, Saga, Tasks, activity_arn, machine_arn};
+use super::shape::{ANSWER, ERROR, FAILING, NAME, ROLE, Saga, Tasks, activity_arn, machine_arn, node_functions};
 use crate::cli::client::Client;
 
 /// Pollers of one worker: they answer at once, so that more of them would only wait longer.
@@ -114,6 +114,11 @@ impl Server {
                 create_function(&mut client, NAME, false).await?;
                 create_function(&mut client, FAILING, true).await?;
             }
+            Tasks::Node => {
+                for (name, fails) in node_functions() {
+                    create_node_function(&mut client, &name, fails).await?;
+                }
+            }
             Tasks::Activity | Tasks::Stream => {
                 let how = match saga.tasks {
                     Tasks::Stream => ("--ahead", in_flight_max.min(AHEAD_MAX)),
@@ -142,13 +147,35 @@ pub async fn create_machine(client: &mut Client, name: &str, definition: &str) -
 pub async fn create_function(client: &mut Client, name: &str, fails: bool) -> Result<(), String> {
     let option = if fails { FAILS } else { "" };
     let script = format!("#!/bin/sh\nexec '{}' {FUNCTION} {option}\n", program()?.display());
+    put_function(client, name, ("provided.al2023", "bootstrap"), ("bootstrap", &script)).await
+}
+
+/// A function in Node.js that does what it does in memory.
+async fn create_node_function(client: &mut Client, name: &str, fails: bool) -> Result<(), String> {
+    let answers = format!(
+        "const rows = new Map();\nexports.handler = async (trip) => {{ rows.set(trip.trip_id, trip); return {ANSWER}; }};\n"
+    );
+    let throws = format!(
+        "class {ERROR} extends Error {{ constructor(m) {{ super(m); this.name = '{ERROR}'; }} }}\n\
+         exports.handler = async () => {{ throw new {ERROR}('no seat is left'); }};\n"
+    );
+    let text = if fails { throws } else { answers };
+    put_function(client, name, ("nodejs22.x", "index.handler"), ("index.js", &text)).await
+}
+
+async fn put_function(
+    client: &mut Client,
+    name: &str,
+    (runtime, handler): (&str, &str),
+    (file, text): (&str, &str),
+) -> Result<(), String> {
     let body = json!({
         "FunctionName": name,
-        "Runtime": "provided.al2023",
-        "Handler": "bootstrap",
+        "Runtime": runtime,
+        "Handler": handler,
         "Role": ROLE,
         "Timeout": 60,
-        "Code": { "ZipFile": STANDARD.encode(zip_of("bootstrap", script.as_bytes())?) },
+        "Code": { "ZipFile": STANDARD.encode(zip_of(file, text.as_bytes())?) },
     });
     let request = http::Request::post("/2015-03-31/functions")
         .header(http::header::HOST, client.authority())

@@ -40,6 +40,8 @@ pub enum Shape {
 pub enum Tasks {
     /// Lambda functions: processes on the Runtime API.
     Lambda,
+    /// Functions in Node.js, one for each step, by the machine's interpreter.
+    Node,
     /// Workers that poll for the tasks of an activity and answer them over the wire.
     Activity,
     /// A worker with a lane: the same activities over one connection, many tasks at once.
@@ -114,7 +116,7 @@ fn travel(tasks: Tasks, shape: Shape) -> String {
     let mut states = Map::new();
     for at in 1..=STEPS {
         let fails = at == STEPS && shape == Shape::Compensated;
-        let mut state = task(tasks, if fails { FAILING } else { NAME });
+        let mut state = task(tasks, &worker_of(tasks, &format!("Step{at}"), fails));
         state["ResultPath"] = format!("$.Step{at}Result").into();
         let caught = if fails { format!("Undo{COMPENSATIONS}") } else { "Failed".to_owned() };
         state["Catch"] = json!([{ "ErrorEquals": ["States.ALL"], "ResultPath": "$.Error", "Next": caught }]);
@@ -123,7 +125,7 @@ fn travel(tasks: Tasks, shape: Shape) -> String {
     }
     if shape == Shape::Compensated {
         for at in (1..=COMPENSATIONS).rev() {
-            let mut state = task(tasks, NAME);
+            let mut state = task(tasks, &worker_of(tasks, &format!("Undo{at}"), false));
             state["ResultPath"] = format!("$.Undo{at}Result").into();
             state["Next"] = if at == 1 { "Failed".into() } else { format!("Undo{}", at - 1).into() };
             states.insert(format!("Undo{at}"), state);
@@ -134,9 +136,26 @@ fn travel(tasks: Tasks, shape: Shape) -> String {
     json!({ "StartAt": "Step1", "TimeoutSeconds": 300, "States": states }).to_string()
 }
 
+/// Who does a step: one for all, but for Node.js one for each, as an app has it.
+fn worker_of(tasks: Tasks, step: &str, fails: bool) -> String {
+    match (tasks, fails) {
+        (Tasks::Node, false) => format!("{NAME}-{step}"),
+        (_, true) => FAILING.to_owned(),
+        (_, false) => NAME.to_owned(),
+    }
+}
+
+/// The functions in Node.js: names, and whether they fail.
+pub fn node_functions() -> Vec<(String, bool)> {
+    let steps = (1..=STEPS).map(|at| format!("Step{at}"));
+    let undone = (1..=COMPENSATIONS).map(|at| format!("Undo{at}"));
+    let named = steps.chain(undone).map(|step| (worker_of(Tasks::Node, &step, false), false));
+    named.chain([(FAILING.to_owned(), true)]).collect()
+}
+
 fn task(tasks: Tasks, name: &str) -> Value {
     match tasks {
-        Tasks::Lambda => json!({
+        Tasks::Lambda | Tasks::Node => json!({
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
             "Parameters": { "FunctionName": name, "Payload.$": "$" },
@@ -155,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_saga_is_valid() {
-        for tasks in [Tasks::Lambda, Tasks::Activity, Tasks::Stream, Tasks::Local, Tasks::Pass] {
+        for tasks in [Tasks::Lambda, Tasks::Node, Tasks::Activity, Tasks::Stream, Tasks::Local, Tasks::Pass] {
             for shape in [Shape::Travel, Shape::Compensated] {
                 let saga = Saga { shape, tasks };
                 let parsed = asl::parse(&saga.definition());
