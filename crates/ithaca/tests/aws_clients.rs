@@ -100,6 +100,11 @@ fn stores_by_boto3() {
 }
 
 #[test]
+fn senders_by_boto3() {
+    scenarios("senders", python("senders.py"));
+}
+
+#[test]
 fn every_operation_by_the_aws_cli() {
     scenarios("every-cli", python("cli_calls.py"));
 }
