@@ -18,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Address, Api, Gateway};
+use aws_cloudformation::door::{self, CloudFormation};
 use aws_connections::Connections;
 use aws_dynamodb::Dynamo;
 use aws_lambda::Host;
@@ -110,6 +111,8 @@ pub struct Front {
     pub s3: S3,
     pub ssm: Ssm,
     pub sts: Sts,
+    /// It deploys through this, so it comes after it and goes before it.
+    pub formation: RwLock<Option<CloudFormation>>,
     pub outbox: Outbox,
     pub connections: Connections,
     pub gateway: Gateway<Functions>,
@@ -534,6 +537,16 @@ impl Front {
         if form.get("Version") == Some(aws_sts::VERSION) || service == "sts" {
             return (Door::Sts, whole(self.sts.handle(&request)));
         }
+        if form.get("Version") == Some(door::VERSION) || service == "cloudformation" {
+            let formation = self.formation.read().unwrap_or_else(PoisonError::into_inner).clone();
+            return (
+                Door::CloudFormation,
+                match formation {
+                    Some(formation) => whole(formation.handle(request).await),
+                    None => whole(not_ready("stopping")),
+                },
+            );
+        }
         let what = if service.is_empty() { form.action() } else { service };
         let error = aws_protocol::Error::client("InvalidAction", format!("Ithaca does not serve {what}. {SERVED}"));
         (Door::Other, whole(query::error_answer(request.headers(), "", &error)))
@@ -700,7 +713,7 @@ fn is_query(request: &Request) -> bool {
     request.uri().path() == "/" && (is_form || request.uri().query().is_some_and(|text| text.contains("Action=")))
 }
 
-const SERVED: &str = "It serves Step Functions, Lambda, DynamoDB, S3, the parameter store of SSM, STS, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES.";
+const SERVED: &str = "It serves Step Functions, Lambda, DynamoDB, S3, the parameter store of SSM, STS, CloudFormation, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES.";
 
 const WELCOME: &str = "Ithaca is running.\n\n\
     Browser: open this address.\n\

@@ -24,6 +24,7 @@ mod deploy;
 mod events;
 mod files;
 mod findings;
+mod formation;
 mod front;
 mod lane;
 pub mod log;

@@ -97,6 +97,13 @@ impl Apis {
         self.served().iter().filter(is_planned).map(|served| (served.name.clone(), served.address)).collect()
     }
 
+    /// Addresses by id and stage.
+    pub fn stages(&self) -> BTreeMap<(String, String), String> {
+        let served = self.served();
+        let address = |api: &Served| ((api.id.clone(), api.stage.clone()), format!("http://{}", api.address));
+        served.iter().map(address).collect()
+    }
+
     pub fn addresses_by_id(&self) -> BTreeMap<String, SocketAddr> {
         self.served().iter().map(|served| (served.id.clone(), served.address)).collect()
     }

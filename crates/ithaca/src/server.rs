@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use aws_apigateway::{Gateway, InvokeAnswer, Invoker, Source};
@@ -262,6 +262,7 @@ impl Server {
             logs,
             s3: S3::new(kept, options.home.clone()),
             ssm,
+            formation: RwLock::default(),
             sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             outbox,
             connections,
@@ -286,6 +287,10 @@ impl Server {
         let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
         let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
+        let (s3, ssm) = (front.s3.clone(), front.ssm.clone());
+        let formation = crate::formation::open(deployer.clone(), s3, ssm, &options.home, &options.data);
+        let formation = formation.map_err(StartError::Stacks)?;
+        *front.formation.write().unwrap_or_else(PoisonError::into_inner) = Some(formation);
         gate.open(front.clone());
         front.lambda.resume_events();
         Ok(Server {
@@ -340,6 +345,7 @@ impl Server {
         self.gate.set(Phase::Stopping);
         log::info("server", "stopping", &[]);
         self.apis.close();
+        self.front.formation.write().unwrap_or_else(PoisonError::into_inner).take();
         let engine = self.engine;
         // Joining threads would block the runtime that the last completions need. The main port stays open
         // meanwhile: running functions may call us.

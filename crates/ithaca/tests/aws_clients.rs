@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -102,6 +103,55 @@ fn stores_by_boto3() {
 #[test]
 fn senders_by_boto3() {
     scenarios("senders", python("senders.py"));
+}
+
+#[test]
+fn stacks_by_boto3() {
+    scenarios("stacks", python("formation.py"));
+}
+
+/// What a README of an app on AWS says, word for word: package, deploy, deploy again, delete.
+#[test]
+fn the_aws_cli_deploys_an_app() {
+    let scratch = Scratch::new("cli-deploys");
+    let ithaca = Up::new(scratch.join("data")).start();
+    fs::create_dir(scratch.join("src")).unwrap();
+    let handler = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hi'}\n";
+    fs::write(scratch.join("src/app.py"), handler).unwrap();
+    let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Hello:\n    Type: AWS::Serverless::Function\n    \
+                    Properties:\n      Runtime: python3.11\n      Handler: app.handler\n      CodeUri: src\n      Events:\n        \
+                    Get: {Type: Api, Properties: {Path: /hi, Method: get}}\nOutputs:\n  Url: {Value: !Sub \
+                    'https://${ServerlessRestApi}.execute-api.${AWS::Region}.amazonaws.com/Prod/hi'}\n";
+    fs::write(scratch.join("template.yaml"), template).unwrap();
+    let aws = |arguments: &str| {
+        let mut aws = program("aws");
+        aws.env("AWS_ENDPOINT_URL", ithaca.endpoint()).current_dir(scratch.path()).args(arguments.split(' '));
+        let Output { status, stdout, stderr } = aws.output().unwrap();
+        let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+        assert!(status.success(), "aws {arguments}: {said}");
+        said
+    };
+    let deploy = "cloudformation deploy --template-file packaged.yaml --stack-name app --capabilities CAPABILITY_IAM";
+    aws("s3 mb s3://code");
+    aws("cloudformation package --template-file template.yaml --s3-bucket code --output-template-file packaged.yaml");
+    assert!(aws(deploy).contains("Successfully created/updated stack - app"));
+    let again = aws(&format!("{deploy} --no-fail-on-empty-changeset"));
+    assert!(again.contains("No changes to deploy. Stack app is up to date"), "{again}");
+    let output =
+        "cloudformation describe-stacks --stack-name app --output text --query Stacks[0].Outputs[0].OutputValue";
+    let url = aws(output);
+    let address =
+        url.trim().strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not an address of this machine"));
+    let (host, path) = address.split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let mut answer = String::new();
+    use std::io::{Read, Write};
+    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi"), "{answer}");
+    aws("cloudformation delete-stack --stack-name app");
+    aws("cloudformation wait stack-delete-complete --stack-name app");
+    assert_eq!(aws("lambda list-functions --query Functions --output json").trim(), "[]");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use support::client::{Client, text};
 use support::functions;
-use support::ithaca::{Ithaca, Up};
+use support::ithaca::{Ithaca, Said, Up, command};
 use support::scratch::Scratch;
 use support::wait::wait_for;
 
@@ -93,6 +93,39 @@ fn an_update_makes_what_is_new_and_removes_what_is_not_named() {
         let apis = ithaca.said()["apis"].as_array().unwrap().len();
         assert_eq!(apis, usize::from(parts.contains(&"function")), "{parts:?}");
     }
+}
+
+#[test]
+fn down_removes_all_but_data() {
+    let app = App::new("down");
+    app.has(&["table", "kept", "activity", "function", "waits"]);
+    let ithaca = app.up().start();
+    let endpoint = ithaca.endpoint();
+    let down = |arguments: &[&str], expect: &[&str]| {
+        let said = Said::of(&mut command(&[&["down", "--endpoint", &endpoint], arguments].concat()));
+        for expect in expect {
+            assert!(format!("{}{}", said.out, said.err).contains(expect), "{arguments:?}: {said:?}");
+        }
+        said.code
+    };
+    assert_eq!(down(&["none"], &["there is no stack and no path none; deployed: app"]), Some(1));
+    let path = app.0.join("app");
+    let removed =
+        ["removed  app", "removed  app-Hello (AWS::Lambda::Function)", "kept     app-Trips (AWS::DynamoDB::Table)"];
+    assert_eq!(down(&[path.to_str().unwrap()], &removed), Some(0));
+    assert_eq!(there(&ithaca.client()), ["app-Trips", "kept"]);
+    assert_eq!(down(&[path.to_str().unwrap()], &["app is not deployed; nothing is deployed"]), Some(1));
+    // What stayed is taken up again, and goes when it is said so.
+    ithaca.stop();
+    let ithaca = app.up().start();
+    let endpoint = ithaca.endpoint();
+    let said = Said::of(&mut command(&["down", "app", "--delete-data", "--json", "--endpoint", &endpoint]));
+    let told: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    assert_eq!(
+        (&told["kept"], &told["failure"]),
+        (&json!(["arn:aws:states:us-east-1:000000000000:activity:kept (AWS::StepFunctions::Activity)"]), &Value::Null)
+    );
+    assert_eq!(there(&ithaca.client()), ["kept"]);
 }
 
 #[test]

@@ -275,12 +275,22 @@ impl Folder {
         Err(first.unwrap_or_else(|| refused("NoSuchKey")))
     }
 
+    /// Where the content of an object lies.
+    pub fn file_of(&self, address: &Address) -> Result<PathBuf, Error> {
+        self.read(address)?;
+        self.file_of_locked(address)
+    }
+
+    fn file_of_locked(&self, address: &Address) -> Result<PathBuf, Error> {
+        let plain = self.path(address)?.filter(|path| path.is_file());
+        Ok(plain.unwrap_or_else(|| self.kept.odd(&address.bucket, &address.key)))
+    }
+
     /// Says something else of an object that is there.
     pub fn retag(&self, address: &Address, tags: BTreeMap<String, String>) -> Result<(), Error> {
         let (file, about) = self.read(address)?;
         let _change = self.lock();
-        let path = self.path(address)?.filter(|path| path.is_file());
-        let path = path.unwrap_or_else(|| self.kept.odd(&address.bucket, &address.key));
+        let path = self.file_of_locked(address)?;
         let failed = |error| disk("write", &path, error);
         let said = Said { tags, ..about.said };
         let etag = about.etag.trim_matches('"').to_owned();

@@ -13,6 +13,7 @@
 //! It knows no host, engine, HTTP or clock, and reads no file but through [`Files`].
 
 mod diagnostic;
+pub mod door;
 mod gateway;
 mod globals;
 mod graph;
@@ -21,6 +22,7 @@ mod intrinsics;
 mod names;
 mod node;
 mod openapi;
+mod outside;
 mod parameters;
 mod plan;
 mod properties;
@@ -30,6 +32,7 @@ mod scope;
 mod shape;
 mod stack;
 pub mod stacks;
+pub mod summary;
 mod support;
 mod template;
 mod yaml;
@@ -40,12 +43,14 @@ use std::path::{Path, PathBuf};
 
 pub use aws_protocol::Home;
 
+pub use outside::{Outside, Value as OutsideValue, World};
+
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use names::stack_name_of;
 pub use plan::{
     Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
-    Layer, MappedResponse, Mapping, Output, Plan, Queue, Resource, Route, Stage, StateMachine, StateMachineKind,
-    Subscription, Table, Topic, Version,
+    Layer, MappedResponse, Mapping, Output, Parameter, Plan, Queue, Resource, Route, Stage, StateMachine,
+    StateMachineKind, Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
@@ -77,6 +82,10 @@ pub struct Options {
     pub assets: BTreeMap<String, PathBuf>,
     /// What other stacks export, by name: what `Fn::ImportValue` gives.
     pub imports: BTreeMap<String, String>,
+    /// What is neither in the template nor beside it.
+    pub outside: Outside,
+    /// It came over a wire: the paths of this machine mean nothing in it.
+    pub is_remote: bool,
     /// Types and properties that are not served become notes: the plan is without them.
     pub ignore_unsupported: bool,
 }
@@ -125,14 +134,20 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
 }
 
 fn site(path: &Path, options: &Options, report: &Report) -> Site {
-    let folder = || path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    let stack_name = options.stack_name.clone().unwrap_or_else(|| names::stack_name_of(folder()));
+    let stack_name = options.stack_name.clone().unwrap_or_else(|| default_stack_name(path));
     if !names::is_stack_name(&stack_name) {
         let help = "use letters, digits and hyphens, a letter first, at most 128";
         report.error(Position::START, format!("\"{stack_name}\" is not a stack's name"), help);
     }
     let (assets, imports) = (options.assets.clone(), options.imports.clone());
-    Site { home: options.home.clone(), stack_name, assets, imports }
+    let (outside, is_remote) = (options.outside.clone(), options.is_remote);
+    Site { home: options.home.clone(), stack_name, assets, imports, outside, is_remote }
+}
+
+/// The name of a template's stack where nobody gives another: made of its folder's.
+pub fn default_stack_name(template: &Path) -> String {
+    let folder = template.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    names::stack_name_of(folder.unwrap_or_default())
 }
 
 /// The text of a file; the error says where it stops being one.

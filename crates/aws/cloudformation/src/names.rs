@@ -81,7 +81,7 @@ fn id(text: &str, length: usize) -> String {
 }
 
 /// FNV-1a, written out because an id must stay the same in every build and version.
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -108,6 +108,8 @@ mod tests {
             stack_name: "s".repeat(60),
             assets: Default::default(),
             imports: Default::default(),
+            outside: Default::default(),
+            is_remote: false,
         };
         let (a, b) = (derived(&site, "ReserveHotel", 64), derived(&site, "ReserveFlight", 64));
         assert_eq!((a.len(), b.len()), (64, 64));

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Position, Report};
 use crate::node::{Entry, Node, Value};
+use crate::outside::Outside;
 
 /// What a `Ref` to a parameter finds.
 pub(crate) enum Parameter {
@@ -38,16 +39,17 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub(crate) fn values(
     declared: &[Entry],
     given: &BTreeMap<String, String>,
+    outside: &Outside,
     report: &Report,
 ) -> HashMap<String, Parameter> {
     for name in given.keys().filter(|name| declared.iter().all(|e| e.key != **name)) {
         let help = "give values for declared parameters only, or declare it under Parameters";
         report.error(Position::START, format!("the template declares no parameter \"{name}\""), help);
     }
-    declared.iter().map(|entry| (entry.key.clone(), value(entry, given.get(&entry.key), report))).collect()
+    declared.iter().map(|entry| (entry.key.clone(), value(entry, given.get(&entry.key), outside, report))).collect()
 }
 
-fn value(entry: &Entry, given: Option<&String>, report: &Report) -> Parameter {
+fn value(entry: &Entry, given: Option<&String>, outside: &Outside, report: &Report) -> Parameter {
     let declaration = &entry.value;
     if declaration.is_invalid() {
         return Parameter::Invalid;
@@ -69,9 +71,10 @@ fn value(entry: &Entry, given: Option<&String>, report: &Report) -> Parameter {
         return Parameter::Invalid;
     };
     let default = declaration.get("Default");
+    let is_stored = kind.starts_with("AWS::SSM::Parameter::Value");
     let (at, text) = match (given, default) {
         (Some(given), _) => (entry.at, given.clone()),
-        (None, _) if kind.starts_with("AWS::SSM::Parameter::Value") => return Parameter::Remote,
+        (None, _) if is_stored && !outside.is_known() => return Parameter::Remote,
         (None, Some(default)) => match default.text() {
             Some(text) => (default.at, text),
             None => {
@@ -88,6 +91,18 @@ fn value(entry: &Entry, given: Option<&String>, report: &Report) -> Parameter {
         }
     };
     let check = Check { name: &entry.key, declaration, at, report };
+    if is_stored && outside.is_known() {
+        return match outside.parameter(&text, None) {
+            Some(value) if value.is_secret => {
+                check.refuse(format!("names {text}, a SecureString"), "keep it as a String, or read it in the function")
+            }
+            Some(value) => check.value(&kind, value.text),
+            None => check.refuse(
+                format!("names {text}, which the Parameter Store does not have"),
+                "put it first: aws ssm put-parameter",
+            ),
+        };
+    }
     check.value(&kind, text)
 }
 

@@ -35,6 +35,7 @@ pub struct Plan {
     pub topics: Vec<Topic>,
     pub subscriptions: Vec<Subscription>,
     pub queues: Vec<Queue>,
+    pub parameters: Vec<Parameter>,
     pub connections: Vec<Connection>,
     pub event_sources: Vec<EventSource>,
     pub state_machines: Vec<StateMachine>,
@@ -168,6 +169,18 @@ pub struct Bucket {
     pub logical_id: String,
     pub name: String,
     pub at: Position,
+}
+
+/// A parameter of the Parameter Store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    pub logical_id: String,
+    pub name: String,
+    pub at: Position,
+    /// `StringList`
+    pub is_list: bool,
+    pub value: String,
+    pub description: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

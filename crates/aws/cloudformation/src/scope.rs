@@ -13,6 +13,7 @@ use aws_protocol::Home;
 use crate::diagnostic::{Position, Report};
 use crate::intrinsics;
 use crate::node::{Entry, Node, Value};
+use crate::outside::Outside;
 use crate::parameters::Parameter;
 use crate::resources::Type;
 
@@ -32,7 +33,13 @@ pub(crate) struct Site {
     pub assets: BTreeMap<String, PathBuf>,
     /// What other stacks export, by name.
     pub imports: BTreeMap<String, String>,
+    pub outside: Outside,
+    /// Paths of this machine mean nothing.
+    pub is_remote: bool,
 }
+
+/// Begins a dynamic reference.
+const DYNAMIC: &str = "{{resolve:";
 
 /// AWS's commercial partition; a region of another is not told apart.
 pub(crate) const PARTITION: &str = "aws";
@@ -127,6 +134,10 @@ impl<'a> Scope<'a> {
 
     fn apply(&self, call: &Entry, at: Position) -> Node {
         let result = intrinsics::apply(self, call, at);
+        let result = match result.literal() {
+            Some(text) if text.contains(DYNAMIC) => self.plain_text(&result, text),
+            _ => result,
+        };
         match self.spend_more(result.measure().0 * NODE_BYTES + result.literal().map_or(0, str::len), at) {
             true => result,
             false => Node::invalid(at),
@@ -143,12 +154,49 @@ impl<'a> Scope<'a> {
     }
 
     fn plain_text(&self, node: &Node, text: &str) -> Node {
-        if !text.contains("{{resolve:") || self.keeps_references.get() {
+        if !text.contains(DYNAMIC) || self.keeps_references.get() {
             return node.clone();
         }
-        let help = "pass the value as a parameter; secrets and the Parameter Store are not served here";
-        self.report.error(node.at, "dynamic references ({{resolve:...}}) are not supported", help);
-        Node::invalid(node.at)
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once(DYNAMIC) {
+            let Some((reference, after)) = after.split_once("}}") else {
+                self.report.error(node.at, "a dynamic reference has no end", "end it with }}");
+                return Node::invalid(node.at);
+            };
+            match self.dynamic(reference) {
+                Ok(value) => out.extend([before, &value]),
+                Err((message, help)) => {
+                    self.report.error(node.at, message, help);
+                    return Node::invalid(node.at);
+                }
+            }
+            rest = after;
+        }
+        Node::string(node.at, &(out + rest))
+    }
+
+    /// The value of `SERVICE:NAME[:VERSION]`, or what is wrong with it and how to mend it.
+    fn dynamic(&self, reference: &str) -> Result<String, (String, &'static str)> {
+        let (service, rest) = reference.split_once(':').unwrap_or((reference, ""));
+        if service != "ssm" {
+            let help = "pass the value as a parameter, or keep it as a String and use {{resolve:ssm:NAME}}";
+            return Err((format!("{{{{resolve:{service}:...}}}} is not supported: secrets are not kept here"), help));
+        }
+        let (name, version) = rest.split_once(':').map_or((rest, None), |(name, version)| (name, Some(version)));
+        if !self.site.outside.is_known() {
+            let help = "pass the value as a parameter, or deploy the template through the running Ithaca";
+            return Err((format!("the Parameter Store is not open here, so {name} has no value"), help));
+        }
+        let number = version.map(str::parse::<u64>).transpose();
+        let number = number.map_err(|_| (format!("{rest} names no version by its number"), "write NAME:NUMBER"))?;
+        match self.site.outside.parameter(name, number) {
+            Some(value) if value.is_secret => Err((
+                format!("the parameter {name} is a SecureString"),
+                "keep it as a String, or read it in the function",
+            )),
+            Some(value) => Ok(value.text),
+            None => Err((format!("the Parameter Store has no {rest}"), "put it first: aws ssm put-parameter")),
+        }
     }
 
     fn spend(&self, node: &Node) -> bool {

@@ -97,6 +97,23 @@ pub struct Stack {
     pub created_ms: u64,
     pub updated_ms: Option<u64>,
     pub deleted_ms: Option<u64>,
+    /// What CloudFormation's clients said of it.
+    #[serde(default)]
+    pub said: Said,
+}
+
+/// What is kept of a stack for those who ask for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Said {
+    pub capabilities: Vec<String>,
+    pub notification_arns: Vec<String>,
+    pub role_arn: Option<String>,
+    pub disable_rollback: bool,
+    /// It may not be deleted.
+    pub is_protected: bool,
+    /// The change set that was executed last.
+    pub change_set_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +167,7 @@ impl Stack {
             created_ms: at_ms,
             updated_ms: None,
             deleted_ms: None,
+            said: Said::default(),
         }
     }
 
@@ -176,7 +194,11 @@ impl Stack {
                 | Status::RollbackComplete
                 | Status::DeleteComplete
         );
-        let status = if is_new { Status::CreateInProgress } else { Status::UpdateInProgress };
+        let status = match self.status {
+            Status::UpdateRollbackInProgress => self.status,
+            _ if is_new => Status::CreateInProgress,
+            _ => Status::UpdateInProgress,
+        };
         if is_new {
             (self.created_ms, self.updated_ms, self.deleted_ms) = (at_ms, None, None);
         } else {
@@ -222,7 +244,12 @@ impl Stack {
         }
         events.into_iter().for_each(|event| self.tell(event));
         self.outputs = outputs;
-        self.set(if was_new { Status::CreateComplete } else { Status::UpdateComplete }, None, at_ms);
+        let status = match self.status {
+            Status::UpdateRollbackInProgress => Status::UpdateRollbackComplete,
+            _ if was_new => Status::CreateComplete,
+            _ => Status::UpdateComplete,
+        };
+        self.set(status, None, at_ms);
     }
 
     pub fn tell(&mut self, event: Event) {

@@ -33,7 +33,7 @@ use aws_protocol::query::REQUEST_ID;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use objects::{Folder, ObjectStore};
+use objects::{Address, Folder, ObjectStore};
 use tokio::sync::mpsc;
 
 use ask::Ask;
@@ -118,6 +118,30 @@ impl S3 {
         matches!(&self.store, Store::Folder(folder) if !bucket.is_empty() && folder.has_bucket(bucket))
     }
 
+    /// Deletes a bucket without objects; one that is not there is deleted already. Blocks; the error is text for a person.
+    pub fn delete_bucket(&self, name: &str) -> Result<(), String> {
+        let folder = match &self.store {
+            Store::Folder(folder) => folder,
+            Store::Elsewhere(url) => return Err(format!("objects are kept at {url}: delete the bucket there")),
+        };
+        match folder.delete_bucket(name) {
+            Err(error) if error.code() == Some("NoSuchBucket") => Ok(()),
+            done => done.map_err(|error| error.to_string()),
+        }
+    }
+
+    pub fn has_bucket(&self, name: &str) -> bool {
+        matches!(&self.store, Store::Folder(folder) if folder.has_bucket(name))
+    }
+
+    /// The file of an object, where there is one. Blocks.
+    pub fn file_of(&self, bucket: &str, key: &str) -> Option<std::path::PathBuf> {
+        match &self.store {
+            Store::Folder(folder) => folder.file_of(&Address::new(bucket, key)).ok(),
+            Store::Elsewhere(_) => None,
+        }
+    }
+
     /// Answers one request. Never fails: every failure is an S3 error.
     pub async fn handle<B>(&self, request: http::Request<B>) -> Response
     where
@@ -182,6 +206,15 @@ impl S3 {
         let made = tokio::task::spawn_blocking(move || folder.create_bucket(&bucket)).await;
         made.map_err(|error| Error::internal(error.to_string()))?.map_err(Error::from)
     }
+}
+
+/// Bucket and key of an address, by path or by host, of this S3 or of AWS's.
+pub fn place_of(url: &str) -> Option<(String, String)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let host = uri.authority()?.as_str().to_owned();
+    let (parts, ()) = http::Request::get(uri).header(header::HOST, host).body(()).ok()?.into_parts();
+    let ask = Ask::of(&parts).ok()?;
+    (!ask.bucket.is_empty() && !ask.key.is_empty()).then_some((ask.bucket, ask.key))
 }
 
 /// `cdk-QUALIFIER-assets-ACCOUNT-REGION`
@@ -310,6 +343,19 @@ mod tests {
         check("cdk-hnb659fds-assets-1-us-east-1", false);
         check("cdk--assets-000000000000-us-east-1", false);
         check("assets", false);
+    }
+
+    #[test]
+    fn places_of_addresses() {
+        let check = |url: &str, expect: Option<(&str, &str)>| {
+            let found = place_of(url);
+            assert_eq!(found.as_ref().map(|(bucket, key)| (bucket.as_str(), key.as_str())), expect, "{url}");
+        };
+        check("http://127.0.0.1:4566/b/k/l?versionId=1", Some(("b", "k/l")));
+        check("https://b.s3.us-east-1.amazonaws.com/k%20l", Some(("b", "k l")));
+        check("https://s3.us-east-1.amazonaws.com/b/k", Some(("b", "k")));
+        check("https://b.s3.amazonaws.com/", None);
+        check("template.yaml", None);
     }
 
     #[test]

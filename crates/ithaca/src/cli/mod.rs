@@ -7,6 +7,7 @@ mod answer;
 mod backup;
 mod bench;
 mod client;
+mod down;
 mod executions;
 mod files;
 mod new;
@@ -51,6 +52,8 @@ enum Command {
     New(NewArgs),
     /// Serve AWS clients; with a template, deploy it first.
     Up(UpArgs),
+    /// Remove what was deployed. Tables and buckets stay, unless --delete-data says otherwise.
+    Down(DownArgs),
     /// Start an execution of a state machine.
     Start(StartArgs),
     /// List executions, newest first.
@@ -170,6 +173,16 @@ pub(crate) struct UpArgs {
     /// How it says it: text for people, or JSON for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct DownArgs {
+    /// The stack, or the path of its template [default: the template of this folder, or the only stack there is]
+    #[arg(value_name = "STACK|PATH")]
+    what: Option<String>,
+    /// Remove tables with their items and empty buckets too, as AWS would.
+    #[arg(long)]
+    delete_data: bool,
 }
 
 #[derive(Args)]
@@ -315,6 +328,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Up(args) => runtime()?.block_on(up::run(args, context)),
+        Command::Down(args) => client_runtime()?.block_on(down::run(args, context)),
         Command::Start(args) => client_runtime()?.block_on(start::run(args, context)),
         Command::Executions(args) => client_runtime()?.block_on(executions::run(args, context)),
         Command::Show(args) => client_runtime()?.block_on(show::run(args, context)),

@@ -55,6 +55,7 @@ impl Reading {
                 assets: template.assets,
                 imports,
                 ignore_unsupported: self.ignore_unsupported,
+                ..aws_cloudformation::Options::default()
             };
             let files = |path: &Path| std::fs::read(path);
             let source = Source { path: &template.file, text: &text };

@@ -30,6 +30,7 @@ use crate::front::Front;
 use crate::log;
 use crate::ports::Apis;
 use build::Executables;
+pub use remove::{is_data, leaves_something};
 
 /// What was deployed, for people.
 #[derive(Debug, Default)]
@@ -171,11 +172,31 @@ impl Deployer {
     /// Removes a stack and what belongs to it, but for the resources whose logical ids are in `retained`. What cannot be removed stays
     /// listed, and the error says why.
     pub async fn delete(&self, name: &str, data: Data, retained: &[String]) -> Result<Deployed, String> {
+        let statuses = [Status::DeleteInProgress, Status::DeleteComplete, Status::DeleteFailed];
+        self.take_away(name, data, retained, statuses).await
+    }
+
+    /// Removes what a create made that failed, but for what was there before it.
+    pub async fn undo(&self, name: &str, retained: &[String]) -> Result<Deployed, String> {
+        let statuses = [Status::RollbackInProgress, Status::RollbackComplete, Status::RollbackFailed];
+        self.take_away(name, Data::Goes, retained, statuses).await
+    }
+
+    /// The statuses are those of the stack meanwhile, when all is gone, and when something is not.
+    async fn take_away(
+        &self,
+        name: &str,
+        data: Data,
+        retained: &[String],
+        [meanwhile, gone, failed]: [Status; 3],
+    ) -> Result<Deployed, String> {
         let _turn = self.0.turn.lock().await;
         let stack = self.0.stacks.get(name).filter(Stack::is_there);
         let mut stack = stack.ok_or_else(|| format!("there is no stack {name}"))?;
-        stack.set(Status::DeleteInProgress, None, now_ms());
-        self.keep(&stack).await?;
+        if (stack.status, meanwhile) != (Status::RollbackInProgress, Status::RollbackInProgress) {
+            stack.set(meanwhile, None, now_ms());
+            self.keep(&stack).await?;
+        }
         let mut done = Deployed::default();
         self.0.deliveries.put(name, Vec::new()).await?;
         let mut left = Vec::new();
@@ -186,15 +207,41 @@ impl Deployer {
             }
         }
         stack.resources.retain(|resource| left.contains(&resource.logical_id));
-        stack.deleted_ms = Some(now_ms());
-        let failed = (!left.is_empty()).then(|| format!("could not delete {}", left.join(", ")));
-        let status = if failed.is_some() { Status::DeleteFailed } else { Status::DeleteComplete };
-        stack.set(status, failed.clone(), now_ms());
+        stack.outputs.clear();
+        if meanwhile == Status::DeleteInProgress {
+            stack.deleted_ms = Some(now_ms());
+        }
+        let why = (!left.is_empty()).then(|| format!("could not delete {}", left.join(", ")));
+        stack.set(if why.is_some() { failed } else { gone }, why.clone(), now_ms());
         self.keep(&stack).await?;
-        match failed {
+        match why {
             None => Ok(done),
             Some(why) => Err(format!("{why}: {}", done.kept.join("; "))),
         }
+    }
+
+    /// The logical ids of what a plan would find that no stack has made. Blocks.
+    pub fn found(&self, plan: &Plan) -> Vec<String> {
+        let (front, runtime) = (&self.0.front, tokio::runtime::Handle::current());
+        let asked = |action: &str, body: serde_json::Value| runtime.block_on(front.states.call(action, body)).is_ok();
+        let is_there = |kind: &str, id: &str| match kind {
+            "AWS::DynamoDB::Table" => runtime.block_on(steps::has_table(front, id)),
+            "AWS::S3::Bucket" => front.s3.has_bucket(id),
+            "AWS::Lambda::Function" => front.lambda.function(id).is_some(),
+            "AWS::StepFunctions::StateMachine" => {
+                asked("DescribeStateMachine", serde_json::json!({ "stateMachineArn": id }))
+            }
+            "AWS::StepFunctions::Activity" => asked("DescribeActivity", serde_json::json!({ "activityArn": id })),
+            "AWS::SSM::Parameter" => front.ssm.value(id, None).is_some(),
+            _ => false,
+        };
+        let there = plan.resources.iter().filter(|resource| is_there(&resource.kind, &resource.physical_id));
+        there.map(|resource| resource.logical_id.clone()).collect()
+    }
+
+    /// Where each API is served, by its id and stage.
+    pub fn stages(&self) -> BTreeMap<(String, String), String> {
+        self.0.apis.stages()
     }
 
     /// Serves the APIs that were deployed into the data folder before.
@@ -209,9 +256,10 @@ impl Deployer {
         })
     }
 
-    /// No two stacks have the same thing.
-    fn check_owners(&self, plan: &Plan) -> Result<(), String> {
-        let taken = plan.resources.iter().filter_map(|resource| {
+    /// No two stacks have the same thing. Of what nothing is made the names may be the same, as of stages.
+    pub fn check_owners(&self, plan: &Plan) -> Result<(), String> {
+        let made = plan.resources.iter().filter(|resource| remove::leaves_something(&resource.kind));
+        let taken = made.filter_map(|resource| {
             let owner = self.0.stacks.owner(&resource.kind, &resource.physical_id)?;
             (owner != plan.stack_name).then(|| {
                 format!(
@@ -289,7 +337,7 @@ fn is_same(before: &Stack, after: &Stack) -> bool {
         && before.resources == after.resources
 }
 
-fn now_ms() -> u64 {
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -21,6 +21,7 @@ pub fn leaves_something(kind: &str) -> bool {
                 | "AWS::Lambda::Alias"
                 | "AWS::StepFunctions::StateMachine"
                 | "AWS::StepFunctions::Activity"
+                | "AWS::SSM::Parameter"
                 | "AWS::Events::Connection"
                 | "AWS::ApiGateway::RestApi"
                 | "AWS::ApiGatewayV2::Api"
@@ -47,7 +48,16 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
         }
         "AWS::StepFunctions::Activity" => states(front, "DeleteActivity", json!({ "activityArn": physical_id })).await,
         "AWS::DynamoDB::Table" => front.dynamo.remove_table(physical_id).await.map_err(|error| error.to_string()),
-        "AWS::S3::Bucket" => Err("a bucket is removed by hand: delete its folder".to_owned()),
+        "AWS::S3::Bucket" => {
+            let (s3, name) = (front.s3.clone(), physical_id.to_owned());
+            let removed = tokio::task::spawn_blocking(move || s3.delete_bucket(&name)).await;
+            removed.map_err(|error| error.to_string())?
+        }
+        "AWS::SSM::Parameter" => {
+            let (ssm, name) = (front.ssm.clone(), physical_id.to_owned());
+            let removed = tokio::task::spawn_blocking(move || ssm.delete(&name)).await;
+            removed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        }
         "AWS::Events::Connection" => {
             let (connections, name) = (front.connections.clone(), physical_id.to_owned());
             let removed = tokio::task::spawn_blocking(move || connections.remove(&name)).await;

@@ -32,6 +32,15 @@ impl Deployer {
                 .map_err(|error| format!("bucket {}: {error}", bucket.name))?;
             done.buckets.push(bucket.name.clone());
         }
+        for parameter in &plan.parameters {
+            let kind = if parameter.is_list { aws_ssm::Kind::StringList } else { aws_ssm::Kind::String };
+            let (ssm, parameter) = (front.ssm.clone(), parameter.clone());
+            let name = parameter.name.clone();
+            let put = move || ssm.declare(&parameter.name, kind, &parameter.value, &parameter.description);
+            let put = tokio::task::spawn_blocking(put).await.map_err(|error| error.to_string());
+            put.and_then(|put| put.map_err(|error| error.to_string()))
+                .map_err(|error| format!("parameter {name}: {error}"))?;
+        }
         published::put_layers(front, plan).await?;
         for function in &plan.functions {
             self.put_function(plan, function, &prepared.executables, &mut done).await?;
@@ -273,6 +282,10 @@ async fn set_time_to_live(front: &Front, table: &Table) -> Result<(), String> {
     }
     let body = json!({ "TableName": table.name, "TimeToLiveSpecification": wanted });
     dynamo(front, "UpdateTimeToLive", body).await.map(drop)
+}
+
+pub(super) async fn has_table(front: &Front, name: &str) -> bool {
+    dynamo(front, "DescribeTable", json!({ "TableName": name })).await.is_ok()
 }
 
 /// Calls an operation of DynamoDB as a client would.

@@ -42,13 +42,14 @@ pub enum Door {
     S3,
     Ssm,
     Sts,
+    CloudFormation,
     Console,
     /// The server's own pages, and what no door wants.
     Other,
 }
 
 impl Door {
-    const ALL: [(Door, &str); 12] = [
+    const ALL: [(Door, &str); 13] = [
         (Door::States, "states"),
         (Door::Dynamo, "dynamodb"),
         (Door::Logs, "logs"),
@@ -59,6 +60,7 @@ impl Door {
         (Door::S3, "s3"),
         (Door::Ssm, "ssm"),
         (Door::Sts, "sts"),
+        (Door::CloudFormation, "cloudformation"),
         (Door::Console, "console"),
         (Door::Other, "other"),
     ];

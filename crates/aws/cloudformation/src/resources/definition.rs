@@ -40,6 +40,9 @@ pub(super) fn only<'n>(properties: &Properties<'_>, names: &[&'n str]) -> Option
 /// A definition file beside the template.
 pub(super) fn from_file(build: &Build<'_>, properties: &Properties<'_>, name: &str) -> Option<Definition> {
     let uri = properties.node(name).filter(|node| !node.is_invalid())?;
+    if uri.map().is_some() && build.scope.site.outside.is_known() {
+        return from_location(build, properties, name);
+    }
     let path = build.path(&local_path(properties, name, uri)?);
     from_path(build, properties, name, path)
 }
@@ -54,8 +57,12 @@ pub(super) fn from_location(build: &Build<'_>, properties: &Properties<'_>, name
     match super::asset(build, &location, "Key") {
         Some(path) => from_path(build, properties, name, path),
         None => {
-            let help =
-                "name a file beside the template (`DefinitionS3Location: saga.asl.json`), or use DefinitionString";
+            let help = match build.scope.site.is_remote {
+                true => super::no_object(&build.scope.site),
+                false => {
+                    "name a file beside the template (`DefinitionS3Location: saga.asl.json`), or use DefinitionString"
+                }
+            };
             properties.error(name, "the definition is not on this machine", help);
             None
         }

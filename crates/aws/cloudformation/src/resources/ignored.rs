@@ -27,6 +27,33 @@ const IAM_ROLE: Type = Type {
 pub(super) const TYPES: &[Type] = &[
     IAM_ROLE,
     Type { name: "AWS::S3::BucketPolicy", ..IGNORED },
+    Type {
+        name: "AWS::ECR::Repository",
+        summary: "there are no container images here",
+        named_by: Some("RepositoryName"),
+        attributes: &[
+            Attribute { name: "Arn", value: |site, it| arn(site, "ecr", &format!("repository/{}", it.name)) },
+            Attribute {
+                name: "RepositoryUri",
+                value: |site, it| {
+                    let (account, region) = (&site.home.account, &site.home.region);
+                    format!("{account}.dkr.ecr.{region}.amazonaws.com/{}", it.name)
+                },
+            },
+        ],
+        ..IGNORED
+    },
+    Type {
+        name: "AWS::KMS::Key",
+        summary: "nothing is encrypted here",
+        reference: |site, key| made_up_id(site, &key.logical_id, 32),
+        attributes: &[
+            Attribute { name: "KeyId", value: |site, key| key.reference(site) },
+            Attribute { name: "Arn", value: |site, key| arn(site, "kms", &format!("key/{}", key.reference(site))) },
+        ],
+        ..IGNORED
+    },
+    Type { name: "AWS::KMS::Alias", summary: "nothing is encrypted here", named_by: Some("AliasName"), ..IGNORED },
     Type { name: "AWS::SNS::TopicPolicy", ..IGNORED },
     Type { name: "AWS::SQS::QueuePolicy", ..IGNORED },
     Type { name: "AWS::IAM::Policy", named_by: Some("PolicyName"), ..IGNORED },

@@ -56,7 +56,7 @@ pub(super) fn place<'a>(
         return path.map_or(Place::Other(None), |path| Place::Here(Code::Path(build.path(&path))));
     }
     let asset = resource.metadata.as_ref().and_then(|m| m.get("aws:asset:path")).and_then(Node::text);
-    if let Some(asset) = asset {
+    if let Some(asset) = asset.filter(|_| !build.scope.site.is_remote) {
         return Place::Here(Code::Path(build.path(&asset)));
     }
     let parts = properties.nested(name, table);
@@ -81,7 +81,10 @@ fn code(build: &Build<'_>, resource: &Resource, properties: &Properties<'_>) -> 
     match code.node("ZipFile") {
         Some(_) => code.text("ZipFile").map(Code::Inline),
         None => {
-            let help = "name a folder (`Code: ./path`), use ZipFile, or keep CDK's asset metadata";
+            let help = match build.scope.site.is_remote {
+                true => super::no_object(&build.scope.site),
+                false => "name a folder (`Code: ./path`), use ZipFile, or keep CDK's asset metadata",
+            };
             properties.error("Code", "the code is not on this machine", help);
             None
         }

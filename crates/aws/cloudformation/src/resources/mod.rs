@@ -33,6 +33,7 @@ mod serverless_state_machine;
 mod simple_table;
 mod sns_topic;
 mod sqs_queue;
+mod ssm_parameter;
 mod state_machine;
 
 pub(crate) use event::implicit_apis;
@@ -67,6 +68,7 @@ const TYPES: &[&[Type]] = &[
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
         sqs_queue::TYPE,
+        ssm_parameter::TYPE,
         event_source::TYPE,
         state_machine::TYPE,
         serverless_state_machine::TYPE,
@@ -247,25 +249,54 @@ fn implied_role_id(logical_id: &str) -> String {
     format!("{logical_id}Role")
 }
 
-/// The file or folder that stands for the object in S3 whose key a property gives.
+/// The file or folder that stands for the object in S3 whose key a property gives; the bucket is in the one beside it.
 pub(crate) fn asset(build: &Build<'_>, properties: &Properties<'_>, key: &str) -> Option<PathBuf> {
-    if build.scope.site.assets.is_empty() {
+    let site = &build.scope.site;
+    if site.assets.is_empty() && !site.outside.is_known() {
         return None;
     }
     properties.node(key)?;
-    build.scope.site.assets.get(&properties.text(key)?).cloned()
+    let found = properties.text(key)?;
+    site.assets.get(&found).cloned().or_else(|| {
+        let bucket = properties.text(&key.replace("Key", "Bucket"))?;
+        site.outside.object(&bucket, &found)
+    })
 }
 
-/// Whether a node is a local path rather than a place in S3; the latter is an error.
-pub(crate) fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<String> {
-    match node.text() {
-        Some(path) if !path.starts_with("s3://") && !path.starts_with("https://") => Some(path),
-        None if node.is_invalid() => None,
-        _ => {
-            properties.error(name, format!("{name} is not a local path"), "name a folder or file beside the template");
-            None
-        }
+/// What is said where an object is not here.
+fn no_object(site: &Site) -> &'static str {
+    match site.is_remote {
+        true => "upload it first: `aws cloudformation package`, `sam deploy` and `cdk deploy` do",
+        false => "name a folder or file beside the template",
     }
+}
+
+/// A local path, or the file of an object in S3 (`s3://BUCKET/KEY`); what is neither is an error.
+pub(crate) fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -> Option<String> {
+    let site = &properties.scope.site;
+    let text = match node.text() {
+        Some(text) => text,
+        None => {
+            if !node.is_invalid() {
+                properties.error(name, format!("{name} is not a path"), no_object(site));
+            }
+            return None;
+        }
+    };
+    let place = text.strip_prefix("s3://").and_then(|place| place.split_once('/'));
+    if let Some((bucket, key)) = place.filter(|_| site.outside.is_known()) {
+        let object = site.outside.object(bucket, key).and_then(|path| path.into_os_string().into_string().ok());
+        if object.is_none() {
+            properties.error(name, format!("{text} is not on this machine"), no_object(site));
+        }
+        return object;
+    }
+    if site.is_remote || text.starts_with("https://") || text.starts_with("s3://") {
+        let what = if site.is_remote { "an object in S3 (s3://BUCKET/KEY)" } else { "a local path" };
+        properties.error(name, format!("{name} is not {what}"), no_object(site));
+        return None;
+    }
+    Some(text)
 }
 
 /// `CorsConfiguration` of HTTP APIs. SAM takes `true` for every origin; a document begins names in lower case.

@@ -79,9 +79,19 @@ fn push_alias(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     });
 }
 
+const LOCATION: &[Property] = &[served("Bucket"), served("Key"), ignored("Version", NO_EFFECT)];
+
 fn code(build: &Build<'_>, properties: &Properties<'_>) -> Option<Code> {
     match (properties.node("CodeUri"), properties.node("InlineCode")) {
         (None, Some(_)) => properties.text("InlineCode").map(Code::Inline),
+        (Some(uri), None) if uri.map().is_some() && build.scope.site.outside.is_known() => {
+            let location = properties.nested("CodeUri", LOCATION)?;
+            let path = super::asset(build, &location, "Key");
+            if path.is_none() {
+                properties.error("CodeUri", "the code is not on this machine", super::no_object(&build.scope.site));
+            }
+            path.map(Code::Path)
+        }
         (Some(uri), None) => local_path(properties, "CodeUri", uri).map(|path| Code::Path(build.path(&path))),
         (Some(_), Some(_)) => {
             properties.error("InlineCode", "the function has both CodeUri and InlineCode", "remove one");

@@ -111,7 +111,9 @@ fn functions_refuse_what_they_cannot_do() {
         ("!Select [0, !GetAZs '']", "Fn::GetAZs is not supported"),
         ("!Cidr [a, 1]", "Fn::Cidr is not supported"),
         ("!Subb x", "unknown function Fn::Subb"),
-        ("'{{resolve:ssm:x}}'", "dynamic references"),
+        ("'{{resolve:ssm:x}}'", "the Parameter Store is not open here"),
+        ("'{{resolve:secretsmanager:x}}'", "{{resolve:secretsmanager:...}} is not supported"),
+        ("'{{resolve:ssm:x'", "a dynamic reference has no end"),
         ("!Ref AWS::NoValue", "the value of an output must be a string"),
     ] {
         refuse(expression, expect);

@@ -5,5 +5,6 @@ mod common;
 mod errors;
 mod hostile;
 mod intrinsics;
+mod outside;
 mod state_machines;
 mod templates;
