@@ -14,6 +14,7 @@
 mod build;
 mod published;
 mod remove;
+mod sdk;
 mod steps;
 
 use std::collections::{BTreeMap, HashMap};
@@ -101,6 +102,7 @@ pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
+    sdk::missing(plan).iter().for_each(|sentence| say(sentence));
     Ok(Prepared { executables: build::build(plan, say)? })
 }
 

@@ -22,6 +22,7 @@ mod http_stage;
 mod ignored;
 mod lambda_alias;
 mod lambda_function;
+mod lambda_url;
 mod lambda_version;
 mod layer_version;
 mod rest_api;
@@ -63,6 +64,7 @@ const TYPES: &[&[Type]] = &[
         layer_version::SERVERLESS,
         lambda_version::TYPE,
         lambda_alias::TYPE,
+        lambda_url::TYPE,
         activity::TYPE,
         events_connection::TYPE,
         sns_topic::TYPE,
