@@ -351,6 +351,8 @@ pub enum ApiKind {
     #[default]
     Rest,
     Http,
+    /// Not API Gateway's: the address of one function.
+    FunctionUrl,
 }
 
 /// `CorsConfiguration` of an HTTP API.
@@ -458,7 +460,8 @@ impl Plan {
 }
 
 fn localise(text: &str, api: &Api, url: &dyn Fn(&Api, &str) -> String) -> String {
-    let host = format!("https://{}.execute-api.", api.id);
+    let service = if api.kind == ApiKind::FunctionUrl { "lambda-url" } else { "execute-api" };
+    let host = format!("https://{}.{service}.", api.id);
     let is_default = |stage: &&Stage| stage.name == DEFAULT;
     let mut out = String::new();
     let mut rest = text;

@@ -22,6 +22,7 @@ mod http_stage;
 mod ignored;
 mod lambda_alias;
 mod lambda_function;
+mod lambda_url;
 mod lambda_version;
 mod layer_version;
 mod nested_stack;
@@ -65,6 +66,7 @@ const TYPES: &[&[Type]] = &[
         layer_version::SERVERLESS,
         lambda_version::TYPE,
         lambda_alias::TYPE,
+        lambda_url::TYPE,
         activity::TYPE,
         nested_stack::TYPE,
         nested_stack::APPLICATION,
