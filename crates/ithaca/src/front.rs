@@ -314,7 +314,8 @@ fn is_s3<B>(front: &Front, request: &http::Request<B>) -> bool {
     let path = request.uri().path();
     let is_open = matches!(*request.method(), Method::GET | Method::HEAD)
         && !headers.contains_key(header::AUTHORIZATION)
-        && !host.contains(".execute-api.");
+        && !host.contains(".execute-api.")
+        && !host.contains(".lambda-url.");
     let (method, uri, headers) = (request.method().clone(), request.uri().clone(), headers.clone());
     let mut head = http::Request::builder().method(method).uri(uri).body(()).expect("it was a request before");
     *head.headers_mut() = headers;
