@@ -25,6 +25,7 @@ mod lambda_function;
 mod lambda_url;
 mod lambda_version;
 mod layer_version;
+mod nested_stack;
 mod rest_api;
 mod s3_bucket;
 mod serverless_api;
@@ -38,6 +39,7 @@ mod ssm_parameter;
 mod state_machine;
 
 pub(crate) use event::implicit_apis;
+pub(crate) use nested_stack::STACK;
 
 use std::path::{Path, PathBuf};
 
@@ -66,6 +68,8 @@ const TYPES: &[&[Type]] = &[
         lambda_alias::TYPE,
         lambda_url::TYPE,
         activity::TYPE,
+        nested_stack::TYPE,
+        nested_stack::APPLICATION,
         events_connection::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,
