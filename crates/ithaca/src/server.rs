@@ -41,6 +41,7 @@ use crate::logs::LogGroups;
 use crate::metrics::Counters;
 use crate::phase::{Gate, Phase};
 use crate::ports::Apis;
+use crate::rules::Rules;
 use crate::tasks::{Elsewhere, Tasks};
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
@@ -111,6 +112,7 @@ pub enum StartError {
     Objects(objects::Error),
     Stacks(String),
     Deliveries(String),
+    Rules(String),
     Executable(std::io::Error),
     Thread(std::io::Error),
     Events(std::io::Error),
@@ -125,6 +127,7 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
+            StartError::Rules(why) => write!(f, "the rules of EventBridge cannot be read: {why}"),
             StartError::Deliveries(why) => write!(f, "the deliveries of messages cannot be read: {why}"),
             StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
@@ -238,6 +241,7 @@ impl Server {
             target.check().map_err(StartError::Events)?;
             targets.push((target.clone(), config.changes.subscribe()));
         }
+        let to_rules = config.changes.subscribe();
         #[cfg(feature = "otel")]
         let to_be_traced = options.otlp.clone().map(|address| (address, config.changes.subscribe()));
         let engine = Engine::open(store, runner.clone(), &config).map_err(StartError::Engine)?;
@@ -255,6 +259,9 @@ impl Server {
         let fatal = first_end(engine.fatal(), dynamo.fatal());
         let dynamo = Arc::new(dynamo);
         let doors = Functions { host: host.clone(), states: states.clone(), dynamo: dynamo.clone() };
+        let deliveries = Deliveries::new(&options.data, outbox.clone());
+        let rules = Rules::open(&options.data, &options.home, deliveries.clone(), outbox.clone());
+        let rules = rules.map_err(StartError::Rules)?;
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
@@ -265,6 +272,7 @@ impl Server {
             formation: RwLock::default(),
             sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             outbox,
+            rules,
             connections,
             dynamo,
             apis: RwLock::default(),
@@ -281,9 +289,9 @@ impl Server {
         runner.open(&front);
         let _ = known.set(Arc::downgrade(&front));
         sources.open(&front);
-        let deliveries = Deliveries::new(&options.data, front.outbox.clone());
         front.outbox.listen(deliveries.listener());
         deliveries.open(&front).map_err(StartError::Deliveries)?;
+        front.rules.start(&front, to_rules);
         let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
         let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);

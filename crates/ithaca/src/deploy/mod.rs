@@ -12,6 +12,7 @@
 //! It serves clients meanwhile, and deployments go one after the other.
 
 mod build;
+mod machines;
 mod published;
 mod remove;
 mod sdk;
