@@ -2,6 +2,7 @@
 //! each other and closed in the reverse.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -211,7 +212,9 @@ impl Server {
     ) -> Result<Server, StartError> {
         let counters = Arc::<Counters>::default();
         let known = Arc::<OnceLock<Weak<Front>>>::default();
-        let config = lambda_config(&options, address, &folder, known.clone())?;
+        let (objects, kept) = object_store(&options).map_err(StartError::Objects)?;
+        let mut config = lambda_config(&options, address, &folder, known.clone())?;
+        config.objects = Some(code_from(objects.clone()));
         let host = Host::open(config).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store = Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?;
@@ -219,7 +222,6 @@ impl Server {
         let has_tables = options.dynamodb_endpoint.is_none();
         let backups = Backups::new(options.data.clone(), store.clone(), has_tables, elsewhere_kept(&options));
         let store: Arc<dyn Store> = store;
-        let (objects, kept) = object_store(&options).map_err(StartError::Objects)?;
         let ssm = Ssm::open(&options.data.join("parameters"), &options.home).map_err(StartError::Parameters)?;
         for why in ssm.unreadable() {
             log::warn("ssm", "a parameter is left alone", &[("why", (&why).into())]);
@@ -486,6 +488,17 @@ fn elsewhere_kept(options: &Options) -> Vec<String> {
         Objects::Endpoint(endpoint) => Some(format!("the objects, which are at {}", endpoint.url)),
     };
     tables.into_iter().chain(objects).collect()
+}
+
+/// Code of functions and layers by bucket and key.
+fn code_from(store: Arc<dyn ObjectStore>) -> aws_lambda::Objects {
+    Arc::new(move |bucket, key, bytes_max| {
+        let object = store.get(&objects::Address::new(bucket, key)).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        let read = object.body.take(bytes_max as u64).read_to_end(&mut bytes);
+        read.map_err(|error| format!("s3://{bucket}/{key} cannot be read: {error}"))?;
+        Ok(bytes.into())
+    })
 }
 
 /// The objects as tasks see them, and as the S3 door does.

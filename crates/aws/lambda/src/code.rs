@@ -21,6 +21,8 @@ use crate::ids;
 pub enum Code {
     /// An archive with `bootstrap` at its top.
     Zip(Bytes),
+    /// An archive out of a store of objects, which may be as large as what is in it.
+    Object(Bytes),
     /// A folder with `bootstrap` in it; it is copied.
     Folder(PathBuf),
     /// A folder whose files are to lie below a folder of this name; it is copied.
@@ -105,6 +107,8 @@ fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
             }
             Ok((Sha256::digest(bytes).into(), bytes.len() as u64))
         }
+        Code::Object(bytes) if bytes.len() as u64 > limits.unpacked_bytes_max => Err(unpacked_too_large(limits).into()),
+        Code::Object(bytes) => Ok((Sha256::digest(bytes).into(), bytes.len() as u64)),
         Code::Bootstrap(file) => measure_files(&[(PathBuf::from("bootstrap"), file.clone())]),
         Code::Inline(name, text) => Ok((Sha256::digest(format!("{name}\0{text}")).into(), text.len() as u64)),
         Code::Folder(folder) | Code::FolderBelow(_, folder) => {
@@ -175,7 +179,7 @@ fn points_inside(folder: &Path, link: &Path) -> Result<bool, Error> {
 fn unpack(code: &Code, into: &Path, limits: &Limits) -> Result<(), Error> {
     fs::create_dir_all(into).map_err(Error::io("create", into))?;
     match code {
-        Code::Zip(bytes) => unzip(bytes, into, limits)?,
+        Code::Zip(bytes) | Code::Object(bytes) => unzip(bytes, into, limits)?,
         Code::Bootstrap(file) => copy_file(file, &into.join("bootstrap"))?,
         Code::Inline(name, text) => {
             let Some(path) = path_inside(name) else {

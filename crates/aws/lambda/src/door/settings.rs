@@ -91,12 +91,10 @@ impl Members {
         self.get("Tags")
     }
 
-    /// `ZipFile`, wherever it is asked for.
-    pub fn code(&self, _host: &Host) -> Result<Code, AwsError> {
+    /// `ZipFile`, or an object, wherever it is asked for.
+    pub fn code(&self, host: &Host) -> Result<Code, AwsError> {
         if self.0.contains_key("S3Bucket") || self.0.contains_key("S3Key") {
-            let text = "Ithaca has no S3 to take code from: send the zip itself, as ZipFile (--zip-file fileb://... of \
-                        the AWS CLI).";
-            return Err(invalid(text));
+            return self.object(host);
         }
         if self.0.contains_key("ImageUri") {
             return Err(invalid("Ithaca does not serve functions of PackageType Image: give a ZipFile."));
@@ -108,6 +106,20 @@ impl Members {
         let bytes =
             bytes.map_err(|e| AwsError::client("SerializationException", format!("ZipFile is not base64: {e}")))?;
         Ok(Code::Zip(bytes.into()))
+    }
+
+    fn object(&self, host: &Host) -> Result<Code, AwsError> {
+        let (bucket, key): (String, String) = (self.require("S3Bucket")?, self.require("S3Key")?);
+        let config = host.config();
+        let fetch = config
+            .objects
+            .as_ref()
+            .ok_or_else(|| invalid("There are no objects here: send the zip itself, as ZipFile."))?;
+        // A byte more shows that it is too large.
+        match fetch(&bucket, &key, usize::try_from(config.limits.unpacked_bytes_max).unwrap_or(usize::MAX - 1) + 1) {
+            Ok(bytes) => Ok(Code::Object(bytes)),
+            Err(why) => Err(invalid(format!("Error occurred while GetObject. {why}"))),
+        }
     }
 
     /// `Code` of CreateFunction.
