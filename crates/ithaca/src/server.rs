@@ -440,6 +440,8 @@ fn lambda_config(
     let half = || crate::process::memory_bytes().map_or(u64::MAX, |all| all / 2);
     config.limits.memory_bytes_max = options.functions.memory_bytes_max.unwrap_or_else(half);
     config.guard = Some(guard);
+    let front = known.clone();
+    config.objects = Some(Arc::new(move |bucket, key| front.get()?.upgrade()?.s3.file_of(bucket, key)));
     let (endpoint, has_queues) = (endpoint_url(address), !options.elsewhere.knows("SQS"));
     config.localise = Some(Arc::new(move |text| {
         let front = known.get().and_then(Weak::upgrade);

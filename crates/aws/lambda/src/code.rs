@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::config::Limits;
-use crate::error::{Error, invalid, too_large};
+use crate::error::{Error, invalid};
 use crate::ids;
 
 #[derive(Clone, Debug)]
@@ -99,9 +99,9 @@ fn sync_all_files(_within: &File) -> io::Result<()> {
 fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
     match code {
         Code::Zip(bytes) => {
-            let max = limits.zip_bytes_max;
-            if bytes.len() > max {
-                return Err(too_large(format!("Request must be smaller than {max} bytes for the zip file")).into());
+            // What a request may hold is seen to by the door; one out of S3 may be as large as its content.
+            if bytes.len() as u64 > limits.unpacked_bytes_max.max(limits.zip_bytes_max as u64) {
+                return Err(unpacked_too_large(limits).into());
             }
             Ok((Sha256::digest(bytes).into(), bytes.len() as u64))
         }

@@ -22,6 +22,8 @@ pub struct Config {
     pub endpoint_url: String,
     /// What a variable of the user's means here, where it holds addresses of AWS. Asked when a process starts.
     pub localise: Option<Localise>,
+    /// Where code in S3 is found: the file of an object, by bucket and key.
+    pub objects: Option<Objects>,
     /// `None` leaves functions without a guard process: they still die with the host by the parent-death signal, but
     /// their own children would not. Only for tests and embedding.
     pub guard: Option<Guard>,
@@ -36,12 +38,16 @@ impl Config {
             folder: folder.into(),
             endpoint_url: endpoint_url.into(),
             localise: None,
+            objects: None,
             guard: None,
             log_sink: None,
             limits: Limits::default(),
         }
     }
 }
+
+/// From bucket and key to the file that holds the object, if there is one. It may block.
+pub type Objects = Arc<dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync>;
 
 /// From a text to the text with other addresses in it.
 pub type Localise = Arc<dyn Fn(&str) -> String + Send + Sync>;
