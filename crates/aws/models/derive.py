@@ -209,4 +209,5 @@ def main():
     print(f"{len(found)} services, {sum(map(len, found.values()))} bytes of text", file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,12 +26,14 @@ pub struct Up {
     pub environment: Vec<(String, String)>,
     /// Another binary, such as an older one.
     pub program: Option<PathBuf>,
+    /// Where it is started.
+    pub folder: Option<PathBuf>,
 }
 
 impl Up {
     pub fn new(data: impl Into<PathBuf>) -> Up {
         let (parameters, options, environment) = (Vec::new(), Vec::new(), Vec::new());
-        Up { template: None, data: data.into(), port: 0, parameters, options, environment, program: None }
+        Up { template: None, data: data.into(), port: 0, parameters, options, environment, program: None, folder: None }
     }
 
     pub fn template(mut self, path: impl Into<PathBuf>) -> Up {
@@ -60,6 +62,11 @@ impl Up {
         self
     }
 
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Up {
+        self.folder = Some(folder.into());
+        self
+    }
+
     pub fn port(mut self, port: u16) -> Up {
         self.port = port;
         self
@@ -70,6 +77,7 @@ impl Up {
         let mut command = command_of(program, &["up", "--json", "--api-port", "0", "--port", &self.port.to_string()]);
         command.arg("--data").arg(&self.data).args(&self.template);
         command.args(&self.options);
+        command.current_dir(self.folder.as_deref().unwrap_or(Path::new(".")));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(self.parameters.iter().flat_map(|parameter| ["--parameter", parameter]));
         command

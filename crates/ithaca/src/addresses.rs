@@ -35,6 +35,10 @@ impl Here<'_> {
     }
 
     fn replacement(&self, host: &str) -> Option<String> {
+        if let Some((url, domain)) = host.split_once(".lambda-url.") {
+            let is_here = domain.ends_with(".on.aws") && (self.has_api)(url);
+            return is_here.then(|| format!("{}/_aws/lambda-url/{url}", self.endpoint));
+        }
         let mut parts = host.strip_suffix(DOMAIN)?.split('.');
         match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
             ("sqs", _region, None, _) if self.has_queues => Some(self.endpoint.to_owned()),
@@ -57,6 +61,8 @@ mod tests {
         for (text, expect) in [
             ("", ""),
             ("plain", "plain"),
+            ("https://abc123.lambda-url.eu-west-1.on.aws/x", "http://127.0.0.1:4566/_aws/lambda-url/abc123/x"),
+            ("https://other.lambda-url.eu-west-1.on.aws/", "https://other.lambda-url.eu-west-1.on.aws/"),
             ("https://sqs.us-east-1.amazonaws.com/000000000000/work", "http://127.0.0.1:4566/000000000000/work"),
             (
                 "https://abc123.execute-api.eu-west-1.amazonaws.com/Prod/trips",

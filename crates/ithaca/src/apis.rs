@@ -98,6 +98,7 @@ pub fn of_plan(plan: &Plan) -> Vec<StoredApi> {
         kind: match api.kind {
             ApiKind::Rest => Kind::Rest,
             ApiKind::Http => Kind::Http,
+            ApiKind::FunctionUrl => Kind::FunctionUrl,
         },
         variables: stage.variables.clone(),
         cors: api.cors.as_ref().map(cors),

@@ -159,6 +159,28 @@ pub fn in_plan(plan: &Plan) -> Vec<Finding> {
     plan.state_machines.iter().flat_map(in_machine).chain(refusals).collect()
 }
 
+/// What tasks call at a place that has to be named and is not known, for people.
+pub fn without_a_place(plan: &Plan, is_known: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for machine in &plan.state_machines {
+        let Ok(parsed) = asl::parse(&machine.definition.text) else { continue };
+        for state in &parsed.definition.states {
+            if let Kind::Task(task) = &state.kind
+                && let Some(variable) = tasks::place_of(&task.resource)
+                && !is_known(variable)
+            {
+                let arn = task.resource.arn();
+                found.insert(format!(
+                    "{}: warning: {arn} is called at an endpoint of yours, and none is named: its task fails\n  help: start \
+                     Ithaca with AWS_ENDPOINT_URL_{variable}=http://HOST:PORT in its environment, or with --aws-endpoint URL",
+                    machine.definition.file.display()
+                ));
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
 fn in_machine(machine: &StateMachine) -> Vec<Finding> {
     let machine_type = match machine.kind {
         StateMachineKind::Express => MachineType::Express,
@@ -175,6 +197,29 @@ fn in_machine(machine: &StateMachine) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tasks_that_need_a_place() {
+        let check = |service: &str, action: &str, expect: Option<&str>| {
+            let arn = format!("arn:aws:states:::{service}:{action}");
+            let text = format!(
+                r#"{{ "StartAt": "A", "States": {{ "A": {{ "Type": "Task", "Resource": "{arn}", "Parameters": {{ "FunctionName": "f" }}, "End": true }} }} }}"#
+            );
+            let parsed = asl::parse(&text).unwrap_or_else(|found| panic!("{found:?}"));
+            let Kind::Task(task) = &parsed.definition.states[0].kind else { panic!("it is a task") };
+            assert_eq!(tasks::place_of(&task.resource), expect, "{arn}");
+        };
+        check("aws-sdk:ec2", "describeInstances", Some("EC2"));
+        check("aws-sdk:secretsmanager", "getSecretValue", Some("SECRETS_MANAGER"));
+        check("aws-sdk:sqs", "receiveMessage", Some("SQS"));
+        check("aws-sdk:sqs", "sendMessage", None);
+        check("aws-sdk:eventbridge", "putEvents", None);
+        check("aws-sdk:eventbridge", "putRule", Some("EVENTBRIDGE"));
+        check("aws-sdk:eventbridge", "createConnection", None);
+        check("aws-sdk:ssm", "getParameter", None);
+        check("aws-sdk:lambda", "listFunctions", None);
+        check("lambda", "invoke", None);
+    }
 
     #[test]
     fn tasks_that_are_not_served_are_told_with_their_place() {

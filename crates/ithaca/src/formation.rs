@@ -51,6 +51,11 @@ impl World for Stores {
         self.s3.as_ref()?.file_of(bucket, key)
     }
 
+    fn object_at(&self, url: &str) -> Option<PathBuf> {
+        let (bucket, key) = aws_s3::place_of(url)?;
+        self.s3.file_of(&bucket, &key)
+    }
+
     fn parameter(&self, name: &str, version: Option<u64>) -> Option<OutsideValue> {
         match self.ssm.value(name, version) {
             Some((kind, text)) => Some(OutsideValue { text, is_secret: kind == aws_ssm::Kind::SecureString }),
@@ -92,9 +97,11 @@ impl Deploys for Formation {
         let mut plan =
             plan.map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         // What was to be built was built before it was uploaded.
-        plan.functions.iter_mut().for_each(|function| function.build = None);
+        build_nothing(&mut plan);
         deploy::prepare(&plan, &|_| {})?;
-        self.deployer.check_owners(&plan)?;
+        for plan in plan.all() {
+            self.deployer.check_owners(plan)?;
+        }
         Ok(plan)
     }
 
@@ -129,6 +136,11 @@ impl Deploys for Formation {
             }
         })
     }
+}
+
+fn build_nothing(plan: &mut Plan) {
+    plan.functions.iter_mut().for_each(|function| function.build = None);
+    plan.nested.iter_mut().for_each(|nested| build_nothing(&mut nested.plan));
 }
 
 /// Replaces AWS's addresses of APIs by those at which they are served: by id, each stage with its own.

@@ -312,7 +312,8 @@ fn is_s3<B>(front: &Front, request: &http::Request<B>) -> bool {
     let path = request.uri().path();
     let is_open = matches!(*request.method(), Method::GET | Method::HEAD)
         && !headers.contains_key(header::AUTHORIZATION)
-        && !host.contains(".execute-api.");
+        && !host.contains(".execute-api.")
+        && !host.contains(".lambda-url.");
     let is_own = path == "/" || OWN_PAGES.contains(&path) || is_lambda(path);
     aws_s3::is_for(headers, request.uri()) || is_open && !is_own && front.s3.has_bucket_of(path)
 }

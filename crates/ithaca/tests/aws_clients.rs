@@ -101,6 +101,11 @@ fn stores_by_boto3() {
 }
 
 #[test]
+fn senders_by_boto3() {
+    scenarios("senders", python("senders.py"));
+}
+
+#[test]
 fn stacks_by_boto3() {
     scenarios("stacks", python("formation.py"));
 }

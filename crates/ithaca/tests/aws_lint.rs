@@ -95,6 +95,6 @@ fn what_sam_translates_does_the_same() {
     let template = translated(&["examples/travel-node/template.yaml".into()], "src", "saga.asl.json").remove(0);
     let template = scratch.write("travel.template", template.to_string());
     let ithaca = Up::new(scratch.join("data")).template(template).parameter("FailureRate=0").start();
-    all_run_types_go_as_promised(&ithaca);
+    all_run_types_go_as_promised(&ithaca.api(), &ithaca.client());
     assert!(ithaca.stop().success());
 }

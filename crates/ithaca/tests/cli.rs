@@ -17,9 +17,10 @@ use support::scratch::Scratch;
 use support::travel::{built_example, example};
 use support::wait::wait_for;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "new",
     "up",
+    "down",
     "start",
     "executions",
     "show",

@@ -242,3 +242,23 @@ fn the_stacks_of_a_cdk_app() {
     assert!(refused.contains("Pay: no stack exports \"none\""), "{refused}");
     assert!(refused.contains("there are base:book"), "{refused}");
 }
+
+#[test]
+fn a_stack_in_a_stack_comes_and_goes() {
+    let app = App::new("deploy-nested");
+    let inner = |name: &str| {
+        format!("Resources:\n  A: {{ Type: AWS::StepFunctions::Activity, Properties: {{ Name: {name} }} }}\n")
+    };
+    let outer = "  Inner: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: inner.yaml } }\n";
+    app.0.write("app/inner.yaml", inner("one"));
+    app.0.write("app/template.yaml", template(&["activity"]) + outer);
+    let ithaca = app.up().start();
+    assert_eq!(there(&ithaca.client()), ["book", "one"]);
+    drop(ithaca);
+    app.0.write("app/inner.yaml", inner("two"));
+    let ithaca = app.up().start();
+    assert_eq!(there(&ithaca.client()), ["book", "two"]);
+    drop(ithaca);
+    app.has(&["activity"]);
+    assert_eq!(there(&app.up().start().client()), ["book"]);
+}

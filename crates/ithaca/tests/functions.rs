@@ -92,3 +92,82 @@ fn a_template_publishes() {
     assert_eq!(run(&ithaca.client()), (live, prod, json!("2")));
     ithaca.stop();
 }
+
+const URLS: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { Runtime: nodejs22.x, Handler: index.handler, Timeout: 20 } }
+Resources:
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code
+      AutoPublishAlias: live
+      FunctionUrlConfig: { AuthType: NONE, Cors: { AllowOrigins: [ "https://app.example" ], AllowMethods: [ GET ] } }
+  Streams: { Type: AWS::Serverless::Function, Properties: { CodeUri: code, Handler: index.streams } }
+  StreamsUrl:
+    Type: AWS::Lambda::Url
+    Properties: { TargetFunctionArn: !GetAtt Streams.Arn, AuthType: NONE, InvokeMode: RESPONSE_STREAM }
+  Caller:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code
+      Handler: index.caller
+      Environment: { Variables: { ECHO: !GetAtt EchoUrl.FunctionUrl, STREAMS: !GetAtt StreamsUrl.FunctionUrl } }
+"#;
+
+const URL_HANDLERS: &str = r#"
+exports.handler = async (e, c) => ({ version: e.version, path: e.rawPath, query: e.rawQueryString, method: e.requestContext.http.method,
+    domain: e.requestContext.domainName, body: e.body, arn: c.invokedFunctionArn.split(':').slice(6).join(':') });
+exports.streams = awslambda.streamifyResponse(async (event, out) => {
+    out = awslambda.HttpResponseStream.from(out, { statusCode: 418, headers: { 'content-type': 'text/x', 'x-a': 'b' }, cookies: ['c=d'] });
+    out.write('part ');
+    out.end('whole');
+});
+const get = (url) => new Promise((done) => require('http').get(url, (answer) => {
+    let text = ''; answer.on('data', (chunk) => { text += chunk }); answer.on('end', () => done([answer.statusCode, text]));
+}));
+exports.caller = async () => [process.env.ECHO, (await get(process.env.ECHO + 'inner'))[0], await get(process.env.STREAMS)];
+"#;
+
+#[test]
+fn functions_have_addresses() {
+    let scratch = Scratch::new("functions-urls");
+    let put = |path: &str, text: &str| {
+        let path = scratch.join("app").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("template.yaml", URLS);
+    put("code/index.js", URL_HANDLERS);
+    let ithaca = up(&scratch);
+    let client = ithaca.client();
+    let called = client.lambda("POST", "/2015-03-31/functions/app-Caller/invocations", &json!({})).unwrap();
+    let address = text(&called[0]);
+    let id = address.split('/').nth_back(1).unwrap();
+    assert!(id.len() == 32 && address.ends_with("/"), "{address}");
+    assert_eq!((&called[1], &called[2]), (&json!(200), &json!([418, "part whole"])));
+
+    let host = format!("{id}.lambda-url.localhost:{}", ithaca.port());
+    let headers = [("host", host.as_str()), ("content-type", "text/plain")];
+    let answer = client.send("POST", "/a%20b?x=1", &headers, b"hello").unwrap();
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    let expect = json!({ "version": "2.0", "path": "/a%20b", "query": "x=1", "method": "POST", "domain": told["domain"],
+        "body": "hello", "arn": "app-Echo:live" });
+    assert_eq!(told, expect);
+    // Pages of others ask the port of its own, as with every API.
+    let apis = ithaca.said()["apis"].as_array().unwrap().clone();
+    let own = apis.iter().find(|api| api["name"] == "URL of app-Echo:live").unwrap();
+    let address = text(&own["url"]).trim_start_matches("http://").to_owned();
+    let headers = [("origin", "https://app.example")];
+    let answer = Client { address }.send("GET", "/", &headers, b"").unwrap();
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    ithaca.stop();
+
+    // What the template does not have any more is gone.
+    let lines = URLS.lines().filter(|line| !line.contains("FunctionUrlConfig"));
+    put("template.yaml", &lines.collect::<Vec<_>>().join("\n").replace("ECHO: !GetAtt EchoUrl.FunctionUrl, ", ""));
+    let ithaca = up(&scratch);
+    let host = format!("{id}.lambda-url.localhost:{}", ithaca.port());
+    assert_eq!(ithaca.client().send("GET", "/", &[("host", host.as_str())], b"").unwrap().status, 403);
+    ithaca.stop();
+}

@@ -905,7 +905,7 @@ fn connections_say_who_asks() {
     // Errors of the author, which nobody catches.
     for (change, words) in [
         (json!({ "Method": "TRACE" }), "Method must be one of"),
-        (json!({ "Headers": { "Authorization": "x" } }), "not allowed in an HTTP task"),
+        (json!({ "Headers": { "Authorization": "x" } }), "The header Authorization is not allowed here"),
         (json!({ "InvocationConfig": null }), "is required but was missing"),
     ] {
         let mut parameters = invoke(&key, "/");

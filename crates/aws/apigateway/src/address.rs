@@ -1,10 +1,12 @@
-//! Where APIs are on the shared port: the three ways clients write the address of an API. An HTTP API's stage `$default`
+//! Where APIs are on the shared port: the ways clients write the address of an API. An HTTP API's stage `$default`
 //! may be left out.
 //!
 //! ```text
 //! Host: {api}.execute-api.{anything}      /{stage}/{path}                        AWS's own
 //! /restapis/{api}/{stage}/_user_request_/{path}                                  the habit of this field
 //! /_aws/execute-api/{api}/{stage}/{path}                                         its younger form
+//! Host: {url}.lambda-url.{anything}        /{path}                               a function's own
+//! /_aws/lambda-url/{url}/{path}
 //! ```
 
 use aws_protocol::Request;
@@ -33,10 +35,13 @@ impl Address {
     fn by_host(host: &str, path: &str) -> Option<Address> {
         let (api_id, domain) = host.split_once('.')?;
         let service = domain.split(['.', ':']).next();
+        let whole = path.strip_prefix('/')?;
+        if service == Some("lambda-url") {
+            return Some(Address::new(api_id, DEFAULT, whole, whole));
+        }
         if service != Some("execute-api") {
             return None;
         }
-        let whole = path.strip_prefix('/')?;
         let (stage, path) = first(whole);
         Some(Address::new(api_id, stage, path, whole))
     }
@@ -47,6 +52,10 @@ impl Address {
             let (stage, rest) = rest.split_once('/')?;
             let (marker, path) = first(rest);
             return (marker == "_user_request_").then(|| Address::new(api_id, stage, path, path));
+        }
+        if let Some(rest) = path.strip_prefix("/_aws/lambda-url/") {
+            let (id, whole) = first(rest);
+            return Some(Address::new(id, DEFAULT, whole, whole));
         }
         let (api_id, whole) = path.strip_prefix("/_aws/execute-api/")?.split_once('/')?;
         let (stage, path) = first(whole);

@@ -110,6 +110,11 @@ pub fn respond(kind: Kind, format: Payload, answer: &InvokeAnswer) -> Result<Res
     if answer.function_error {
         return Err(failure(value.ok()));
     }
+    if kind == Kind::FunctionUrl
+        && let Some(streamed) = streamed(&answer.payload)
+    {
+        return streamed;
+    }
     let value: Value = value.map_err(|error| format!("it is not JSON ({error})"))?;
     let members = match value {
         Value::Object(members) if format == Payload::V1 || members.contains_key("statusCode") => members,
@@ -129,6 +134,24 @@ pub fn respond(kind: Kind, format: Payload, answer: &InvokeAnswer) -> Result<Res
     };
     response.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(default));
     Ok(response)
+}
+
+/// What a function has streamed with a prelude: status and headers as JSON, eight zeros, the body as it is. JSON has no zeros.
+fn streamed(payload: &Bytes) -> Option<Result<Response, String>> {
+    const END: &[u8] = &[0; 8];
+    let at = payload.windows(END.len()).position(|window| window == END)?;
+    let Ok(Value::Object(mut members)) = serde_json::from_slice(&payload[..at]) else {
+        return Some(Err("its prelude is not a JSON object".to_owned()));
+    };
+    members.entry("statusCode").or_insert(200.into());
+    Some((|| {
+        let mut response = http::Response::new(payload.slice(at + END.len()..));
+        *response.status_mut() = status(&members)?;
+        *response.headers_mut() = headers(Payload::V2, &members)?;
+        let default = HeaderValue::from_static("application/octet-stream");
+        response.headers_mut().entry(CONTENT_TYPE).or_insert(default);
+        Ok(response)
+    })())
 }
 
 /// What is answered in format 2.0 when the function gives but a value: a text as it is, anything else as JSON.

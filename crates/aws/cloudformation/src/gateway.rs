@@ -117,6 +117,31 @@ pub(crate) fn push_api(build: &mut Build<'_>, identity: &Identity, resource: &Re
     });
 }
 
+/// The API of a function's URL: all requests go to the one function.
+pub(crate) fn push_url(
+    build: &mut Build<'_>,
+    logical_id: &str,
+    at: Position,
+    id: String,
+    (function, arn): (String, String),
+    cors: Option<plan::Cors>,
+) {
+    let integration =
+        Integration::Function { function: function.clone(), arn, payload_format: "2.0", timeout_ms: None };
+    let route = Route { method: "ANY".into(), path: plan::DEFAULT.into(), integration, at };
+    build.plan.apis.push(plan::Api {
+        logical_id: logical_id.to_owned(),
+        id,
+        name: format!("URL of {function}"),
+        at,
+        stages: vec![plan::Stage { name: plan::DEFAULT.into(), variables: BTreeMap::new() }],
+        kind: ApiKind::FunctionUrl,
+        routes: vec![route],
+        binary_media_types: Vec::new(),
+        cors,
+    });
+}
+
 /// Gives each API of the plan its stages and routes.
 pub(crate) fn link(parts: Parts, plan: &mut Plan, scope: &Scope<'_>) {
     let segments = parts.segments.iter().map(|s| (s.id.as_str(), s)).collect();

@@ -20,6 +20,7 @@ mod graph;
 mod include;
 mod intrinsics;
 mod names;
+mod nested;
 mod node;
 mod openapi;
 mod outside;
@@ -115,6 +116,11 @@ pub fn plan(source: Source<'_>, options: &Options, files: &dyn Files) -> Result<
 }
 
 fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Report) -> Option<Plan> {
+    read_at(source, options, files, report, 0)
+}
+
+/// `depth`: how many stacks it is in.
+fn read_at(source: Source<'_>, options: &Options, files: &dyn Files, report: &Report, depth: usize) -> Option<Plan> {
     if source.text.len() > TEMPLATE_BYTES_MAX {
         let message = format!("the template has {} bytes, the limit is {TEMPLATE_BYTES_MAX}", source.text.len());
         report.error(Position::START, message, "split the template into several stacks");
@@ -127,7 +133,7 @@ fn read(source: Source<'_>, options: &Options, files: &dyn Files, report: &Repor
             return None;
         }
     };
-    let site = site(source.path, options, report);
+    let site = Site { depth, ..site(source.path, options, report) };
     let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
     let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
@@ -141,7 +147,7 @@ fn site(path: &Path, options: &Options, report: &Report) -> Site {
     }
     let (assets, imports) = (options.assets.clone(), options.imports.clone());
     let (outside, is_remote) = (options.outside.clone(), options.is_remote);
-    Site { home: options.home.clone(), stack_name, assets, imports, outside, is_remote }
+    Site { home: options.home.clone(), stack_name, assets, imports, depth: 0, outside, is_remote }
 }
 
 /// The name of a template's stack where nobody gives another: made of its folder's.

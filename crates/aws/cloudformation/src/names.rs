@@ -3,6 +3,8 @@
 //! AWS adds a random suffix to a name it makes up. Here a made-up name is `<stack>-<LogicalId>` and an id is a hash:
 //! applying a template twice must find the same things, and everything can be known before it exists.
 
+use aws_protocol::Home;
+
 use crate::scope::{PARTITION, Site};
 
 /// AWS's limit of a stack's name.
@@ -61,8 +63,11 @@ fn uuid(text: &str) -> String {
 }
 
 pub(crate) fn stack_id(site: &Site) -> String {
-    let uuid = uuid(&site.stack_name);
-    arn(site, "cloudformation", &format!("stack/{}/{uuid}", site.stack_name))
+    stack_id_of(&site.home, &site.stack_name)
+}
+
+pub(crate) fn stack_id_of(home: &Home, stack_name: &str) -> String {
+    home.arn("cloudformation", &format!("stack/{stack_name}/{}", uuid(stack_name)))
 }
 
 /// The id AWS would make up for a part of API Gateway: lower-case letters and digits.
@@ -108,6 +113,7 @@ mod tests {
             stack_name: "s".repeat(60),
             assets: Default::default(),
             imports: Default::default(),
+            depth: 0,
             outside: Default::default(),
             is_remote: false,
         };

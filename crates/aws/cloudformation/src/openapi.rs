@@ -123,7 +123,7 @@ fn target(properties: &Properties<'_>, document: &Node, operation: &Entry, kind:
             let read = Properties::read(scope, INTEGRATION, node.at, entries, api_integration::REST);
             api_integration::of_rest(&read)
         }
-        ApiKind::Http => {
+        ApiKind::Http | ApiKind::FunctionUrl => {
             let renamed = |entry: &Entry| {
                 let key = match entry.key.as_str() {
                     "Type" => "IntegrationType",

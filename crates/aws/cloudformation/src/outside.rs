@@ -10,6 +10,8 @@ pub trait World: Send + Sync {
     fn has_objects(&self) -> bool;
     /// The file that holds an object of S3; `None` if there is none.
     fn object(&self, bucket: &str, key: &str) -> Option<PathBuf>;
+    /// The file that holds the object at an address (`https://s3.REGION.amazonaws.com/BUCKET/KEY` and its like).
+    fn object_at(&self, url: &str) -> Option<PathBuf>;
     /// A parameter of the Parameter Store, of its newest version or of another.
     fn parameter(&self, name: &str, version: Option<u64>) -> Option<Value>;
 }
@@ -42,6 +44,10 @@ impl Outside {
 
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<PathBuf> {
         self.0.as_ref()?.object(bucket, key)
+    }
+
+    pub(crate) fn object_at(&self, url: &str) -> Option<PathBuf> {
+        self.0.as_ref()?.object_at(url)
     }
 
     pub(crate) fn parameter(&self, name: &str, version: Option<u64>) -> Option<Value> {

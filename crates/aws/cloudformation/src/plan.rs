@@ -41,8 +41,19 @@ pub struct Plan {
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
     pub outputs: Vec<Output>,
+    /// The stacks in this one; those are deployed first.
+    pub nested: Vec<Nested>,
     /// What the template says and what has no effect here.
     pub notes: Vec<Diagnostic>,
+}
+
+/// A stack in a stack.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Nested {
+    pub plan: Plan,
+    /// Its text.
+    pub template: String,
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// A resource as its stack lists it.
@@ -340,6 +351,8 @@ pub enum ApiKind {
     #[default]
     Rest,
     Http,
+    /// Not API Gateway's: the address of one function.
+    FunctionUrl,
 }
 
 /// `CorsConfiguration` of an HTTP API.
@@ -432,6 +445,12 @@ pub struct Output {
 }
 
 impl Plan {
+    /// This plan and those of the stacks in it.
+    pub fn all(&self) -> Vec<&Plan> {
+        let nested = self.nested.iter().flat_map(|nested| nested.plan.all());
+        std::iter::once(self).chain(nested).collect()
+    }
+
     /// Replaces AWS's address of each API of this plan (`https://{id}.execute-api.{region}.amazonaws.com/{stage}`) in a
     /// text by the one that `url` gives for the API and the stage, without a final slash. Outputs keep what the
     /// template says; this is for showing them, and for functions which are given an address in their environment.
@@ -441,7 +460,8 @@ impl Plan {
 }
 
 fn localise(text: &str, api: &Api, url: &dyn Fn(&Api, &str) -> String) -> String {
-    let host = format!("https://{}.execute-api.", api.id);
+    let service = if api.kind == ApiKind::FunctionUrl { "lambda-url" } else { "execute-api" };
+    let host = format!("https://{}.{service}.", api.id);
     let is_default = |stage: &&Stage| stage.name == DEFAULT;
     let mut out = String::new();
     let mut rest = text;

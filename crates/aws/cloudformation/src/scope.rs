@@ -15,6 +15,7 @@ use crate::intrinsics;
 use crate::node::{Entry, Node, Value};
 use crate::outside::Outside;
 use crate::parameters::Parameter;
+use crate::plan::Nested;
 use crate::resources::Type;
 
 /// What all resolved values of a plan may weigh together. References can repeat a long value more often than any
@@ -33,6 +34,8 @@ pub(crate) struct Site {
     pub assets: BTreeMap<String, PathBuf>,
     /// What other stacks export, by name.
     pub imports: BTreeMap<String, String>,
+    /// How many stacks this one is in.
+    pub depth: usize,
     pub outside: Outside,
     /// Paths of this machine mean nothing.
     pub is_remote: bool,
@@ -90,6 +93,8 @@ pub(crate) struct Scope<'a> {
     /// `None` for a condition that could not be evaluated.
     pub conditions: HashMap<String, Option<bool>>,
     pub resources: HashMap<String, Known>,
+    /// The resources that are stacks, by logical id.
+    pub nested: HashMap<String, Nested>,
     /// Dynamic references are left as they are: somebody else knows what to do with them.
     pub keeps_references: Cell<bool>,
     resolved_bytes: Cell<usize>,
@@ -103,7 +108,7 @@ impl<'a> Scope<'a> {
         mappings: Vec<Entry>,
     ) -> Scope<'a> {
         let mappings = mappings.into_iter().map(|e| (e.key, e.value)).collect();
-        let (conditions, resources) = (HashMap::new(), HashMap::new());
+        let (conditions, resources, nested) = (HashMap::new(), HashMap::new(), HashMap::new());
         Scope {
             report,
             site,
@@ -111,6 +116,7 @@ impl<'a> Scope<'a> {
             mappings,
             conditions,
             resources,
+            nested,
             keeps_references: Cell::new(false),
             resolved_bytes: Cell::new(0),
         }
@@ -286,6 +292,9 @@ impl<'a> Scope<'a> {
 
     pub fn attribute_of(&self, resource: &str, attribute: &str, at: Position) -> Node {
         let Some(identity) = self.identity(resource, at) else { return Node::invalid(at) };
+        if let (Some(nested), Some(output)) = (self.nested.get(resource), attribute.strip_prefix("Outputs.")) {
+            return self.output_of(resource, nested, output, at);
+        }
         if let Some(value) = identity.attribute(&self.site, attribute) {
             return Node::string(at, value);
         }
@@ -295,6 +304,20 @@ impl<'a> Scope<'a> {
             false => format!("{} has {} here", identity.kind.name, known.join(", ")),
         };
         self.report.error(at, format!("\"{resource}\" has no attribute \"{attribute}\""), help);
+        Node::invalid(at)
+    }
+
+    fn output_of(&self, resource: &str, nested: &Nested, output: &str, at: Position) -> Node {
+        let outputs = &nested.plan.outputs;
+        if let Some(found) = outputs.iter().find(|found| found.logical_id == output) {
+            return Node::string(at, found.value.clone());
+        }
+        let known: Vec<&str> = outputs.iter().map(|output| output.logical_id.as_str()).collect();
+        let help = match known.is_empty() {
+            true => "declare it under Outputs in that template".to_owned(),
+            false => format!("declare it under Outputs in that template; there are {}", known.join(", ")),
+        };
+        self.report.error(at, format!("the stack \"{resource}\" has no output \"{output}\""), help);
         Node::invalid(at)
     }
 

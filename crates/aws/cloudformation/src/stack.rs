@@ -13,11 +13,12 @@ use crate::globals;
 use crate::graph;
 use crate::intrinsics;
 use crate::names;
+use crate::nested;
 use crate::node::{Entry, Node};
 use crate::parameters;
 use crate::plan::{self, Output, Plan};
 use crate::references;
-use crate::resources::{self, Build, Implied, implicit_apis};
+use crate::resources::{self, Build, Implied, STACK, implicit_apis};
 use crate::scope::{Identity, Known, Scope, Site};
 use crate::template::{Resource, Template};
 
@@ -43,7 +44,7 @@ pub(crate) fn resolve(
     let live: Vec<&Resource> = template.resources.iter().filter(|r| is_live(&scope, r)).collect();
     check_references(&scope, &live);
     let order = order(&scope, &live)?;
-    identify(&mut scope, &order);
+    identify(&mut scope, &order, path, files);
     Some(build(&scope, &template, &order, path, files))
 }
 
@@ -137,7 +138,7 @@ fn order<'t>(scope: &Scope<'_>, live: &[&'t Resource]) -> Option<Vec<&'t Resourc
 }
 
 /// Decides the identities: first those that SAM implies, which need no others, then in order.
-fn identify(scope: &mut Scope<'_>, order: &[&Resource]) {
+fn identify(scope: &mut Scope<'_>, order: &[&Resource], path: &Path, files: &dyn Files) {
     for implied in order.iter().flat_map(|resource| implied(resource)) {
         let Implied { logical_id, kind, name } = implied;
         let name = name.unwrap_or_else(|| names::derived(&scope.site, &logical_id, kind.name_max));
@@ -159,6 +160,10 @@ fn identify(scope: &mut Scope<'_>, order: &[&Resource]) {
             let message = format!("the name \"{}\" is taken by {first}", identity.name);
             scope.report.error(resource.at, message, "give one of the two another name");
         }
+        if kind.name == STACK || kind.becomes == Some(STACK) {
+            let nested = nested::read(scope, &identity, resource, path, files);
+            scope.nested.extend(nested.map(|nested| (resource.id.clone(), nested)));
+        }
         scope.resources.insert(resource.id.clone(), Known::Live(Some(identity)));
     }
     scope.report.about(None);
@@ -171,6 +176,7 @@ fn build(scope: &Scope<'_>, template: &Template, order: &[&Resource], path: &Pat
         template: path.to_owned(),
         description: template.description.clone(),
         resources: order.iter().filter_map(|resource| listed(scope, resource)).collect(),
+        nested: order.iter().filter_map(|resource| scope.nested.get(&resource.id).cloned()).collect(),
         ..Plan::default()
     };
     let folder = crate::folder_of(path);

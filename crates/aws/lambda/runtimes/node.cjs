@@ -188,8 +188,11 @@ function offerStreaming() {
       return handler;
     },
     HttpResponseStream: {
-      // What goes before the body: status and headers. An invocation's answer is the body alone.
-      from(stream) {
+      // Status and headers go before the body: JSON, then eight zeros, as AWS has it.
+      from(stream, prelude) {
+        stream.setContentType('application/vnd.awslambda.http-integration-response');
+        stream.write(JSON.stringify(prelude || {}));
+        stream.write(Buffer.alloc(8));
         return stream;
       },
     },
@@ -272,7 +275,7 @@ function context(headers) {
 }
 
 // Resolves with the value to answer, or rejects. A handler that takes a callback is done when it has called it and, unless it says
-// otherwise, nothing is left to do.
+// otherwise, nothing is left to do. One that leaves nothing to do and has not answered has answered null, whatever it has promised.
 function run(handler, event, about) {
   if (handler[STREAMING]) return stream(handler, event, about);
   return new Promise((resolve, reject) => {
@@ -282,25 +285,27 @@ function run(handler, event, about) {
       if (called) return;
       called = true;
       if (!about.callbackWaitsForEmptyEventLoop || (error !== undefined && error !== null)) return settle(error, value);
-      whenIdle(() => settle(error, value));
+      idle = () => settle(error, value);
     };
+    idle = () => resolve(null);
     about.done = callback;
     about.succeed = (value) => callback(null, value);
     about.fail = (error) => callback(error === undefined || error === null ? 'handled' : error);
     const returned = handler(event, about, callback);
     if (returned && typeof returned.then === 'function') {
       returned.then(resolve, (error) => reject(error === undefined || error === null ? new Error(String(error)) : error));
-    } else if (handler.length < 3 && !called) {
-      // Neither promise nor callback: it is over when nothing is left to do, and the answer is null.
-      whenIdle(() => resolve(null));
     }
   });
 }
 
-// `beforeExit` is Node's word for an empty event loop. The connection to the Runtime API is idle and does not count.
-function whenIdle(then) {
-  process.once('beforeExit', then);
-}
+// What to do when nothing is left to do. `beforeExit` is Node's word for an empty event loop; the connection to the Runtime API is idle
+// while a handler runs and does not count.
+let idle;
+process.on('beforeExit', () => {
+  const act = idle;
+  idle = undefined;
+  if (act) act();
+});
 
 function stream(handler, event, about) {
   return new Promise((resolve, reject) => {
@@ -311,15 +316,22 @@ function stream(handler, event, about) {
         done();
       },
     });
-    sink.setContentType = () => {};
-    sink.on('finish', () => resolve({ [STREAMING]: Buffer.concat(chunks) }));
+    const whole = () => resolve({ [STREAMING]: Buffer.concat(chunks), type: sink.contentType });
+    sink.setContentType = (type) => {
+      sink.contentType = type;
+    };
+    sink.on('finish', whole);
     sink.on('error', reject);
+    idle = whole;
     Promise.resolve(handler(event, sink, about)).catch(reject);
   });
 }
 
 async function answer(id, value) {
-  if (value && value[STREAMING]) return refused(id, await post(`/invocation/${id}/response`, value[STREAMING]));
+  if (value && value[STREAMING]) {
+    const headers = value.type ? { 'Content-Type': value.type } : {};
+    return refused(id, await post(`/invocation/${id}/response`, value[STREAMING], headers));
+  }
   let text;
   try {
     text = JSON.stringify(value === undefined ? null : value);
@@ -389,6 +401,7 @@ async function serveOne(handler) {
     await postError(`/invocation/${id}/error`, error);
   }
   current = undefined;
+  idle = undefined;
 }
 
 main();

@@ -274,3 +274,130 @@ async fn layers_of_functions() {
     let (bench, outcome) = run_with(NODE, "index.handler", &code, &[&wrapper], &variables).await;
     compare(&bench, outcome, json!("yes"), "a wrapper");
 }
+
+/// What compilers and bundlers write, and what handlers do that they should not.
+#[tokio::test]
+async fn more_handlers_of_node() {
+    let check = async |files: &[(&str, &str)], expect| check(NODE, "dist/index.handler", files, expect).await;
+    let compiled =
+        "\"use strict\";\nObject.defineProperty(exports, \"__esModule\", { value: true });\nexports.handler = void 0;\n
+        const handler = async (event) => ({ n: event.n });\nexports.handler = handler;";
+    check(&[("dist/index.js", compiled)], json!({ "n": 7 })).await;
+    check(&[("dist/index.js", "module.exports = { handler: async () => 'whole' }")], json!("whole")).await;
+    check(&[("dist/index.js", "exports.default = { handler: async () => 'default' }")], json!("default")).await;
+    let awaits = "const word = await new Promise((done) => setTimeout(done, 5, 'awaited')); export const handler = async () => word";
+    check(&[("dist/index.mjs", awaits)], json!("awaited")).await;
+    let above = [
+        ("package.json", r#"{"type":"module"}"#),
+        ("dist/index.js", "export const handler = async () => import.meta.url.length > 9"),
+    ];
+    check(&above, json!(true)).await;
+    let nearest = [
+        ("package.json", r#"{"type":"module"}"#),
+        ("dist/package.json", "{}"),
+        ("dist/index.js", "exports.handler = async () => 'common'"),
+    ];
+    check(&nearest, json!("common")).await;
+    check(&[("dist/index.cjs", "exports.handler = async () => __filename.endsWith('.cjs')")], json!(true)).await;
+
+    let one = |text: &'static str| [("dist/index.js", text)];
+    check(&one("exports.handler = () => new Promise(() => {})"), Value::Null).await;
+    check(&one("exports.handler = (e, c, done) => {}"), Value::Null).await;
+    check(&one("exports.handler = () => 'not a promise'"), Value::Null).await;
+    check(&one("exports.handler = (e, c, done) => { done(null, 1); done(null, 2) }"), json!(1)).await;
+    let exits = |words: &str| error("Runtime.ExitError", words);
+    check(&one("exports.handler = async () => process.exit(3)"), exits("RequestId: ...")).await;
+    check(&one("exports.handler = async () => process.exit(0)"), exits("RequestId: ...")).await;
+    check(&one("process.exit(1)"), exits("RequestId: ...")).await;
+    let large = error(
+        "Function.ResponseSizeTooLarge",
+        "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+    );
+    check(&one("exports.handler = async () => 'x'.repeat(6291600)"), large).await;
+    check(&one("exports.handler = async () => 'x'.repeat(6291450).length"), json!(6291450)).await;
+    let bigint = error("Runtime.MarshalError", "Unable to stringify response body: ...");
+    check(&one("exports.handler = async () => ({ n: 1n })"), bigint).await;
+    check(&one("exports.handler = async () => { throw undefined }"), error("Error", "undefined")).await;
+    check(
+        &one("exports.handler = async (e) => e.none.deeper"),
+        error("TypeError", "Cannot read properties of undefined..."),
+    )
+    .await;
+    let streams =
+        "exports.handler = awslambda.streamifyResponse(async (e, out) => { out.write('[1'); throw new Error('half') })";
+    check(&one(streams), error("Error", "half")).await;
+}
+
+/// Many invocations in one process: nothing of one is left to the next.
+#[tokio::test]
+async fn a_process_of_node_goes_on() {
+    let text = "let n = 0; process.on('warning', (w) => { n = w.name });
+        exports.handler = (e, c, done) => { n += 1; if (e.fail) throw new Error('once'); done(null, n) }";
+    let (bench, _) = run(NODE, "index.handler", &[("index.js", text)]).await;
+    for _ in 2..=20 {
+        bench.ok(json!({})).await;
+    }
+    assert_eq!(bench.error(json!({ "fail": true })).await, ("Error".into(), "once".into()));
+    assert_eq!(bench.ok(json!({})).await, 22);
+    assert!(bench.log().iter().any(|line| line.contains("Init Duration")), "{:?}", bench.log());
+}
+
+#[tokio::test]
+async fn more_handlers_of_python() {
+    let check = async |text: &str, expect| check(PYTHON, "app.handler", &[("app.py", text)], expect).await;
+    let handler = |body: &str| format!("import sys, time, threading\ndef handler(event, context):\n    {body}\n");
+    let marshal = |what: &str| {
+        error(
+            "Runtime.MarshalError",
+            &format!("Unable to marshal response: Object of type {what} is not JSON serializable"),
+        )
+    };
+    check(&handler("return (n for n in [1])"), marshal("generator")).await;
+    check(&handler("yield 1"), marshal("generator")).await;
+    check(&handler("return b'bytes'"), marshal("bytes")).await;
+    check(&handler("return {'at': time.struct_time}"), marshal("type")).await;
+    check("async def handler(event, context):\n    return 1", marshal("coroutine")).await;
+    check(&handler("return {'é': ['ü', (1, 2)]}"), json!({ "é": ["ü", [1, 2]] })).await;
+    check(&handler("sys.exit(3)"), error("Runtime.ExitError", "RequestId: ...")).await;
+    check(&handler("sys.exit()"), error("Runtime.ExitError", "RequestId: ...")).await;
+    check(&handler("raise KeyboardInterrupt()"), error("KeyboardInterrupt", "")).await;
+    check(&handler("return handler(event, context)"), error("RecursionError", "maximum recursion depth exceeded..."))
+        .await;
+    check(
+        &handler("return 'x' * 6291600"),
+        error("Function.ResponseSizeTooLarge", "Response payload size exceeded..."),
+    )
+    .await;
+    let threads =
+        "t = threading.Thread(target=lambda: event.update(seen=True)); t.start(); t.join(); return event['seen']";
+    check(&handler(threads), json!(true)).await;
+    check(
+        "class Handler:\n    def __call__(self, event, context):\n        return event['n']\nhandler = Handler()",
+        json!(7),
+    )
+    .await;
+    let nested = "Unable to import module 'app': No module named 'no_such_package'";
+    check("import no_such_package\ndef handler(e, c):\n    pass", error("Runtime.ImportModuleError", nested)).await;
+    check("import sys\nsys.exit(2)", error("SystemExit", "2")).await;
+    check(
+        "def handler(event):\n    pass",
+        error("TypeError", "handler() takes 1 positional argument but 2 were given"),
+    )
+    .await;
+    check(&handler("raise Exception({'code': 1})"), error("Exception", "{'code': 1}")).await;
+    let data = "import dataclasses\n@dataclasses.dataclass\nclass D:\n    a: int = 1\ndef handler(e, c):\n    return dataclasses.asdict(D())";
+    check(data, json!({ "a": 1 })).await;
+}
+
+#[tokio::test]
+async fn levels_of_the_log_of_python() {
+    let text = "import logging\nlog = logging.getLogger('mine')\nlogging.getLogger().setLevel(logging.INFO)\nlogging.basicConfig(level=logging.DEBUG)
+def handler(e, c):\n    log.debug('hidden')\n    log.info('shown')\n    print('half', end='')\n    try:\n        1 / 0\n    except ZeroDivisionError:
+        log.exception('caught')\n    return 1";
+    let (bench, outcome) = run(PYTHON, "app.handler", &[("app.py", text)]).await;
+    let log = bench.log();
+    compare(&bench, outcome, json!(1), "levels");
+    let has = |begin: &str, part: &str| log.iter().any(|line| line.starts_with(begin) && line.contains(part));
+    assert!(has("[INFO]\t", "\tshown") && !has("", "hidden"), "{log:?}");
+    assert!(has("half[ERROR]\t", "caught") && has("", "ZeroDivisionError: division by zero"), "{log:?}");
+}

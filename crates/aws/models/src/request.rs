@@ -134,6 +134,7 @@ impl Operation {
         let takes_body = service.members(self.input()).iter().any(|member| member.place == Place::Body);
         match (is_json, takes_body) {
             (_, false) => Ok((Bytes::new(), None)),
+            (false, _) if inside.is_empty() => Ok((Bytes::new(), None)),
             (true, true) => {
                 let body = service.json_members(inside, "Parameters")?;
                 Ok((body.to_string().into(), Some("application/json")))

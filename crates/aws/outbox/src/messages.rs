@@ -569,7 +569,7 @@ fn needs(members: &Value, paths: &[&str], name: Name) -> Result<(), Refusal> {
 }
 
 fn send_email(members: &Value, _: &Place) -> Result<Drafted, Refusal> {
-    needs(members, &["/Source", "/Destination", "/Message", "/Message/Subject", "/Message/Body"], VALIDATION)?;
+    needs(members, &["/Source", "/Message", "/Message/Subject", "/Message/Body"], VALIDATION)?;
     let to = addressed(&recipients(&members["Destination"]), INVALID_VALUE)?;
     let body = &members["Message"]["Body"];
     if body["Text"]["Data"].is_null() && body["Html"]["Data"].is_null() {
@@ -614,7 +614,7 @@ fn addressees(mail: &str) -> Vec<String> {
 }
 
 fn send_templated_email(members: &Value, _: &Place) -> Result<Drafted, Refusal> {
-    needs(members, &["/Source", "/Destination", "/Template", "/TemplateData"], VALIDATION)?;
+    needs(members, &["/Source", "/Template", "/TemplateData"], VALIDATION)?;
     let to = addressed(&recipients(&members["Destination"]), INVALID_VALUE)?;
     let data = members["TemplateData"].as_str().unwrap_or_default();
     if serde_json::from_str::<Map<String, Value>>(data).is_err() {
@@ -849,7 +849,7 @@ mod tests {
             "SendEmail",
             json!({ "Source": "s" }),
             "ValidationError",
-            "4 validation errors detected: Value null at 'destination'",
+            "3 validation errors detected: Value null at 'message'",
         );
         check("ses", "SendRawEmail", json!({ "RawMessage": { "Data": "%" } }), "InvalidParameterValue", "base64");
         check("sesv2", "SendEmail", json!({ "Content": {} }), "BadRequestException", "one of Simple");

@@ -40,7 +40,7 @@ fn check(file: &Path) -> Result<(Vec<Value>, bool), String> {
     let findings = match is_template(file) {
         false => findings::in_text(file, &read(file)?),
         true => match Reading::of(file).read() {
-            Ok(plans) => plans.iter().flat_map(|(plan, _)| findings::in_plan(plan)).collect(),
+            Ok(plans) => plans.iter().flat_map(|(plan, _)| plan.all()).flat_map(findings::in_plan).collect(),
             Err(text) => return Ok((vec![json!({ "severity": "ERROR", "text": text })], false)),
         },
     };

@@ -17,6 +17,7 @@ use super::watch::{Changed, Ready, Watch};
 use super::{Context, Outcome, UpArgs};
 use crate::deploy::{Deployed, Deployer, Request, prepare};
 use crate::events::Target;
+use crate::findings;
 use crate::log;
 use crate::server::{FunctionLimits, Objects, Options, Server};
 use crate::tasks::Elsewhere;
@@ -54,8 +55,8 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         ignore_unsupported: args.ignore_unsupported,
     });
     let plans = reading.as_ref().map(Reading::read).transpose()?;
-    let prepared = plans.map(|plans| prepare_all(plans, context)).transpose()?;
     let elsewhere = Elsewhere::new(std::env::vars(), args.aws_endpoint.as_deref(), &args.region)?;
+    let prepared = plans.map(|plans| prepare_all(plans, &elsewhere, context)).transpose()?;
     let options = Options {
         host: args.host,
         port: args.port,
@@ -188,7 +189,7 @@ fn check_region(region: &str) -> Result<(), String> {
     }
 }
 
-fn prepare_all(plans: Vec<(Plan, Request)>, context: &Context) -> Result<Vec<Ready>, String> {
+fn prepare_all(plans: Vec<(Plan, Request)>, elsewhere: &Elsewhere, context: &Context) -> Result<Vec<Ready>, String> {
     let say = |text: &str| {
         if !context.json {
             print_line!("{text}");
@@ -198,6 +199,7 @@ fn prepare_all(plans: Vec<(Plan, Request)>, context: &Context) -> Result<Vec<Rea
         for note in &plan.notes {
             say(&paint(Tone::Quiet, &note.to_string()));
         }
+        findings::without_a_place(&plan, &|variable| elsewhere.knows(variable)).iter().for_each(|text| say(text));
         let prepared = prepare(&plan, &say)?;
         Ok(Ready { plan, request, prepared })
     };

@@ -103,7 +103,7 @@ impl Watch {
 /// The template, the definitions, the code. Of a CDK app that is what it has synthesized.
 fn paths(reading: &Reading, stacks: &[Ready]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for plan in stacks.iter().map(|ready| &ready.plan) {
+    for plan in stacks.iter().flat_map(|ready| ready.plan.all()) {
         paths.push(plan.template.clone());
         paths.extend(plan.state_machines.iter().map(|machine| machine.definition.file.clone()));
         paths.extend(plan.layers.iter().map(|layer| layer.content.clone()));

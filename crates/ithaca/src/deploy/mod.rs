@@ -14,6 +14,7 @@
 mod build;
 mod published;
 mod remove;
+mod sdk;
 mod steps;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_cloudformation::Plan;
-use aws_cloudformation::stacks::{Event, Stack, StackOutput, StackResource, Stacks, Status};
+use aws_cloudformation::stacks::{Event, STACK, Stack, StackOutput, StackResource, Stacks, Status};
 
 use crate::deliveries::Deliveries;
 use crate::findings;
@@ -70,6 +71,8 @@ impl Deployed {
 /// What a plan needs before anything is changed: definitions that are valid, functions that are built.
 pub struct Prepared {
     executables: Executables,
+    /// Of the stacks in the plan.
+    nested: Vec<Prepared>,
 }
 
 /// What a stack remembers of the request that it was made by.
@@ -101,7 +104,9 @@ pub fn prepare(plan: &Plan, say: &dyn Fn(&str)) -> Result<Prepared, String> {
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
-    Ok(Prepared { executables: build::build(plan, say)? })
+    sdk::missing(plan).iter().for_each(|sentence| say(sentence));
+    let nested = plan.nested.iter().map(|nested| prepare(&nested.plan, say)).collect::<Result<_, _>>()?;
+    Ok(Prepared { executables: build::build(plan, say)?, nested })
 }
 
 /// Deploys into a running Ithaca; cheap to clone.
@@ -135,9 +140,27 @@ impl Deployer {
         &self.0.stacks
     }
 
-    /// Creates or updates the plan's stack; the error is text for a person.
+    /// Creates or updates the plan's stack, and before it the stacks in it; the error is text for a person.
     pub async fn apply(&self, plan: &Plan, prepared: &Prepared, request: Request) -> Result<Deployed, String> {
         let _turn = self.0.turn.lock().await;
+        self.apply_all(plan, prepared, request).await
+    }
+
+    /// For whoever has the turn.
+    async fn apply_all(&self, plan: &Plan, prepared: &Prepared, request: Request) -> Result<Deployed, String> {
+        let mut all = Deployed::default();
+        for (nested, prepared) in plan.nested.iter().zip(&prepared.nested) {
+            let (template, parameters) = (nested.template.clone(), nested.parameters.clone());
+            let request = Request { template, parameters, tags: request.tags.clone(), data: request.data };
+            all.extend(Box::pin(self.apply_all(&nested.plan, prepared, request)).await?);
+        }
+        // Its outputs are the outer stack's affair.
+        all.outputs.clear();
+        all.extend(self.apply_one(plan, prepared, request).await?);
+        Ok(all)
+    }
+
+    async fn apply_one(&self, plan: &Plan, prepared: &Prepared, request: Request) -> Result<Deployed, String> {
         let before = self.0.stacks.get(&plan.stack_name);
         self.check_owners(plan)?;
         let mut stack =
@@ -172,8 +195,7 @@ impl Deployer {
     /// Removes a stack and what belongs to it, but for the resources whose logical ids are in `retained`. What cannot be removed stays
     /// listed, and the error says why.
     pub async fn delete(&self, name: &str, data: Data, retained: &[String]) -> Result<Deployed, String> {
-        let statuses = [Status::DeleteInProgress, Status::DeleteComplete, Status::DeleteFailed];
-        self.take_away(name, data, retained, statuses).await
+        self.take_away(name, data, retained, DELETION).await
     }
 
     /// Removes what a create made that failed, but for what was there before it.
@@ -191,6 +213,17 @@ impl Deployer {
         [meanwhile, gone, failed]: [Status; 3],
     ) -> Result<Deployed, String> {
         let _turn = self.0.turn.lock().await;
+        self.take_one_away(name, data, retained, [meanwhile, gone, failed]).await
+    }
+
+    /// For whoever has the turn.
+    async fn take_one_away(
+        &self,
+        name: &str,
+        data: Data,
+        retained: &[String],
+        [meanwhile, gone, failed]: [Status; 3],
+    ) -> Result<Deployed, String> {
         let stack = self.0.stacks.get(name).filter(Stack::is_there);
         let mut stack = stack.ok_or_else(|| format!("there is no stack {name}"))?;
         if (stack.status, meanwhile) != (Status::RollbackInProgress, Status::RollbackInProgress) {
@@ -279,9 +312,10 @@ impl Deployer {
     async fn let_go(&self, stack: &mut Stack, mut resource: StackResource, data: Data, done: &mut Deployed) -> bool {
         let name = format!("{} ({})", resource.physical_id, resource.kind);
         let stays = resource.retained || (data == Data::Stays && remove::is_data(&resource.kind));
-        let removed = match stays {
-            true => Ok(()),
-            false => remove::remove(&self.0.front, &self.0.apis, &resource.kind, &resource.physical_id).await,
+        let removed = match resource.kind.as_str() {
+            _ if stays => Ok(()),
+            STACK => self.let_stack_go(&resource.physical_id, data, done).await,
+            kind => remove::remove(&self.0.front, &self.0.apis, kind, &resource.physical_id).await,
         };
         resource.updated_ms = now_ms();
         (resource.status, resource.reason) = match &removed {
@@ -308,6 +342,16 @@ impl Deployer {
         true
     }
 
+    /// A stack in a stack, by its ARN. One that is not there is gone already.
+    async fn let_stack_go(&self, id: &str, data: Data, done: &mut Deployed) -> Result<(), String> {
+        let name = id.split('/').nth(1).unwrap_or_default();
+        if self.0.stacks.get(name).filter(Stack::is_there).is_none() {
+            return Ok(());
+        }
+        done.extend(Box::pin(self.take_one_away(name, data, &[], DELETION)).await?);
+        Ok(())
+    }
+
     async fn keep(&self, stack: &Stack) -> Result<(), String> {
         let (stacks, stack) = (self.0.stacks.clone(), stack.clone());
         let name = stack.name.clone();
@@ -326,6 +370,9 @@ impl Deployer {
         self.0.marks.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
+
+/// What a stack is at meanwhile, when all is gone, and when something is not.
+const DELETION: [Status; 3] = [Status::DeleteInProgress, Status::DeleteComplete, Status::DeleteFailed];
 
 /// Whether a deployment changes nothing of what is written down.
 fn is_same(before: &Stack, after: &Stack) -> bool {

@@ -19,6 +19,7 @@ pub fn leaves_something(kind: &str) -> bool {
                 | "AWS::Lambda::LayerVersion"
                 | "AWS::Lambda::Version"
                 | "AWS::Lambda::Alias"
+                | "AWS::Lambda::Url"
                 | "AWS::StepFunctions::StateMachine"
                 | "AWS::StepFunctions::Activity"
                 | "AWS::SSM::Parameter"
@@ -63,6 +64,7 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
             let removed = tokio::task::spawn_blocking(move || connections.remove(&name)).await;
             removed.map_err(|error| error.to_string())?.map_err(|error| error.message)
         }
+        "AWS::Lambda::Url" => apis.remove(physical_id).await,
         "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => apis.remove(physical_id).await,
         // Nothing was made of it, or it went with what it belongs to.
         _ => Ok(()),

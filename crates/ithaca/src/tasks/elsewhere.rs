@@ -67,7 +67,7 @@ impl Elsewhere {
         self.endpoints.contains_key(variable)
     }
 
-    /// Or one for all?
+    /// Or is there one for all?
     pub fn knows(&self, variable: &str) -> bool {
         self.endpoint.is_some() || self.names(variable)
     }

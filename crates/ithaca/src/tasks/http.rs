@@ -88,6 +88,27 @@ const NOT_ALLOWED: &[&str] = &[
     "x-forwarded-",
 ];
 
+/// The same of calls of API Gateway.
+const NOT_ALLOWED_FOR_APIS: &[&str] = &[
+    "authorization",
+    "connection",
+    "content-md5",
+    "expect",
+    "host",
+    "max-forwards",
+    "proxy-authenticate",
+    "server",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "www-authenticate",
+    "x-amz-",
+    "x-amzn-",
+    "x-forwarded-",
+];
+
 /// Media types of answers that a task cannot have.
 const NO_TEXT: &[&str] = &["application/octet-stream", "image/", "video/", "audio/"];
 
@@ -103,6 +124,8 @@ pub struct Asked {
 
 pub async fn api_gateway(shared: &Shared, parameters: &Value) -> Result<Payload, Failure> {
     check_members(parameters, API_MEMBERS)?;
+    check_method_and_headers(parameters, NOT_ALLOWED_FOR_APIS)?;
+    let parameters = &with_body_for_api(parameters)?;
     let endpoint = required(parameters, "ApiEndpoint")?;
     let parts = [&parameters["Stage"], &parameters["Path"]].map(|part| part.as_str().unwrap_or_default());
     let parts = parts.map(|part| part.trim_matches('/')).into_iter().filter(|part| !part.is_empty());
@@ -127,15 +150,15 @@ pub async fn api_gateway(shared: &Shared, parameters: &Value) -> Result<Payload,
         }
     };
     match answer.status().as_u16() {
-        status @ 400.. => Err(Failure::new(format!("ApiGateway.{status}"), body_text(&answer))),
-        _ => Ok(output(&answer, str::to_owned)),
+        200..300 => Ok(output(&answer, str::to_owned)),
+        status => Err(Failure::new(format!("ApiGateway.{status}"), body_text(&answer))),
     }
 }
 
 pub async fn any(shared: &Shared, parameters: &Value) -> Result<Payload, Failure> {
     check_members(parameters, HTTP_MEMBERS)?;
     let url = required(parameters, "ApiEndpoint")?;
-    check_method_and_headers(parameters)?;
+    check_method_and_headers(parameters, NOT_ALLOWED)?;
     let connection = connection::find(shared, parameters).await?;
     let (origin, base) = origin(url).map_err(|why| refused(format!("{url} cannot be called: {why}")))?;
     // What the task says itself is told if it is wrong; what the connection adds is secret.
@@ -166,7 +189,37 @@ pub async fn any(shared: &Shared, parameters: &Value) -> Result<Payload, Failure
     }
 }
 
-fn check_method_and_headers(parameters: &Value) -> Result<(), Failure> {
+/// The body of a call of API Gateway: for methods that have one, and without what is null unless that is wanted.
+fn with_body_for_api(parameters: &Value) -> Result<Value, Failure> {
+    let mut parameters = parameters.clone();
+    let keeps_nulls = parameters["AllowNullValues"] == true;
+    let has_body = ["PATCH", "POST", "PUT"].contains(&parameters["Method"].as_str().unwrap_or_default());
+    match &mut parameters["RequestBody"] {
+        Value::Null => {}
+        // As a definition has it that was written for any method.
+        Value::Object(members) if !has_body && members.is_empty() => parameters["RequestBody"] = Value::Null,
+        _ if !has_body => {
+            let why = "RequestBody is only supported for the methods PATCH, POST and PUT";
+            return Err(bad_parameters(&parameters, why));
+        }
+        _ if keeps_nulls => {}
+        body => without_nulls(body),
+    }
+    Ok(parameters)
+}
+
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, value| !value.is_null());
+            members.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+fn check_method_and_headers(parameters: &Value, not_allowed: &[&str]) -> Result<(), Failure> {
     let method = required(parameters, "Method")?;
     if !HTTP_METHODS.contains(&method) {
         let why = format!("Method must be one of {}, not {method}", HTTP_METHODS.join(", "));
@@ -174,13 +227,10 @@ fn check_method_and_headers(parameters: &Value) -> Result<(), Failure> {
     }
     let is_refused = |name: &str| {
         let name = name.to_ascii_lowercase();
-        let is_it = |known: &&&str| if known.ends_with('-') { name.starts_with(**known) } else { name == **known };
-        NOT_ALLOWED.iter().find(is_it).is_some()
+        not_allowed.iter().any(|known| if known.ends_with('-') { name.starts_with(known) } else { name == *known })
     };
     match parameters["Headers"].as_object().into_iter().flatten().find(|(name, _)| is_refused(name)) {
-        Some((name, _)) => {
-            Err(bad_parameters(parameters, &format!("The header {name} is not allowed in an HTTP task")))
-        }
+        Some((name, _)) => Err(bad_parameters(parameters, &format!("The header {name} is not allowed here"))),
         None => Ok(()),
     }
 }
@@ -458,6 +508,26 @@ mod tests {
         check(json!({}), "/", Err("The field \"Method\" is required but was missing"));
         check(json!({ "Method": "GET", "Headers": { "a b": "c" } }), "/", Err("a b: c is not a header of HTTP"));
         check(json!({ "Method": "GET", "QueryParameters": [] }), "/", Err("QueryParameters: must be an object"));
+    }
+
+    #[test]
+    fn bodies_for_apis() {
+        let check = |method: &str, more: Value, expect: Result<Value, &str>| {
+            let mut parameters = json!({ "Method": method });
+            parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            match (with_body_for_api(&parameters), expect) {
+                (Ok(found), Ok(expect)) => assert_eq!(found["RequestBody"], expect),
+                (Err(failure), Err(why)) => assert!(failure.cause.as_deref().unwrap().contains(why), "{failure:?}"),
+                (found, expect) => panic!("{found:?} is not {expect:?}"),
+            }
+        };
+        let with_null = json!({ "a": null, "b": [{ "c": null, "d": 1 }] });
+        check("POST", json!({ "RequestBody": with_null }), Ok(json!({ "b": [{ "d": 1 }] })));
+        check("POST", json!({ "RequestBody": with_null, "AllowNullValues": true }), Ok(with_null.clone()));
+        check("PUT", json!({ "RequestBody": "text" }), Ok(json!("text")));
+        check("GET", json!({ "RequestBody": {} }), Ok(Value::Null));
+        check("GET", json!({}), Ok(Value::Null));
+        check("DELETE", json!({ "RequestBody": "text" }), Err("only supported for the methods PATCH, POST and PUT"));
     }
 
     #[test]

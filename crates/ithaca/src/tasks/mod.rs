@@ -179,6 +179,14 @@ pub fn is_served(resource: &Resource) -> bool {
     }
 }
 
+/// The end of the variable that has to name a place for tasks with this resource, if nothing here does them.
+pub fn place_of(resource: &Resource) -> Option<&'static str> {
+    match Call::of(resource)? {
+        Call::Service(call) => call.variable(),
+        _ => None,
+    }
+}
+
 /// One attempt.
 async fn perform(shared: &Shared, task: &Task, parent: Parent) -> Result<Answer, Failure> {
     // Functions by their ARN have begun before, and activities are given to their workers by the engine.

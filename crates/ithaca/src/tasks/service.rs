@@ -27,6 +27,7 @@ const DOORS: &[(&str, bool)] = &[
     ("dynamodb", true),
     ("cloudwatchlogs", true),
     ("lambda", true),
+    ("cloudformation", false),
     ("s3", false),
     ("ssm", false),
     ("sts", false),
@@ -115,6 +116,15 @@ impl Call {
             return self.ask(shared, sent, Some(sender)).await;
         }
         Err(refused(shared.elsewhere.unknown(&service.variable)))
+    }
+
+    /// The end of the variable that has to name a place for it, unless there is one for all.
+    pub fn variable(&self) -> Option<&'static str> {
+        let (service, name) = (self.operation.service, self.operation.name());
+        let has_door = DOORS.iter().any(|(door, _)| *door == service.name);
+        let outbox = if service.name == "eventbridge" { "events" } else { &service.name };
+        let is_kept = Outbox::takes(outbox, name) || outbox == "events" && aws_connections::Connections::serves(name);
+        (!has_door && !is_kept).then_some(&service.variable)
     }
 
     /// Asks a door of ours.

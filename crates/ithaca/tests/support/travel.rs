@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::client::{Client, text};
 use super::history::{check_whole, states_entered};
-use super::ithaca::Ithaca;
 
 pub const DEFAULT_TRIP: &str = "5c12d94a-ee6a-40d9-889b-1d49142248b7";
 pub const TABLE: &str = "travel-BookingsTable";
@@ -117,13 +116,12 @@ pub fn default_rows() -> Vec<Value> {
 }
 
 /// All six run types by the API: states, errors and rows.
-pub fn all_run_types_go_as_promised(ithaca: &Ithaca) {
-    let (api, client) = (ithaca.api(), ithaca.client());
+pub fn all_run_types_go_as_promised(api: &Client, client: &Client) {
     for path in ["/", "/any/path?runType=success&tripID=by-path"] {
-        book(&api, path);
+        book(api, path);
     }
     for run in &FAILURES {
-        book(&api, &format!("/?runType={0}&tripID={0}", run.name));
+        book(api, &format!("/?runType={0}&tripID={0}", run.name));
     }
     let machines = client.all("ListStateMachines", json!({}), "stateMachines");
     let [machine] = machines.as_slice() else { panic!("one state machine: {machines:?}") };
@@ -140,13 +138,13 @@ pub fn all_run_types_go_as_promised(ithaca: &Ithaca) {
     let executions: HashMap<String, Value> = ended.map(|execution| (trip_of(&execution), execution)).collect();
     assert_eq!(executions.len(), FAILURES.len() + 2);
     for trip in [DEFAULT_TRIP, "by-path"] {
-        check(&client, &executions[trip], "SUCCEEDED", &SUCCESS, BOOKED);
-        assert_eq!(rows_in(&client, &table, trip).len(), 3);
+        check(client, &executions[trip], "SUCCEEDED", &SUCCESS, BOOKED);
+        assert_eq!(rows_in(client, &table, trip).len(), 3);
     }
-    assert_eq!(rows_in(&client, &table, DEFAULT_TRIP), default_rows());
+    assert_eq!(rows_in(client, &table, DEFAULT_TRIP), default_rows());
     for run in &FAILURES {
-        check(&client, &executions[run.name], "FAILED", run, SORRY);
-        assert_eq!(rows_in(&client, &table, run.name), [Value::Null; 0], "{}", run.name);
+        check(client, &executions[run.name], "FAILED", run, SORRY);
+        assert_eq!(rows_in(client, &table, run.name), [Value::Null; 0], "{}", run.name);
     }
 }
 

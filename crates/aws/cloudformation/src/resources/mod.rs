@@ -22,8 +22,10 @@ mod http_stage;
 mod ignored;
 mod lambda_alias;
 mod lambda_function;
+mod lambda_url;
 mod lambda_version;
 mod layer_version;
+mod nested_stack;
 mod rest_api;
 mod s3_bucket;
 mod serverless_api;
@@ -37,6 +39,7 @@ mod ssm_parameter;
 mod state_machine;
 
 pub(crate) use event::implicit_apis;
+pub(crate) use nested_stack::STACK;
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +66,10 @@ const TYPES: &[&[Type]] = &[
         layer_version::SERVERLESS,
         lambda_version::TYPE,
         lambda_alias::TYPE,
+        lambda_url::TYPE,
         activity::TYPE,
+        nested_stack::TYPE,
+        nested_stack::APPLICATION,
         events_connection::TYPE,
         sns_topic::TYPE,
         sns_topic::SUBSCRIPTION,

@@ -1,7 +1,7 @@
 //! `AWS::Serverless::Function`: a function with its role, and the routes that call it.
 
 use super::function::{self, NAME_MAX, SERVERLESS_ATTRIBUTES, with_common};
-use super::{Build, Type, event, implied_role, local_path};
+use super::{Build, Implied, Type, event, implied_role, lambda_url, local_path};
 use crate::plan::{self, Alias, Code};
 use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Properties, Property, ignored, served, unsupported};
 use crate::scope::Identity;
@@ -16,7 +16,7 @@ pub(super) const TYPE: Type = Type {
     attributes: SERVERLESS_ATTRIBUTES,
     alias_by: Some("AutoPublishAlias"),
     properties: PROPERTIES,
-    implied: implied_role,
+    implied,
     build,
     ..Type::PLAIN
 };
@@ -44,7 +44,7 @@ const PROPERTIES: &[Property] = with_common![
     ignored("VersionDeletionPolicy", ONE_WAY),
     unsupported("DeadLetterQueue", "catch the failure in the caller; failed events are kept nowhere here"),
     unsupported("EventInvokeConfig", "handle retries and results in the caller or in a state machine"),
-    unsupported("FunctionUrlConfig", "use an event of type Api"),
+    served("FunctionUrlConfig"),
     unsupported("ImageUri", "package the function as a folder or archive"),
 ];
 
@@ -54,6 +54,15 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
     function::push(build, identity, resource, &properties, code);
     event::of_function(build, identity, &properties);
     push_alias(build, identity, resource);
+    lambda_url::of_function(build, identity, resource, &properties);
+}
+
+fn implied(resource: &Resource) -> Vec<Implied> {
+    let mut all = implied_role(resource);
+    if resource.properties.iter().any(|p| p.key == "FunctionUrlConfig") {
+        all.push(Implied { logical_id: lambda_url::implied_id(&resource.id), kind: &lambda_url::IMPLIED, name: None });
+    }
+    all
 }
 
 fn push_alias(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {

@@ -26,6 +26,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
             Ok(b"StartAt: Pay\nStates:\n  Pay:\n    Type: Task\n    Resource: ${Pay}\n    End: true\n".into())
         }
         Some("app/api.yaml") => Ok(API.into()),
+        Some("app/inner.yaml") => Ok(b"Parameters: { Names: { Type: CommaDelimitedList } }\nResources:\n  A:\n    Type: AWS::StepFunctions::Activity\n    Properties: { Name: !Sub ['${AWS::StackName}-${n}', { n: !Select [0, !Ref Names] }] }\nOutputs: { First: { Value: !Ref A } }\n".into()),
+        Some("app/circle.yaml") => Ok(b"Resources:\n  A:\n    Type: AWS::CloudFormation::Stack\n    Properties: { TemplateURL: circle.yaml }\n".into()),
         Some("app/broken.yaml") => Ok(b"StartAt: [\n".into()),
         Some("app/latin1.json") => Ok(b"{\n \"Comment\": \"\xe9\" }".into()),
         Some("app/huge.json") => Ok(vec![b' '; (1 << 20) + 1]),

@@ -17,6 +17,10 @@ impl World for Known {
         (bucket == "b").then(|| Path::new("/objects").join(key))
     }
 
+    fn object_at(&self, url: &str) -> Option<PathBuf> {
+        (url == "https://s3.amazonaws.com/b/inner.yaml").then(|| PathBuf::from("app/inner.yaml"))
+    }
+
     fn parameter(&self, name: &str, version: Option<u64>) -> Option<OutsideValue> {
         match (name, version) {
             ("/limit", None) => Some(OutsideValue { text: "5".into(), is_secret: false }),
@@ -86,4 +90,22 @@ fn metadata_names_no_path_over_a_wire() {
     assert_eq!(read(text).unwrap().functions[0].code, Code::Path("/objects/code.zip".into()));
     let other = text.replace("S3Bucket: b", "S3Bucket: none");
     assert!(read(&other).unwrap_err().contains("the code is not on this machine"));
+}
+
+#[test]
+fn stacks_in_stacks_that_came_over_a_wire() {
+    let check = |place: &str, expect: Result<usize, &str>| {
+        let text = format!(
+            "Resources:\n  I:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{TemplateURL: {place}, Parameters: {{Names: a}}}}\n"
+        );
+        match (read(&text), expect) {
+            (Ok(plan), Ok(expect)) => assert_eq!(plan.nested[0].plan.activities.len(), expect, "{place}"),
+            (Err(found), Err(expect)) => assert!(found.contains(expect), "{place}: {found}"),
+            (found, expect) => panic!("{place}: {found:?} is not {expect:?}"),
+        }
+    };
+    check("https://s3.amazonaws.com/b/inner.yaml", Ok(1));
+    check("https://s3.amazonaws.com/b/other.yaml", Err("is not on this machine"));
+    // A path of this machine means nothing.
+    check("inner.yaml", Err("the template inner.yaml is not on this machine"));
 }

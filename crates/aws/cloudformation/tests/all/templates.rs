@@ -1,6 +1,6 @@
 //! Whole templates: what SAM's authors write, and what CDK synthesizes.
 
-use crate::common::{SAGA, plan_of};
+use crate::common::{SAGA, plan_of, plan_with, shown};
 use aws_cloudformation::{Api, Architecture, Build, Code, Plan, Position, StateMachineKind};
 use serde_json::json;
 
@@ -287,4 +287,50 @@ Resources:
     assert_eq!(plan.subscriptions[0].filter, Some(serde_json::json!({ "kind": ["hotel"] })));
     let [told] = plan.subscriptions.as_slice() else { panic!("{:?}", plan.subscriptions) };
     assert_eq!((told.topic_arn.as_str(), told.endpoint.as_str()), (plan.topics[0].arn.as_str(), function));
+}
+
+#[test]
+fn a_stack_in_a_stack() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Inner:
+    Type: AWS::CloudFormation::Stack
+    Properties: { TemplateURL: inner.yaml, Parameters: { Names: [a, b] } }
+  Other:
+    Type: AWS::Serverless::Application
+    Properties: { Location: inner.yaml, Parameters: { Names: !GetAtt Inner.Outputs.First } }
+Outputs:
+  First: { Value: !GetAtt Inner.Outputs.First }
+  Other: { Value: !GetAtt Other.Outputs.First }
+  Id: { Value: !Ref Inner }
+";
+    let plan = plan_of(text);
+    let values: Vec<&str> = plan.outputs.iter().map(|output| output.value.as_str()).collect();
+    let arn = |name: &str| format!("arn:aws:states:us-east-1:000000000000:activity:{name}");
+    assert_eq!(values[..2], [arn("app-Inner-a"), arn(&format!("app-Other-{}", arn("app-Inner-a")))]);
+    assert!(values[2].starts_with("arn:aws:cloudformation:us-east-1:000000000000:stack/app-Inner/"), "{}", values[2]);
+    let names: Vec<&str> = plan.all().iter().map(|plan| plan.stack_name.as_str()).collect();
+    assert_eq!(names, ["app", "app-Inner", "app-Other"]);
+    assert_eq!(plan.nested[0].parameters["Names"], "a,b");
+    assert_eq!(plan.resources[0].kind, plan.resources[1].kind);
+}
+
+#[test]
+fn what_a_stack_in_a_stack_gets_wrong() {
+    let nested = |properties: &str| {
+        format!(
+            "Resources:\n  Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{ {properties} }}\nOutputs:\n  O: {{ Value: !GetAtt Inner.Outputs.Colour }}\n"
+        )
+    };
+    for (properties, expect) in [
+        ("TemplateURL: inner.yaml, Parameters: { Names: a }", "the stack \"Inner\" has no output \"Colour\""),
+        ("TemplateURL: inner.yaml", "Names"),
+        ("TemplateURL: none.yaml", "cannot read app/none.yaml"),
+        ("TemplateURL: https://s3.amazonaws.com/b/k.yaml", "is not on this machine"),
+        ("TemplateURL: circle.yaml", "nested 5 deep at most"),
+    ] {
+        let errors = plan_with(&nested(properties), &[]).unwrap_err();
+        assert!(shown(&errors).iter().any(|error| error.contains(expect)), "{properties}: {:?}", shown(&errors));
+    }
 }
