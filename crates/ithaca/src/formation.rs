@@ -53,7 +53,7 @@ impl World for Stores {
 
     fn object_at(&self, url: &str) -> Option<PathBuf> {
         let (bucket, key) = aws_s3::place_of(url)?;
-        self.s3.file_of(&bucket, &key)
+        self.object(&bucket, &key)
     }
 
     fn parameter(&self, name: &str, version: Option<u64>) -> Option<OutsideValue> {
