@@ -13,10 +13,12 @@ use aws_cloudformation::{Plan, StateMachine, StateMachineKind};
 use serde_json::{Value, json};
 
 use crate::apis;
+use crate::rules;
 use crate::tasks;
 
 const NOT_SERVED: &str = "ITHACA_NOT_SERVED";
 const API_NOT_SERVED: &str = "ITHACA_API_NOT_SERVED";
+const RULE_NOT_SERVED: &str = "ITHACA_RULE_NOT_SERVED";
 
 /// A diagnostic and the file it is about; its line and column are in that file.
 pub struct Finding {
@@ -142,18 +144,22 @@ fn find_resources(value: &Value, pointer: String, act: &mut impl FnMut(String, &
     }
 }
 
-/// The same for every state machine of a template, and what its APIs ask for that is not served.
+/// The same for every state machine of a template, and what its APIs and rules ask for that is not served.
 pub fn in_plan(plan: &Plan) -> Vec<Finding> {
-    let refusals = apis::refusals(plan).into_iter().map(|(at, name, message)| Finding {
+    const IN_A_FUNCTION: &str = "do this in a function, and let it be called";
+    const CORRECT: &str = "correct it, or let a function decide";
+    let of_apis = apis::refusals(plan).into_iter().map(|refusal| (API_NOT_SERVED, IN_A_FUNCTION, refusal));
+    let of_rules = rules::refusals(plan).into_iter().map(|refusal| (RULE_NOT_SERVED, CORRECT, refusal));
+    let refusals = of_apis.chain(of_rules).map(|(code, help, (at, name, message))| Finding {
         file: plan.template.clone(),
         diagnostic: Diagnostic {
             severity: Severity::Error,
-            code: API_NOT_SERVED,
+            code,
             message,
             pointer: name,
             line: at.line,
             column: at.column,
-            help: Some("do this in a function, and let the API call it".into()),
+            help: Some(help.into()),
         },
     });
     plan.state_machines.iter().flat_map(in_machine).chain(refusals).collect()

@@ -52,6 +52,7 @@ use crate::metrics::{self, Counters, Dialect, Door};
 use crate::phase::{Gate, Phase};
 use crate::pressure::{self, Counted, Held, NoRoom, Patient, Share};
 use crate::request_id;
+use crate::rules::Rules;
 use crate::server::Functions;
 
 /// The largest body of each door, so that no caller can fill the memory: AWS's limit of a request, or a zip of 50 MB
@@ -114,6 +115,7 @@ pub struct Front {
     /// It deploys through this, so it comes after it and goes before it.
     pub formation: RwLock<Option<CloudFormation>>,
     pub outbox: Outbox,
+    pub rules: Rules,
     pub connections: Connections,
     pub gateway: Gateway<Functions>,
     pub apis: RwLock<Vec<Arc<Api>>>,
@@ -511,6 +513,9 @@ impl Front {
             && Connections::serves(operation)
         {
             return (Door::Events, whole(self.connections(request).await));
+        }
+        if Rules::is_for(&request) {
+            return (Door::Outbox, whole(self.rules.handle(&request).await));
         }
         if aws_outbox::is_for(&request) {
             return (Door::Outbox, whole(self.outbox.handle(&request).await));

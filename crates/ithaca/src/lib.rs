@@ -38,6 +38,7 @@ mod ports;
 mod pressure;
 mod process;
 mod request_id;
+mod rules;
 mod server;
 mod tasks;
 mod template;

@@ -2,6 +2,7 @@
 //! each other and closed in the reverse.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ use crate::logs::LogGroups;
 use crate::metrics::Counters;
 use crate::phase::{Gate, Phase};
 use crate::ports::Apis;
+use crate::rules::Rules;
 use crate::tasks::{Elsewhere, Tasks};
 
 /// How long a start waits for the guard of an instance that has just died to finish its work.
@@ -111,6 +113,7 @@ pub enum StartError {
     Objects(objects::Error),
     Stacks(String),
     Deliveries(String),
+    Rules(String),
     Executable(std::io::Error),
     Thread(std::io::Error),
     Events(std::io::Error),
@@ -125,6 +128,7 @@ impl std::fmt::Display for StartError {
             StartError::Lambda(error) => write_chain(f, error),
             StartError::Dynamo(error) => write_chain(f, error),
             StartError::Objects(error) => error.fmt(f),
+            StartError::Rules(why) => write!(f, "the rules of EventBridge cannot be read: {why}"),
             StartError::Deliveries(why) => write!(f, "the deliveries of messages cannot be read: {why}"),
             StartError::Stacks(why) => write!(f, "the stacks cannot be read: {why}"),
             StartError::Logs(error) => write!(f, "the execution logs cannot be opened: {error}"),
@@ -208,7 +212,9 @@ impl Server {
     ) -> Result<Server, StartError> {
         let counters = Arc::<Counters>::default();
         let known = Arc::<OnceLock<Weak<Front>>>::default();
-        let config = lambda_config(&options, address, &folder, known.clone())?;
+        let (objects, kept) = object_store(&options).map_err(StartError::Objects)?;
+        let mut config = lambda_config(&options, address, &folder, known.clone())?;
+        config.objects = Some(code_from(objects.clone()));
         let host = Host::open(config).map_err(StartError::Lambda)?;
         let dynamo = Dynamo::open(dynamo_backend(&options), &options.home).map_err(StartError::Dynamo)?;
         let store = Sqlite::open(&folder, store::Options::default()).map_err(StartError::Store)?;
@@ -216,7 +222,6 @@ impl Server {
         let has_tables = options.dynamodb_endpoint.is_none();
         let backups = Backups::new(options.data.clone(), store.clone(), has_tables, elsewhere_kept(&options));
         let store: Arc<dyn Store> = store;
-        let (objects, kept) = object_store(&options).map_err(StartError::Objects)?;
         let ssm = Ssm::open(&options.data.join("parameters"), &options.home).map_err(StartError::Parameters)?;
         for why in ssm.unreadable() {
             log::warn("ssm", "a parameter is left alone", &[("why", (&why).into())]);
@@ -238,6 +243,7 @@ impl Server {
             target.check().map_err(StartError::Events)?;
             targets.push((target.clone(), config.changes.subscribe()));
         }
+        let to_rules = config.changes.subscribe();
         #[cfg(feature = "otel")]
         let to_be_traced = options.otlp.clone().map(|address| (address, config.changes.subscribe()));
         let engine = Engine::open(store, runner.clone(), &config).map_err(StartError::Engine)?;
@@ -255,6 +261,9 @@ impl Server {
         let fatal = first_end(engine.fatal(), dynamo.fatal());
         let dynamo = Arc::new(dynamo);
         let doors = Functions { host: host.clone(), states: states.clone(), dynamo: dynamo.clone() };
+        let deliveries = Deliveries::new(&options.data, outbox.clone());
+        let rules = Rules::open(&options.data, &options.home, deliveries.clone(), outbox.clone());
+        let rules = rules.map_err(StartError::Rules)?;
         let front = Arc::new(Front {
             states,
             gateway: Gateway::new(doors, options.home.clone(), Source::system()),
@@ -265,6 +274,7 @@ impl Server {
             formation: RwLock::default(),
             sts: Sts::new(Homes { home: options.home.clone(), account_is_fixed: options.account_is_fixed }),
             outbox,
+            rules,
             connections,
             dynamo,
             apis: RwLock::default(),
@@ -281,9 +291,9 @@ impl Server {
         runner.open(&front);
         let _ = known.set(Arc::downgrade(&front));
         sources.open(&front);
-        let deliveries = Deliveries::new(&options.data, front.outbox.clone());
         front.outbox.listen(deliveries.listener());
         deliveries.open(&front).map_err(StartError::Deliveries)?;
+        front.rules.start(&front, to_rules);
         let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
         let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
@@ -440,8 +450,6 @@ fn lambda_config(
     let half = || crate::process::memory_bytes().map_or(u64::MAX, |all| all / 2);
     config.limits.memory_bytes_max = options.functions.memory_bytes_max.unwrap_or_else(half);
     config.guard = Some(guard);
-    let front = known.clone();
-    config.objects = Some(Arc::new(move |bucket, key| front.get()?.upgrade()?.s3.file_of(bucket, key)));
     let (endpoint, has_queues) = (endpoint_url(address), !options.elsewhere.knows("SQS"));
     config.localise = Some(Arc::new(move |text| {
         let front = known.get().and_then(Weak::upgrade);
@@ -480,6 +488,17 @@ fn elsewhere_kept(options: &Options) -> Vec<String> {
         Objects::Endpoint(endpoint) => Some(format!("the objects, which are at {}", endpoint.url)),
     };
     tables.into_iter().chain(objects).collect()
+}
+
+/// Code of functions and layers by bucket and key.
+fn code_from(store: Arc<dyn ObjectStore>) -> aws_lambda::Objects {
+    Arc::new(move |bucket, key, bytes_max| {
+        let object = store.get(&objects::Address::new(bucket, key)).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        let read = object.body.take(bytes_max as u64).read_to_end(&mut bytes);
+        read.map_err(|error| format!("s3://{bucket}/{key} cannot be read: {error}"))?;
+        Ok(bytes.into())
+    })
 }
 
 /// The objects as tasks see them, and as the S3 door does.

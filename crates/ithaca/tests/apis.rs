@@ -135,7 +135,7 @@ fn what_an_api_cannot_do_is_told_before_anything_is_done() {
     for expect in [
         "POST /start: IntegrationSubtype SQS-SendMessage is not supported; served are those of StepFunctions [ITHACA_API_NOT_SERVED] at Starts",
         "POST /start: a mapping template cannot be run: #parse is not served [ITHACA_API_NOT_SERVED] at Old",
-        "help: do this in a function, and let the API call it",
+        "help: do this in a function, and let it be called",
     ] {
         assert!(complaints.contains(expect), "{complaints}");
     }

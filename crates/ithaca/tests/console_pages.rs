@@ -181,6 +181,7 @@ fn empty_pages_say_what_to_do() {
         ("functions", "There is no function yet", "ithaca up"),
         ("tables", "There is no table yet", "create-table"),
         ("apis", "There is no API yet", "ithaca up"),
+        ("outbox", "Nothing was sent yet", "sns publish"),
         ("waiting", "Nothing waits for an answer", "ithaca up examples/checkout"),
         ("waiting", "There is no activity", "create-activity"),
     ] {

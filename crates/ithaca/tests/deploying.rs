@@ -144,6 +144,24 @@ fn an_execution_keeps_its_definition() {
 }
 
 #[test]
+fn a_state_machine_stays_while_executions_run() {
+    let app = App::new("deploy-stays");
+    let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:trip";
+    app.has(&["waits"]);
+    let ithaca = app.up().start();
+    let running = ithaca.client().start(machine, &json!({ "seconds": 3600 }));
+    let refused = Said::of(&mut command(&["down", "app", "--endpoint", &ithaca.endpoint()]));
+    assert!(refused.code == Some(1) && refused.err.contains("executions of trip run"), "{refused:?}");
+    drop(ithaca);
+    app.has(&["activity"]);
+    let ithaca = app.up().start();
+    assert_eq!(there(&ithaca.client()), ["book", "trip"]);
+    ithaca.client().states("StopExecution", json!({ "executionArn": running }));
+    drop(ithaca);
+    assert_eq!(there(&app.up().start().client()), ["book"]);
+}
+
+#[test]
 fn two_apps_in_one_data_folder() {
     let (app, other) = (App::new("deploy-two"), App::new("deploy-two-other"));
     app.has(&["function", "activity"]);

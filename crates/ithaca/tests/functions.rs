@@ -171,3 +171,29 @@ fn functions_have_addresses() {
     assert_eq!(ithaca.client().send("GET", "/", &[("host", host.as_str())], b"").unwrap().status, 403);
     ithaca.stop();
 }
+
+/// As tools send it that upload code first.
+#[test]
+fn code_comes_out_of_a_bucket() {
+    let scratch = Scratch::new("functions-s3");
+    let bucket = scratch.join("data").join("objects/code");
+    fs::create_dir_all(&bucket).unwrap();
+    let mut zip = zip::ZipWriter::new(fs::File::create(bucket.join("app.zip")).unwrap());
+    zip.start_file("index.js", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, b"exports.handler = async () => 'from S3'").unwrap();
+    zip.finish().unwrap();
+    let ithaca = Up::new(scratch.join("data")).start();
+    let client = ithaca.client();
+    let create = |key: &str| {
+        let code = json!({ "S3Bucket": "code", "S3Key": key });
+        let body = json!({ "FunctionName": "f", "Runtime": "nodejs22.x", "Handler": "index.handler", "Code": code,
+            "Role": "arn:aws:iam::000000000000:role/r" });
+        client.lambda("POST", "/2015-03-31/functions", &body)
+    };
+    let refused = format!("{:?}", create("gone.zip").unwrap_err());
+    assert!(refused.contains("status: 400") && refused.contains("GetObject"), "{refused}");
+    create("app.zip").unwrap();
+    let answer = client.lambda("POST", "/2015-03-31/functions/f/invocations", &json!({})).unwrap();
+    assert_eq!(answer, "from S3");
+    ithaca.stop();
+}

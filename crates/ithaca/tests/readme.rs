@@ -19,6 +19,8 @@ const MANUALS: &[&str] = &[
     "examples/payment/README.md",
     "examples/approval/README.md",
     "examples/order-fulfilment/README.md",
+    "examples/payment-python/README.md",
+    "examples/order-fulfilment-python/README.md",
 ];
 
 fn root() -> PathBuf {

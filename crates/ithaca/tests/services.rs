@@ -4,8 +4,9 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -595,6 +596,13 @@ fn any_service_of_aws() {
         "Lambda.ResourceNotFoundException"
     );
     assert_eq!(call(&client, "aws-sdk:sts:getCallerIdentity", json!({}))["Account"], "000000000000");
+    let stacks = call(&client, "aws-sdk:cloudformation:describeStacks", json!({}));
+    assert_eq!(stacks, json!({ "Stacks": [] }));
+    let none = json!({ "StackName": "none" });
+    assert_eq!(
+        failed(&client, "aws-sdk:cloudformation:describeStacks", none).0,
+        "CloudFormation.CloudFormationException"
+    );
     let connections = call(&client, "aws-sdk:eventbridge:listConnections", json!({}));
     assert_eq!(connections, json!({ "Connections": [] }));
     assert!(received.try_recv().is_err(), "none of these was sent elsewhere");
@@ -686,6 +694,16 @@ fn what_is_sent_is_kept() {
     assert!(lines.lines().count() == 3 && lines.contains("Call of ") && lines.contains(r#"{"b":2}"#), "{lines}");
     let told: Value = serde_json::from_str(&outbox(&["--json", "--service", "events", "--limit", "1"])).unwrap();
     assert_eq!(told[0]["message"]["Detail"], r#"{"c":3}"#);
+    let endpoint = format!("http://{}", client.address);
+    let mut follow = Command::new(env!("CARGO_BIN_EXE_ithaca"));
+    follow.args(["outbox", "--follow", "--json", "--limit", "1", "--endpoint", &endpoint]).stdout(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    let mut followed = BufReader::new(follow.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(followed.next().unwrap().contains("by hand"));
+    call(&client, "sns:publish", json!({ "TopicArn": topic, "Message": "later" }));
+    assert!(followed.next().unwrap().contains("later"));
+    follow.kill().unwrap();
+    follow.wait().unwrap();
     let page = client.send("GET", "/console/outbox?of=told", &[("accept", "text/html")], b"").unwrap();
     assert!(page.text().contains("data-sent"), "{}", page.text());
     let number = &told[0]["number"];

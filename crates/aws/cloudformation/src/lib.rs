@@ -1,7 +1,7 @@
 //! Templates of AWS SAM and CloudFormation, read into a resolved, typed plan that a deployer applies.
 //!
 //! ```text
-//! text -> yaml -> template -> parameters, conditions -> globals -> graph -> identities -> resources -> gateway -> Plan
+//! text -> yaml -> template -> parameters, rules, conditions -> globals -> graph -> identities -> resources -> gateway -> Plan
 //!         spans   sections                              (SAM)      order    names, ARNs   one file each  routes
 //! ```
 //!
@@ -14,6 +14,7 @@
 
 mod diagnostic;
 pub mod door;
+mod for_each;
 mod gateway;
 mod globals;
 mod graph;
@@ -29,6 +30,7 @@ mod plan;
 mod properties;
 mod references;
 mod resources;
+mod rules;
 mod scope;
 mod shape;
 mod stack;
@@ -50,8 +52,8 @@ pub use diagnostic::{Diagnostic, Position, Severity};
 pub use names::stack_name_of;
 pub use plan::{
     Alias, Api, ApiKind, Architecture, Build, Code, Cors, DEFAULT, Definition, EventSource, Function, Integration,
-    Layer, MappedResponse, Mapping, Output, Parameter, Plan, Queue, Resource, Route, Stage, StateMachine,
-    StateMachineKind, Subscription, Table, Topic, Version,
+    Layer, MachineAlias, MachineVersion, MappedResponse, Mapping, Output, Parameter, Plan, Queue, Resource, Route,
+    Rule, Stage, StateMachine, StateMachineKind, Subscription, Table, Topic, Version,
 };
 pub use support::{SupportedFunction, SupportedType, supported_functions, supported_types};
 
@@ -135,6 +137,7 @@ fn read_at(source: Source<'_>, options: &Options, files: &dyn Files, report: &Re
     };
     let site = Site { depth, ..site(source.path, options, report) };
     let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
+    let root = for_each::expand(root, &options.parameters, report);
     let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)
 }

@@ -40,6 +40,9 @@ pub struct Plan {
     pub event_sources: Vec<EventSource>,
     pub state_machines: Vec<StateMachine>,
     pub apis: Vec<Api>,
+    pub rules: Vec<Rule>,
+    pub machine_versions: Vec<MachineVersion>,
+    pub machine_aliases: Vec<MachineAlias>,
     pub outputs: Vec<Output>,
     /// The stacks in this one; those are deployed first.
     pub nested: Vec<Nested>,
@@ -353,6 +356,40 @@ pub enum ApiKind {
     Http,
     /// Not API Gateway's: the address of one function.
     FunctionUrl,
+}
+
+/// What is published of a state machine. AWS numbers versions when it makes them, so in an ARN the logical id stands for the number.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MachineVersion {
+    pub logical_id: String,
+    pub machine_arn: String,
+    pub arn: String,
+    pub at: Position,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MachineAlias {
+    pub logical_id: String,
+    pub name: String,
+    pub arn: String,
+    pub at: Position,
+    pub description: Option<String>,
+    /// ARNs of one or two versions, and the share of each in a hundred.
+    pub routes: Vec<(String, u32)>,
+}
+
+/// A rule of EventBridge, or a schedule of EventBridge Scheduler. Whether what it says can be carried out is not known here.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rule {
+    pub logical_id: String,
+    pub arn: String,
+    pub at: Position,
+    pub is_schedule: bool,
+    /// The body of PutRule, or of CreateSchedule.
+    pub body: Json,
+    /// `Targets` of PutTargets.
+    pub targets: Vec<Json>,
 }
 
 /// `CorsConfiguration` of an HTTP API.

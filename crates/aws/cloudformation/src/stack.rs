@@ -19,6 +19,7 @@ use crate::parameters;
 use crate::plan::{self, Output, Plan};
 use crate::references;
 use crate::resources::{self, Build, Implied, STACK, implicit_apis};
+use crate::rules;
 use crate::scope::{Identity, Known, Scope, Site};
 use crate::template::{Resource, Template};
 
@@ -36,6 +37,7 @@ pub(crate) fn resolve(
 ) -> Option<Plan> {
     let parameters = parameters::values(&template.parameters, values, &site, report);
     let mut scope = Scope::new(report, site, parameters, std::mem::take(&mut template.mappings));
+    rules::check(&scope, &template.rules, &template.parameters);
     scope.conditions = intrinsics::evaluate_conditions(&scope, &template.conditions);
     let implicit = implicit_apis(&scope, &template, |r| exists(&scope, r) != Some(false));
     template.resources.extend(implicit);

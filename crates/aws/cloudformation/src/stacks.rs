@@ -229,11 +229,17 @@ impl Stack {
     }
 
     /// Everything of the plan is there, and what it does not name is gone.
-    pub fn end(&mut self, plan: &Plan, outputs: Vec<StackOutput>, at_ms: u64) {
+    ///
+    /// `left` could not be removed: it stays a part of the stack, and the next deployment tries again.
+    pub fn end(&mut self, plan: &Plan, left: &[StackResource], outputs: Vec<StackOutput>, at_ms: u64) {
         let was_new = self.status == Status::CreateInProgress;
-        self.resources.retain(|resource| plan.resources.iter().any(|planned| is_same(resource, planned)));
+        let is_left = |resource: &StackResource| {
+            left.iter().any(|other| (&other.kind, &other.physical_id) == (&resource.kind, &resource.physical_id))
+        };
         let place = |resource: &StackResource| plan.resources.iter().position(|planned| is_same(resource, planned));
-        self.resources.sort_by_key(place);
+        self.resources.retain(|resource| place(resource).is_some() || is_left(resource));
+        // What is left comes last, in the order that it had.
+        self.resources.sort_by_key(|resource| place(resource).unwrap_or(usize::MAX));
         let mut events = Vec::new();
         for resource in &mut self.resources {
             if resource.status != Status::CreateInProgress {
@@ -440,9 +446,21 @@ mod tests {
             assert_eq!(ids(&gone), removed);
             assert_eq!(ids(&stack.resources), meanwhile);
             assert!(stack.status.is_in_progress());
-            stack.end(&plan, Vec::new(), at_ms as u64);
+            stack.end(&plan, &[], Vec::new(), at_ms as u64);
             assert_eq!((ids(&stack.resources), stack.status), (names.to_vec(), status));
         }
+    }
+
+    #[test]
+    fn what_could_not_be_removed_is_tried_again() {
+        let mut stack = Stack::new("id".into(), "trip".into(), 1);
+        for (names, left, expect) in [(["a", "b"], 0, vec!["a", "b"]), (["c", "d"], 1, vec!["c", "d", "b"])] {
+            let plan = planned(&names);
+            let gone = stack.begin(&plan, 2);
+            stack.end(&plan, &gone[..left], Vec::new(), 3);
+            assert_eq!(ids(&stack.resources), expect);
+        }
+        assert_eq!(ids(&stack.begin(&planned(&["c", "d"]), 4)), ["b"]);
     }
 
     #[test]
@@ -453,7 +471,7 @@ mod tests {
         let plan = planned(&["a"]);
         stack.begin(&plan, 2);
         stacks.put(&stack).unwrap();
-        stack.end(&plan, Vec::new(), 3);
+        stack.end(&plan, &[], Vec::new(), 3);
         stacks.put(&stack).unwrap();
         let again = Stacks::open(&folder).unwrap();
         assert_eq!(again.list(), [stack]);

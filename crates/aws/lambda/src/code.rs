@@ -14,13 +14,15 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::config::Limits;
-use crate::error::{Error, invalid};
+use crate::error::{Error, invalid, too_large};
 use crate::ids;
 
 #[derive(Clone, Debug)]
 pub enum Code {
     /// An archive with `bootstrap` at its top.
     Zip(Bytes),
+    /// An archive out of a store of objects, which may be as large as what is in it.
+    Object(Bytes),
     /// A folder with `bootstrap` in it; it is copied.
     Folder(PathBuf),
     /// A folder whose files are to lie below a folder of this name; it is copied.
@@ -99,12 +101,14 @@ fn sync_all_files(_within: &File) -> io::Result<()> {
 fn measure(code: &Code, limits: &Limits) -> Result<([u8; 32], u64), Error> {
     match code {
         Code::Zip(bytes) => {
-            // What a request may hold is seen to by the door; one out of S3 may be as large as its content.
-            if bytes.len() as u64 > limits.unpacked_bytes_max.max(limits.zip_bytes_max as u64) {
-                return Err(unpacked_too_large(limits).into());
+            let max = limits.zip_bytes_max;
+            if bytes.len() > max {
+                return Err(too_large(format!("Request must be smaller than {max} bytes for the zip file")).into());
             }
             Ok((Sha256::digest(bytes).into(), bytes.len() as u64))
         }
+        Code::Object(bytes) if bytes.len() as u64 > limits.unpacked_bytes_max => Err(unpacked_too_large(limits).into()),
+        Code::Object(bytes) => Ok((Sha256::digest(bytes).into(), bytes.len() as u64)),
         Code::Bootstrap(file) => measure_files(&[(PathBuf::from("bootstrap"), file.clone())]),
         Code::Inline(name, text) => Ok((Sha256::digest(format!("{name}\0{text}")).into(), text.len() as u64)),
         Code::Folder(folder) | Code::FolderBelow(_, folder) => {
@@ -175,7 +179,7 @@ fn points_inside(folder: &Path, link: &Path) -> Result<bool, Error> {
 fn unpack(code: &Code, into: &Path, limits: &Limits) -> Result<(), Error> {
     fs::create_dir_all(into).map_err(Error::io("create", into))?;
     match code {
-        Code::Zip(bytes) => unzip(bytes, into, limits)?,
+        Code::Zip(bytes) | Code::Object(bytes) => unzip(bytes, into, limits)?,
         Code::Bootstrap(file) => copy_file(file, &into.join("bootstrap"))?,
         Code::Inline(name, text) => {
             let Some(path) = path_inside(name) else {

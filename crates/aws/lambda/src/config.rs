@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_protocol::Home;
+use bytes::Bytes;
 
 use crate::log::LogLine;
 
@@ -22,7 +23,7 @@ pub struct Config {
     pub endpoint_url: String,
     /// What a variable of the user's means here, where it holds addresses of AWS. Asked when a process starts.
     pub localise: Option<Localise>,
-    /// Where code in S3 is found: the file of an object, by bucket and key.
+    /// Where code is that a request names by bucket and key. `None`: nowhere.
     pub objects: Option<Objects>,
     /// `None` leaves functions without a guard process: they still die with the host by the parent-death signal, but
     /// their own children would not. Only for tests and embedding.
@@ -46,11 +47,11 @@ impl Config {
     }
 }
 
-/// From bucket and key to the file that holds the object, if there is one. It may block.
-pub type Objects = Arc<dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync>;
-
 /// From a text to the text with other addresses in it.
 pub type Localise = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// From a bucket, a key and the most bytes that are of use to the object, or why there is none. It may block.
+pub type Objects = Arc<dyn Fn(&str, &str, usize) -> Result<Bytes, String> + Send + Sync>;
 
 /// How to start the guard process; see [`crate::guard`].
 #[derive(Clone)]

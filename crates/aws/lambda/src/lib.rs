@@ -55,7 +55,7 @@ mod survivors;
 mod time;
 
 pub use code::Code;
-pub use config::{Config, Guard, Limits, LogSink};
+pub use config::{Config, Guard, Limits, LogSink, Objects};
 pub use error::{Error, InvokeError, OpenError, Throttle};
 pub use function::{Architecture, Function, FunctionInfo, UsedLayer};
 pub use host::{Figures, Host};

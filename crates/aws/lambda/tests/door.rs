@@ -247,7 +247,7 @@ async fn creations_that_are_refused() {
     check(&|b| b["Timeout"] = json!("x"), (400, "SerializationException", "Timeout")).await;
     check(&|b| b["Role"] = json!("admin"), validation("'admin' at 'role'")).await;
     check(&|b| b["PackageType"] = json!("Image"), invalid("PackageType Image")).await;
-    check(&|b| b["Code"] = json!({"S3Bucket": "b", "S3Key": "k"}), invalid("no S3")).await;
+    check(&|b| b["Code"] = json!({"S3Bucket": "b", "S3Key": "k"}), invalid("no objects here")).await;
     check(&|b| b["Code"] = json!({}), invalid("Please provide a source")).await;
     check(&|b| b["Code"]["ZipFile"] = json!("%"), (400, "SerializationException", "base64")).await;
 

@@ -138,6 +138,23 @@ impl Outbox {
         }
     }
 
+    /// Keeps an event that this machine has to tell, of a source or to a place that no client may name. Its id.
+    pub async fn put_event(&self, destination: String, event: Value) -> Result<String, String> {
+        let operation = messages::find("events", "PutEvents").expect("the table has it");
+        let drafted = messages::own_event(destination, event);
+        let (reply, answer) = oneshot::channel();
+        let job = Job { operation, drafted, sender: Sender::default(), reply };
+        let inbox = self.0.clone();
+        // Nobody can be told to come back later.
+        let sent = tokio::task::spawn_blocking(move || inbox.inbox.send(job).is_ok()).await;
+        if !sent.map_err(|error| error.to_string())? {
+            return Err("the outbox was closed".to_owned());
+        }
+        let answer =
+            answer.await.map_err(|_| "the outbox was closed".to_owned())?.map_err(|refusal| refusal.message)?;
+        Ok(answer["Entries"][0]["EventId"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Whose names are meant, and by which address we were called.
     fn place(&self, headers: &HeaderMap) -> messages::Place {
         let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");

@@ -10,6 +10,7 @@ use aws_protocol::query::FORM;
 use http::{Request, header};
 use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
 use super::client::Client;
 use super::terminal::{Tone, paint, print_line};
@@ -27,6 +28,9 @@ pub async fn run(args: DownArgs, context: &Context) -> Outcome {
     let stacks = chosen(args.what.as_deref(), &live)?;
     let mut code = ExitCode::SUCCESS;
     for stack in stacks {
+        if !args.abort_running {
+            formation.check_nothing_runs(&stack).await?;
+        }
         let gone = formation.remove(&stack, args.delete_data).await?;
         if gone.failure.is_some() {
             code = ExitCode::FAILURE;
@@ -139,6 +143,28 @@ impl Formation {
         let found = self.list("ListStacks", &[], ["StackName", "StackStatus"]).await?;
         let is_there = |status: &Option<String>| status.as_deref() != Some("DELETE_COMPLETE");
         Ok(found.into_iter().filter(|[_, status]| is_there(status)).filter_map(|[name, _]| name).collect())
+    }
+
+    /// Deleting a state machine aborts its executions, and nothing compensates what they did.
+    async fn check_nothing_runs(&mut self, name: &str) -> Result<(), String> {
+        let stack = [("StackName".to_owned(), name.to_owned())];
+        let resources = self.list("ListStackResources", &stack, ["PhysicalResourceId", "ResourceType"]).await?;
+        let mut running = Vec::new();
+        for [id, kind] in resources {
+            let (Some(id), Some("AWS::StepFunctions::StateMachine")) = (id, kind.as_deref()) else { continue };
+            let asked = json!({ "stateMachineArn": id, "statusFilter": "RUNNING", "maxResults": 1 });
+            let found = self.client.call("ListExecutions", asked).await?;
+            if found["executions"].as_array().is_some_and(|list| !list.is_empty()) {
+                running.push(id.rsplit(':').next().unwrap_or_default().to_owned());
+            }
+        }
+        match running.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "executions of {} run, and would be aborted without being compensated. Wait for their end, or say --abort-running",
+                running.join(", ")
+            )),
+        }
     }
 
     async fn remove(&mut self, name: &str, delete_data: bool) -> Result<Gone, String> {

@@ -183,6 +183,9 @@ pub(crate) struct DownArgs {
     /// Remove tables with their items and empty buckets too, as AWS would.
     #[arg(long)]
     delete_data: bool,
+    /// Also if executions run: they are aborted, and their compensations do not run.
+    #[arg(long)]
+    abort_running: bool,
 }
 
 #[derive(Args)]

@@ -21,9 +21,36 @@ pub fn for_function(source: &Source, messages: &[(&Message, u32)]) -> Value {
                 "EventSubscriptionArn": format!("{arn}:ithaca"),
                 "Sns": notification(arn, message, "MessageAttributes"),
             }),
+            // A target of a rule gets the event itself.
+            Source::Rule(_) => event(message),
         })
         .collect();
     json!({ "Records": records })
+}
+
+/// The event of EventBridge that a message is: what a client gave PutEvents, or what this machine tells of itself.
+pub fn event(message: &Message) -> Value {
+    let sent = &message.message;
+    // Bus and rule are named by ARNs with region and account.
+    let mut parts = message.destination.split(':').skip(3);
+    let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let seconds = match &sent["Time"] {
+        Value::Number(number) => number.as_f64().map(|seconds| seconds as i64 * 1000),
+        Value::String(text) => time::parse_iso(text),
+        _ => None,
+    };
+    let at = seconds.unwrap_or(message.at);
+    json!({
+        "version": "0",
+        "id": message.message_id,
+        "detail-type": sent["DetailType"],
+        "source": sent["Source"],
+        "account": account,
+        "time": time::iso(at - at.rem_euclid(1000)).replace(".000", ""),
+        "region": region,
+        "resources": sent["Resources"].as_array().cloned().unwrap_or_default(),
+        "detail": serde_json::from_str::<Value>(text(sent, "Detail")).unwrap_or_default(),
+    })
 }
 
 /// The members of SendMessage for a topic's message that goes on to a queue.
@@ -62,7 +89,7 @@ pub fn failures(answer: &[u8]) -> Option<Vec<String>> {
 }
 
 /// Whether a delivery's filters let a message through. A queue's are about the record that the function gets, with the body as JSON if it is
-/// JSON; a topic's about the attributes, or about the message.
+/// JSON; a topic's about the attributes, or about the message; a rule's about the event.
 pub fn is_meant(delivery: &Delivery, patterns: &[Pattern], message: &Message) -> bool {
     if patterns.is_empty() {
         return true;
@@ -72,6 +99,7 @@ pub fn is_meant(delivery: &Delivery, patterns: &[Pattern], message: &Message) ->
     let about = match &delivery.source {
         Source::Topic(_) if delivery.filters_body => parsed("Message"),
         Source::Topic(_) => attributes_of_topic(&sent["MessageAttributes"]),
+        Source::Rule(_) => event(message),
         Source::Queue(arn) | Source::Stream(arn) => {
             let mut record = queue_record(arn, message, 1);
             record["body"] = parsed("MessageBody");

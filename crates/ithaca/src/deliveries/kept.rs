@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_events::Input;
 use aws_outbox::Message;
 use aws_patterns::Pattern;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,16 @@ pub enum Source {
     Queue(String),
     /// By its ARN.
     Topic(String),
+    /// A rule of EventBridge.
+    Rule(RuleSource),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSource {
+    pub arn: String,
+    pub name: String,
+    /// The bus whose events may fire it, by its ARN. A schedule has none: what fires it is sent to the rule itself.
+    pub bus: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +84,8 @@ pub enum Target {
         /// The message itself, without SNS's envelope.
         raw: bool,
     },
+    /// A target of a rule: a function, a state machine, a queue or a topic, and what it gets of the event.
+    OfRule { id: String, arn: String, input: Input },
 }
 
 impl Target {
@@ -80,6 +93,7 @@ impl Target {
         match self {
             Target::Function { arn, .. } => arn,
             Target::Queue { url, .. } => url,
+            Target::OfRule { id, .. } => id,
         }
     }
 }
@@ -88,6 +102,7 @@ impl Source {
     pub fn arn(&self) -> &str {
         match self {
             Source::Stream(arn) | Source::Queue(arn) | Source::Topic(arn) => arn,
+            Source::Rule(rule) => &rule.arn,
         }
     }
 
@@ -96,6 +111,9 @@ impl Source {
         match self {
             Source::Stream(_) => false,
             Source::Topic(arn) => message.service == "sns" && message.destination == *arn,
+            Source::Rule(rule) => {
+                message.service == "events" && message.destination == *rule.bus.as_ref().unwrap_or(&rule.arn)
+            }
             Source::Queue(arn) => {
                 let mut parts = arn.rsplitn(3, ':');
                 let (Some(name), Some(account)) = (parts.next(), parts.next()) else { return false };

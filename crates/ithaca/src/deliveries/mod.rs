@@ -1,4 +1,5 @@
-//! Messages of queues and topics, and what is written to tables, on their way to functions and queues of this machine.
+//! Messages of queues and topics, events, and what is written to tables, on their way to functions, state machines and queues of
+//! this machine.
 //!
 //! ```text
 //!   outbox ── listener ──> feed ──> one loop a delivery ── batch ──> function      failed: again after the queue's visibility timeout,
@@ -13,6 +14,7 @@
 mod envelope;
 mod kept;
 mod stream;
+mod targets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -28,7 +30,8 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-pub use kept::{Delivery, Source, Target};
+pub use kept::{Delivery, RuleSource, Source, Target};
+pub use targets::queue_url;
 
 use crate::front::Front;
 use crate::log;
@@ -379,6 +382,19 @@ async fn hand_over(deliveries: &Weak<Inner>, delivery: &Delivery, mut batch: Vec
             for parcel in &batch {
                 let body = envelope::for_queue(&delivery.source, &parcel.message, *raw);
                 if send(&front, url, body, parcel.message.sender.clone()).await.is_err() {
+                    failed.push(parcel.message.message_id.clone());
+                }
+            }
+            failed
+        }
+        Target::OfRule { id, arn, input } => {
+            let mut failed = Vec::new();
+            for parcel in &batch {
+                if let Err(why) = targets::hand_over(&front, &delivery.source, (id, arn, input), &parcel.message).await
+                {
+                    let fields =
+                        [("rule", delivery.source.arn().into()), ("target", arn.into()), ("why", (&why).into())];
+                    log::warn("rules", "a target did not take an event", &fields);
                     failed.push(parcel.message.message_id.clone());
                 }
             }

@@ -12,6 +12,7 @@
 //! It serves clients meanwhile, and deployments go one after the other.
 
 mod build;
+mod machines;
 mod published;
 mod remove;
 mod sdk;
@@ -24,6 +25,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_cloudformation::Plan;
 use aws_cloudformation::stacks::{Event, STACK, Stack, StackOutput, StackResource, Stacks, Status};
+
+use serde_json::json;
 
 use crate::deliveries::Deliveries;
 use crate::findings;
@@ -88,7 +91,8 @@ pub struct Request {
 /// What becomes of tables and buckets that a stack lets go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Data {
-    /// They stay with what is in them, and belong to nobody then.
+    /// They stay with what is in them, and belong to nobody then. A state machine with running executions stays too, until they
+    /// have ended.
     #[default]
     Stays,
     /// As AWS does it: they go, unless their DeletionPolicy says otherwise.
@@ -182,11 +186,14 @@ impl Deployer {
                 return Err(why);
             }
         };
+        let mut left = Vec::new();
         for resource in gone {
-            self.let_go(&mut stack, resource, data, &mut done).await;
+            if !self.let_go(&mut stack, resource.clone(), data, &mut done).await {
+                left.push(resource);
+            }
         }
         if !is_as_it_was {
-            stack.end(plan, plan.outputs.iter().map(StackOutput::from).collect(), now_ms());
+            stack.end(plan, &left, plan.outputs.iter().map(StackOutput::from).collect(), now_ms());
             self.keep(&stack).await?;
         }
         Ok(done)
@@ -315,6 +322,9 @@ impl Deployer {
         let removed = match resource.kind.as_str() {
             _ if stays => Ok(()),
             STACK => self.let_stack_go(&resource.physical_id, data, done).await,
+            MACHINE if data == Data::Stays && self.runs(&resource.physical_id).await => {
+                Err("it has running executions; the next deployment after they have ended removes it".to_owned())
+            }
             kind => remove::remove(&self.0.front, &self.0.apis, kind, &resource.physical_id).await,
         };
         resource.updated_ms = now_ms();
@@ -340,6 +350,13 @@ impl Deployer {
         }
         self.unmark(&resource.physical_id);
         true
+    }
+
+    /// Whether executions of a state machine run: deleting it would abort them, and nothing would compensate what they did.
+    async fn runs(&self, machine_arn: &str) -> bool {
+        let asked = json!({ "stateMachineArn": machine_arn, "statusFilter": "RUNNING", "maxResults": 1 });
+        let running = self.0.front.states.call("ListExecutions", asked).await;
+        running.is_ok_and(|running| running["executions"].as_array().is_some_and(|list| !list.is_empty()))
     }
 
     /// A stack in a stack, by its ARN. One that is not there is gone already.
@@ -370,6 +387,8 @@ impl Deployer {
         self.0.marks.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
+
+const MACHINE: &str = "AWS::StepFunctions::StateMachine";
 
 /// What a stack is at meanwhile, when all is gone, and when something is not.
 const DELETION: [Status; 3] = [Status::DeleteInProgress, Status::DeleteComplete, Status::DeleteFailed];

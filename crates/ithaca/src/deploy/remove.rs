@@ -21,11 +21,14 @@ pub fn leaves_something(kind: &str) -> bool {
                 | "AWS::Lambda::Alias"
                 | "AWS::Lambda::Url"
                 | "AWS::StepFunctions::StateMachine"
+                | "AWS::StepFunctions::StateMachineAlias"
                 | "AWS::StepFunctions::Activity"
                 | "AWS::SSM::Parameter"
                 | "AWS::Events::Connection"
                 | "AWS::ApiGateway::RestApi"
                 | "AWS::ApiGatewayV2::Api"
+                | "AWS::Events::Rule"
+                | "AWS::Scheduler::Schedule"
         )
 }
 
@@ -47,6 +50,13 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
         "AWS::StepFunctions::StateMachine" => {
             states(front, "DeleteStateMachine", json!({ "stateMachineArn": physical_id })).await
         }
+        // Its machine may have gone before it, and it with that.
+        "AWS::StepFunctions::StateMachineAlias" => {
+            match front.states.call("DeleteStateMachineAlias", json!({ "stateMachineAliasArn": physical_id })).await {
+                Err(error) if error.name != "ResourceNotFound" => Err(error.to_string()),
+                _ => Ok(()),
+            }
+        }
         "AWS::StepFunctions::Activity" => states(front, "DeleteActivity", json!({ "activityArn": physical_id })).await,
         "AWS::DynamoDB::Table" => front.dynamo.remove_table(physical_id).await.map_err(|error| error.to_string()),
         "AWS::S3::Bucket" => {
@@ -66,6 +76,7 @@ pub async fn remove(front: &Front, apis: &Apis, kind: &str, physical_id: &str) -
         }
         "AWS::Lambda::Url" => apis.remove(physical_id).await,
         "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => apis.remove(physical_id).await,
+        "AWS::Events::Rule" | crate::rules::SCHEDULE => front.rules.remove(kind, physical_id).await,
         // Nothing was made of it, or it went with what it belongs to.
         _ => Ok(()),
     }

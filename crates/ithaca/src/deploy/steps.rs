@@ -7,9 +7,10 @@ use aws_cloudformation::{Code, Function, Plan, StateMachine, StateMachineKind, T
 use serde_json::{Value, json};
 
 use super::build::Executables;
+use super::machines;
 use super::{Deployed, Deployer, Prepared, published};
 use crate::apis;
-use crate::deliveries::{Delivery, Source, Target};
+use crate::deliveries::{Delivery, Source, Target, queue_url};
 use crate::files;
 use crate::front::Front;
 
@@ -70,7 +71,9 @@ impl Deployer {
         for machine in &plan.state_machines {
             self.put_machine(machine, &mut done).await?;
         }
+        let numbers = machines::publish(front, plan).await?;
         self.0.deliveries.put(&plan.stack_name, deliveries(plan)).await?;
+        self.0.front.rules.put(plan).await?;
         done.changed.extend(self.0.apis.put(apis::of_plan(plan)).await?);
         let addresses = self.0.apis.addresses_by_id();
         done.apis = self.0.apis.addresses_of(plan);
@@ -81,7 +84,10 @@ impl Deployer {
             };
             done.outputs.push((
                 output.logical_id.clone(),
-                plan.localise(&published::with_numbers(front, plan, &output.value), &url),
+                plan.localise(
+                    &machines::with_numbers(&published::with_numbers(front, plan, &output.value), &numbers),
+                    &url,
+                ),
             ));
         }
         Ok(done)
@@ -172,13 +178,6 @@ const VISIBILITY_SECONDS: u32 = 30;
 const TRIES_OF_A_TOPIC: u32 = 3;
 const RETRY_OF_A_TOPIC_MS: u64 = 60_000;
 
-/// `arn:aws:sqs:REGION:ACCOUNT:NAME` as the address that AWS gives it.
-fn queue_url(arn: &str) -> Option<String> {
-    let mut parts = arn.split(':').skip(3);
-    let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(format!("https://sqs.{region}.amazonaws.com/{account}/{name}"))
-}
-
 /// All that decides whether a function is to be put again: its settings, and the files of its code as they are now.
 fn mark_of(function: &Function, settings: &aws_lambda::Function, executables: &Executables) -> u64 {
     let code = match (executables.get(&function.logical_id), &function.code) {
@@ -234,7 +233,7 @@ pub(super) fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
     match path.is_dir() {
         true => Ok(aws_lambda::Code::Folder(path.to_owned())),
         false => match std::fs::read(path) {
-            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Ok(bytes) => Ok(aws_lambda::Code::Object(bytes.into())),
             Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },
     }

@@ -128,7 +128,7 @@ def code_of_objects():
     name = f"{prefix}-direct"
     members = dict(FunctionName=name, Runtime="python3.11", Handler="app.handler", Role="arn:aws:iam::000000000000:role/r",
                    Environment={"Variables": {"WHO": "x", "LIMIT": "y", "OLD": "z"}})
-    refused("InvalidParameterValueException", "NoSuchKey", functions.create_function, **members, Code={"S3Bucket": bucket, "S3Key": "none"})
+    refused("InvalidParameterValueException", "GetObject", functions.create_function, **members, Code={"S3Bucket": bucket, "S3Key": "none"})
     functions.create_function(**members, Code={"S3Bucket": bucket, "S3Key": "code.zip"})
     functions.update_function_code(FunctionName=name, S3Bucket=bucket, S3Key="code.zip")
     assert json.load(functions.invoke(FunctionName=name)["Payload"]) == ["x", "y", "z"]

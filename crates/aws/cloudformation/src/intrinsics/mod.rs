@@ -4,6 +4,7 @@
 
 mod branch;
 mod find_in_map;
+mod list;
 mod reference;
 mod sub;
 mod text;
@@ -40,7 +41,11 @@ const INTRINSICS: &[Intrinsic] = &[
     value("Fn::Split", "[delimiter, string]", text::split),
     value("Fn::Select", "[index, [values]]", text::select),
     value("Fn::Base64", "a string", text::base64),
-    value("Fn::FindInMap", "[map, key, second key]", find_in_map::find_in_map),
+    value("Fn::FindInMap", "[map, key, second key, {DefaultValue: value}]", find_in_map::find_in_map),
+    value("Fn::Length", "a list", list::length),
+    value("Fn::ToJsonString", "a map or a list", list::to_json_string),
+    value("Fn::Cidr", "[address block, count, bits]", list::cidr),
+    value("Fn::GetAZs", "a region", list::zones),
     value("Fn::ImportValue", "the name of an export", reference::import_value),
     value("Fn::If", "[condition, value if true, value if false]", branch::choose),
     truth("Fn::Equals", "[value, value]"),
@@ -49,13 +54,17 @@ const INTRINSICS: &[Intrinsic] = &[
     truth("Fn::Not", "[condition]"),
     truth("Condition", "the name of a condition"),
     unsupported("Fn::Transform", "include the text itself; macros do not run here"),
-    unsupported("Fn::Cidr", "write the address blocks out; there are no networks here"),
-    unsupported("Fn::GetAZs", "write the zones out; there are none here"),
-    unsupported("Fn::Length", "write the number"),
-    unsupported("Fn::ToJsonString", "write the JSON as a string with Fn::Sub"),
-    unsupported("Fn::ForEach", "write the resources out"),
+    unsupported(
+        "Fn::ForEach",
+        "it has its place in sections and maps: `Fn::ForEach::Name: [variable, [values], {...}]`",
+    ),
     unsupported("Fn::GetStackOutput", "pass the value of the other stack as a parameter"),
-    unsupported("Fn::Contains", "it belongs to Rules, which are not checked here"),
+    unsupported("Fn::Contains", "it belongs to Rules"),
+    unsupported("Fn::EachMemberEquals", "it belongs to Rules"),
+    unsupported("Fn::EachMemberIn", "it belongs to Rules"),
+    unsupported("Fn::RefAll", "it belongs to Rules"),
+    unsupported("Fn::ValueOf", "it belongs to Rules"),
+    unsupported("Fn::ValueOfAll", "it belongs to Rules"),
 ];
 
 const fn value(name: &'static str, form: &'static str, action: fn(&Scope<'_>, &Call<'_>) -> Node) -> Intrinsic {

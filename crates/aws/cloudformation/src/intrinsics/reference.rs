@@ -19,14 +19,17 @@ const PSEUDO: &[Pseudo] = &[
 ];
 
 pub(crate) fn pseudo(scope: &Scope<'_>, name: &str, at: Position) -> Node {
-    if name == "AWS::NoValue" {
-        return Node::new(at, Value::Absent);
+    match name {
+        "AWS::NoValue" => return Node::new(at, Value::Absent),
+        // Nobody is notified of a stack here.
+        "AWS::NotificationARNs" => return Node::new(at, Value::List(Vec::new())),
+        _ => {}
     }
     if let Some((_, value)) = PSEUDO.iter().find(|(known, _)| *known == name) {
         return Node::string(at, value(&scope.site));
     }
     let known: Vec<&str> = PSEUDO.iter().map(|(name, _)| *name).collect();
-    let help = format!("served: {}, AWS::NoValue", known.join(", "));
+    let help = format!("served: {}, AWS::NoValue, AWS::NotificationARNs", known.join(", "));
     scope.report.error(at, format!("the pseudo parameter {name} is not supported"), help);
     Node::invalid(at)
 }

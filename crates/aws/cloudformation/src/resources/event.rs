@@ -1,10 +1,10 @@
 //! Events of SAM's functions and state machines: routes of APIs, and the APIs that SAM makes for those which name none.
 
-use super::{Build, event_message};
+use super::{Build, event_message, events_rule};
 use crate::diagnostic::Position;
 use crate::gateway::{Call, Target};
 use crate::node::{Entry, Node, Value, find};
-use crate::plan::DEFAULT;
+use crate::plan::{DEFAULT, Integration, MappedResponse, Mapping};
 use crate::properties::{NO_EFFECT, NOT_VALIDATED, Properties, Property, ignored, served, unsupported};
 use crate::scope::{Identity, Scope};
 use crate::template::{Resource, Template};
@@ -50,6 +50,13 @@ const PROPERTIES: &[Property] = &[
     unsupported("Auth", "check the caller in the function"),
     unsupported("ResponseTransferMode", "remove it; answers are sent whole"),
 ];
+const MACHINE_PROPERTIES: &[Property] = &[
+    served("Path"),
+    served("Method"),
+    served("RestApiId"),
+    served("UnescapeMappingTemplate"),
+    unsupported("Auth", "let a function check the caller and start the execution"),
+];
 const HTTP_PROPERTIES: &[Property] = &[
     served("Path"),
     served("Method"),
@@ -83,13 +90,76 @@ pub(super) fn of_function(build: &mut Build<'_>, identity: &Identity, properties
                 None
             }
             _ => {
-                let message = format!("events of type {kind} are not supported");
-                frame.unsupported("Type", message, "served: Api, HttpApi, SQS, SNS, DynamoDB; or remove the event");
+                let (id, arn) = (rule_id(identity, &event), super::function::called_arn(&build.scope.site, identity));
+                if !events_rule::of_event(build, (&kind, &frame), &id, &arn, event.at) {
+                    let message = format!("events of type {kind} are not supported");
+                    frame.unsupported(
+                        "Type",
+                        message,
+                        format!("served: Api, HttpApi, SQS, SNS, DynamoDB, {RULES}; or remove it"),
+                    );
+                }
                 None
             }
         };
         build.gateway.calls.extend(call);
     }
+}
+
+/// Notes what each event of a state machine asks for. What it starts is the machine, or an alias of it.
+pub(super) fn of_machine(build: &mut Build<'_>, identity: &Identity, properties: &Properties<'_>, arn: &str) {
+    for event in properties.entries("Events").unwrap_or_default() {
+        let Some((kind, frame)) = frame(properties.scope, &event) else { continue };
+        match kind.as_str() {
+            "Api" => {
+                let call = start_route(build, identity, &frame, arn, event.at);
+                build.gateway.calls.extend(call);
+            }
+            _ if events_rule::of_event(build, (&kind, &frame), &rule_id(identity, &event), arn, event.at) => {}
+            _ => {
+                let message = format!("events of type {kind} are not supported");
+                frame.unsupported("Type", message, format!("served: Api, {RULES}; or remove the event"));
+            }
+        }
+    }
+}
+
+const RULES: &str = "Schedule, ScheduleV2, EventBridgeRule, CloudWatchEvent";
+
+/// What SAM calls the rule of an event.
+fn rule_id(identity: &Identity, event: &Entry) -> String {
+    format!("{}{}", identity.logical_id, event.key)
+}
+
+/// A method that starts an execution with the body, as SAM writes it.
+fn start_route(
+    build: &Build<'_>,
+    identity: &Identity,
+    frame: &Properties<'_>,
+    arn: &str,
+    at: Position,
+) -> Option<Call> {
+    frame.require("Properties")?;
+    let properties = frame.nested("Properties", MACHINE_PROPERTIES)?;
+    let path = properties.required_text("Path");
+    let method = properties.required_text("Method").and_then(|method| known_method(&properties, "Method", &method));
+    let unescaped = match properties.flag("UnescapeMappingTemplate") {
+        Some(true) => r#".replaceAll("\\'","'")"#,
+        _ => "",
+    };
+    let template =
+        format!(r#"{{"input": "$util.escapeJavaScript($input.json('$')){unescaped}", "stateMachineArn": "{arn}"}}"#);
+    let response =
+        |status: u16| MappedResponse { status, pattern: Some(status.to_string()), ..MappedResponse::default() };
+    let mapping = Mapping {
+        requests: [("application/json".to_owned(), template)].into(),
+        passthrough: "WHEN_NO_MATCH".into(),
+        responses: vec![response(200), response(400)],
+    };
+    let (service, operation) = ("states".to_owned(), "StartExecution".to_owned());
+    let target = Target::Other(Integration::Action { service, operation, mapping, timeout_ms: None });
+    let path = checked_path(&properties, path?)?;
+    call(build, identity, &properties, &REST, (method?, path), target, at)
 }
 
 /// The type of an event, and its parts.

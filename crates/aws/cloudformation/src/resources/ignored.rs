@@ -187,6 +187,27 @@ pub(super) const TYPES: &[Type] = &[
     Type { name: "AWS::ApplicationAutoScaling::ScalingPolicy", summary: NOT_SCALED, reference: made_up, ..IGNORED },
     Type { name: "AWS::WAFv2::WebACLAssociation", ..IGNORED },
     Type { name: "AWS::Lambda::CodeSigningConfig", reference: made_up, ..IGNORED },
+    Type {
+        name: "AWS::Events::EventBus",
+        summary: "every bus is there",
+        named_by: Some("Name"),
+        attributes: &[
+            Attribute { name: "Arn", value: |site, bus| arn(site, "events", &format!("event-bus/{}", bus.name)) },
+            Attribute { name: "Name", value: |_, bus| bus.name.clone() },
+        ],
+        ..IGNORED
+    },
+    Type { name: "AWS::Events::EventBusPolicy", ..IGNORED },
+    Type {
+        name: "AWS::Scheduler::ScheduleGroup",
+        summary: "every group is there",
+        named_by: Some("Name"),
+        attributes: &[Attribute {
+            name: "Arn",
+            value: |site, group| arn(site, "scheduler", &format!("schedule-group/{}", group.name)),
+        }],
+        ..IGNORED
+    },
     network("AWS::EC2::VPC", "vpc", &[Attribute { name: "VpcId", value: vpc_id }]),
     network("AWS::EC2::Subnet", "subnet", &[Attribute { name: "SubnetId", value: |s, i| network_id(s, i, "subnet") }]),
     network("AWS::EC2::SecurityGroup", "sg", &[Attribute { name: "GroupId", value: |s, i| network_id(s, i, "sg") }]),

@@ -13,6 +13,7 @@ mod event;
 mod event_message;
 mod event_source;
 mod events_connection;
+mod events_rule;
 mod function;
 mod http_api;
 mod http_deployment;
@@ -25,6 +26,7 @@ mod lambda_function;
 mod lambda_url;
 mod lambda_version;
 mod layer_version;
+mod machine_version;
 mod nested_stack;
 mod rest_api;
 mod s3_bucket;
@@ -77,6 +79,8 @@ const TYPES: &[&[Type]] = &[
         ssm_parameter::TYPE,
         event_source::TYPE,
         state_machine::TYPE,
+        machine_version::VERSION,
+        machine_version::ALIAS,
         serverless_state_machine::TYPE,
         serverless_api::TYPE,
         rest_api::TYPE,
@@ -90,6 +94,8 @@ const TYPES: &[&[Type]] = &[
         http_route::TYPE,
         http_stage::TYPE,
         http_deployment::TYPE,
+        events_rule::RULE,
+        events_rule::SCHEDULE,
     ],
     ignored::TYPES,
 ];

@@ -1,8 +1,9 @@
 //! `AWS::Serverless::StateMachine`: a state machine with its role, its definition in a file or in the template.
 
+use super::machine_version::auto_published;
 use super::state_machine::{ATTRIBUTES, NAME_MAX, Names, arn, push};
-use super::{Build, Type, definition, implied_role};
-use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Property, ignored, served, unsupported};
+use super::{Build, Type, definition, event, implied_role};
+use crate::properties::{NO_EFFECT, NO_PERMISSIONS, Property, ignored, served};
 use crate::scope::Identity;
 use crate::template::Resource;
 
@@ -20,8 +21,6 @@ pub(super) const TYPE: Type = Type {
     ..Type::PLAIN
 };
 
-const NO_VERSIONS: &str = "the newest definition is used, versions are not published by a template here";
-
 const PROPERTIES: &[Property] = &[
     served("Name"),
     served("Type"),
@@ -31,15 +30,15 @@ const PROPERTIES: &[Property] = &[
     served("Role"),
     served("Logging"),
     served("Tracing"),
-    ignored("AutoPublishAlias", NO_VERSIONS),
-    ignored("DeploymentPreference", NO_VERSIONS),
-    ignored("UseAliasAsEventTarget", NO_VERSIONS),
+    served("AutoPublishAlias"),
+    served("UseAliasAsEventTarget"),
+    ignored("DeploymentPreference", "the alias moves to what is published at once"),
     ignored("PermissionsBoundary", NO_PERMISSIONS),
     ignored("Policies", NO_PERMISSIONS),
     ignored("PropagateTags", NO_EFFECT),
     ignored("RolePath", NO_PERMISSIONS),
     ignored("Tags", NO_EFFECT),
-    unsupported("Events", "start executions from a function, or by StartExecution"),
+    served("Events"),
 ];
 
 fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
@@ -51,4 +50,10 @@ fn build(build: &mut Build<'_>, identity: &Identity, resource: &Resource) {
         None => None,
     };
     push(build, identity, resource, &properties, &NAMES, definition);
+    let machine_arn = arn(&build.scope.site, identity);
+    let alias = properties.text("AutoPublishAlias");
+    let alias_arn = alias.map(|name| auto_published(build, identity, resource, &name));
+    let is_by_alias = properties.flag("UseAliasAsEventTarget") == Some(true);
+    let target = alias_arn.filter(|_| is_by_alias).unwrap_or(machine_arn);
+    event::of_machine(build, identity, &properties, &target);
 }

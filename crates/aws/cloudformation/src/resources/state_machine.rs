@@ -24,8 +24,12 @@ pub(super) const TYPE: Type = Type {
 /// AWS's limit of a state machine's name.
 pub(super) const NAME_MAX: usize = 80;
 
-pub(super) const ATTRIBUTES: &[Attribute] =
-    &[Attribute { name: "Arn", value: arn }, Attribute { name: "Name", value: |_, machine| machine.name.clone() }];
+pub(super) const ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "Arn", value: arn },
+    Attribute { name: "Name", value: |_, machine| machine.name.clone() },
+    // Which revision it is is known when it is deployed; what asks for it here is a version, which publishes the newest.
+    Attribute { name: "StateMachineRevisionId", value: |_, _| "INITIAL".to_owned() },
+];
 
 const PROPERTIES: &[Property] = &[
     served("StateMachineName"),

@@ -160,10 +160,7 @@ fn functions() {
             (4, "C,", "F: there is no condition \"C\""),
         ],
     );
-    check(
-        ", Events: {S: {Type: Schedule, Properties: {}}}",
-        &[(4, "Schedule", "F: events of type Schedule are not supported")],
-    );
+    check(", Events: {S: {Type: Schedule, Properties: {}}}", &[(4, "{}", "F: the event S.Properties needs Schedule")]);
     check(
         ", Events: {A: {Type: Api, Properties: {Path: a, Method: FETCH}}}",
         &[(4, "a", "F: the path \"a\" does not begin with /"), (4, "FETCH", "F: there is no method FETCH")],

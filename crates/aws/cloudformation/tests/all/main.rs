@@ -6,5 +6,6 @@ mod errors;
 mod hostile;
 mod intrinsics;
 mod outside;
+mod rules;
 mod state_machines;
 mod templates;

@@ -77,8 +77,8 @@ fn definitions_that_cannot_be_read() {
             (7, "FAST", "M: Type must be STANDARD or EXPRESS, this is \"FAST\""),
         ),
         (
-            "      Definition: {}\n      Events: {}\n",
-            (7, "Events:", "M: Events of AWS::Serverless::StateMachine is not supported"),
+            "      Definition: {}\n      Events: { E: { Type: HttpApi } }\n",
+            (7, "HttpApi", "M: events of type HttpApi are not supported"),
         ),
     ] {
         check_errors(&template(properties), &[expect]);

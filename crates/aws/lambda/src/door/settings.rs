@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::code::Code;
-use crate::error::{InvokeError, constraint, invalid, too_large};
+use crate::error::{InvokeError, constraint, invalid};
 use crate::function::{Architecture, Function, FunctionInfo};
 use crate::host::Host;
 
@@ -91,25 +91,10 @@ impl Members {
         self.get("Tags")
     }
 
-    /// `ZipFile`, or an object of S3, wherever it is asked for.
+    /// `ZipFile`, or an object, wherever it is asked for.
     pub fn code(&self, host: &Host) -> Result<Code, AwsError> {
         if self.0.contains_key("S3Bucket") || self.0.contains_key("S3Key") {
-            let (bucket, key): (String, String) = (self.require("S3Bucket")?, self.require("S3Key")?);
-            let Some(objects) = &host.config().objects else {
-                return Err(invalid("Ithaca has no S3 to take code from here: send the zip itself, as ZipFile."));
-            };
-            let missing = || {
-                let text = format!(
-                    "Error occurred while GetObject. S3 Error Code: NoSuchKey. There is no s3://{bucket}/{key} here."
-                );
-                invalid(text)
-            };
-            let path = objects(&bucket, &key).ok_or_else(missing)?;
-            let most = host.config().limits.unpacked_bytes_max;
-            return match std::fs::metadata(&path) {
-                Ok(about) if about.len() > most => Err(invalid(format!("The code has more than {most} bytes."))),
-                _ => std::fs::read(&path).map(|bytes| Code::Zip(bytes.into())).map_err(|_| missing()),
-            };
+            return self.object(host);
         }
         if self.0.contains_key("ImageUri") {
             return Err(invalid("Ithaca does not serve functions of PackageType Image: give a ZipFile."));
@@ -120,11 +105,21 @@ impl Members {
         let bytes = BASE64_STANDARD.decode(text.as_bytes());
         let bytes =
             bytes.map_err(|e| AwsError::client("SerializationException", format!("ZipFile is not base64: {e}")))?;
-        let most = host.config().limits.zip_bytes_max;
-        if bytes.len() > most {
-            return Err(too_large(format!("Request must be smaller than {most} bytes for the zip file")));
-        }
         Ok(Code::Zip(bytes.into()))
+    }
+
+    fn object(&self, host: &Host) -> Result<Code, AwsError> {
+        let (bucket, key): (String, String) = (self.require("S3Bucket")?, self.require("S3Key")?);
+        let config = host.config();
+        let fetch = config
+            .objects
+            .as_ref()
+            .ok_or_else(|| invalid("There are no objects here: send the zip itself, as ZipFile."))?;
+        // A byte more shows that it is too large.
+        match fetch(&bucket, &key, usize::try_from(config.limits.unpacked_bytes_max).unwrap_or(usize::MAX - 1) + 1) {
+            Ok(bytes) => Ok(Code::Object(bytes)),
+            Err(why) => Err(invalid(format!("Error occurred while GetObject. {why}"))),
+        }
     }
 
     /// `Code` of CreateFunction.

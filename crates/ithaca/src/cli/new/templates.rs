@@ -8,6 +8,7 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Language {
     Node,
+    Python,
     Rust,
 }
 
@@ -16,6 +17,7 @@ impl Language {
     pub fn test(self) -> &'static str {
         match self {
             Language::Node => "node --test",
+            Language::Python => "python3 -m unittest discover tests",
             Language::Rust => "cargo test --release --lib",
         }
     }
@@ -152,18 +154,32 @@ pub const TEMPLATES: &[Template] = &[
     Template {
         name: "payment",
         summary: "A payment is authorised, captured and booked: idempotency keys, retries, timeouts, refund",
-        apps: &[app! {
-            Node "payment":
-            ".gitignore"
-            "README.md"
-            "event.json"
-            "payment.asl.json"
-            "src/aws.mjs"
-            "src/provider.mjs"
-            "template.yaml"
-            "tests/ithaca.mjs"
-            "tests/payment.test.mjs"
-        }],
+        apps: &[
+            app! {
+                Node "payment":
+                ".gitignore"
+                "README.md"
+                "event.json"
+                "payment.asl.json"
+                "src/aws.mjs"
+                "src/provider.mjs"
+                "template.yaml"
+                "tests/ithaca.mjs"
+                "tests/payment.test.mjs"
+            },
+            app! {
+                Python "payment-python":
+                ".gitignore"
+                "README.md"
+                "event.json"
+                "payment.asl.json"
+                "src/aws.py"
+                "src/provider.py"
+                "template.yaml"
+                "tests/ithaca.py"
+                "tests/test_payment.py"
+            },
+        ],
     },
     Template {
         name: "approval",
@@ -189,21 +205,38 @@ pub const TEMPLATES: &[Template] = &[
     Template {
         name: "order-fulfilment",
         summary: "An order of many items is reserved in a Map, charged and shipped; partial reservations are released",
-        apps: &[app! {
-            Node "order-fulfilment":
-            ".gitignore"
-            "README.md"
-            "event.json"
-            "order.asl.json"
-            "restock.asl.json"
-            "short.json"
-            "src/aws.mjs"
-            "src/shop.mjs"
-            "stock.json"
-            "template.yaml"
-            "tests/ithaca.mjs"
-            "tests/order.test.mjs"
-        }],
+        apps: &[
+            app! {
+                Node "order-fulfilment":
+                ".gitignore"
+                "README.md"
+                "event.json"
+                "order.asl.json"
+                "restock.asl.json"
+                "short.json"
+                "src/aws.mjs"
+                "src/shop.mjs"
+                "stock.json"
+                "template.yaml"
+                "tests/ithaca.mjs"
+                "tests/order.test.mjs"
+            },
+            app! {
+                Python "order-fulfilment-python":
+                ".gitignore"
+                "README.md"
+                "event.json"
+                "order.asl.json"
+                "restock.asl.json"
+                "short.json"
+                "src/aws.py"
+                "src/shop.py"
+                "stock.json"
+                "template.yaml"
+                "tests/ithaca.py"
+                "tests/test_order.py"
+            },
+        ],
     },
 ];
 
@@ -217,7 +250,7 @@ mod tests {
     use super::*;
 
     /// What tools leave in the folder of an app.
-    const LEFT: &[&str] = &["target", ".ithaca", ".aws-sam", "node_modules", "samconfig.toml"];
+    const LEFT: &[&str] = &["target", ".ithaca", ".aws-sam", "node_modules", "__pycache__", "samconfig.toml"];
 
     fn files(folder: &Path, below: &Path, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -242,20 +275,32 @@ mod tests {
         }
     }
 
-    /// Files that several apps have are the same in all of them, so one is mended with the others.
+    /// Files that several apps of a language have are the same in all of them, so one is mended with the others.
     #[test]
     fn what_apps_share_is_the_same() {
-        let apps = || TEMPLATES.iter().flat_map(|template| template.apps).filter(|app| app.language == Language::Node);
-        let file = |app: &App, name: &str| app.files.iter().find(|(it, _)| *it == name).map(|(_, text)| *text);
-        for name in ["src/aws.mjs", "src/table.mjs", "src/http.mjs", "src/mail.mjs", "tests/ithaca.mjs", ".gitignore"] {
-            let texts: BTreeSet<&str> = apps().filter_map(|app| file(app, name)).collect();
+        let check = |language: Language, name: &str| {
+            let apps = TEMPLATES.iter().flat_map(|template| template.apps).filter(|app| app.language == language);
+            let files = apps.filter_map(|app| app.files.iter().find(|(it, _)| *it == name));
+            let texts: BTreeSet<&str> = files.map(|(_, text)| *text).collect();
             assert_eq!(texts.len(), 1, "{name}");
+        };
+        for name in ["src/aws.mjs", "src/table.mjs", "src/http.mjs", "src/mail.mjs", "tests/ithaca.mjs", ".gitignore"] {
+            check(Language::Node, name);
+        }
+        for name in ["src/aws.py", "tests/ithaca.py", ".gitignore"] {
+            check(Language::Python, name);
         }
         let file = |example: &str, name: &str| {
             let app = TEMPLATES.iter().flat_map(|template| template.apps).find(|app| app.example == example);
-            file(app.unwrap(), name).unwrap()
+            app.unwrap().files.iter().find(|(it, _)| *it == name).map(|(_, text)| *text).unwrap()
         };
-        assert_eq!(file("travel-node", "saga.asl.json"), file("travel", "saga.asl.json"));
-        assert_eq!(file("checkout-node", "checkout.asl.json"), file("checkout", "checkout.asl.json"));
+        for (one, other, name) in [
+            ("travel-node", "travel", "saga.asl.json"),
+            ("checkout-node", "checkout", "checkout.asl.json"),
+            ("payment-python", "payment", "payment.asl.json"),
+            ("order-fulfilment-python", "order-fulfilment", "order.asl.json"),
+        ] {
+            assert_eq!(file(one, name), file(other, name), "{name}");
+        }
     }
 }
