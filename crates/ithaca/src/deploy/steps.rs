@@ -235,7 +235,7 @@ pub(super) fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
     match path.is_dir() {
         true => Ok(aws_lambda::Code::Folder(path.to_owned())),
         false => match std::fs::read(path) {
-            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Ok(bytes) => Ok(aws_lambda::Code::Object(bytes.into())),
             Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },
     }
