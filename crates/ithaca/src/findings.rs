@@ -220,7 +220,8 @@ mod tests {
         check("aws-sdk:sqs", "receiveMessage", Some("SQS"));
         check("aws-sdk:sqs", "sendMessage", None);
         check("aws-sdk:eventbridge", "putEvents", None);
-        check("aws-sdk:eventbridge", "putRule", Some("EVENTBRIDGE"));
+        check("aws-sdk:eventbridge", "putRule", None);
+        check("aws-sdk:eventbridge", "createArchive", Some("EVENTBRIDGE"));
         check("aws-sdk:eventbridge", "createConnection", None);
         check("aws-sdk:ssm", "getParameter", None);
         check("aws-sdk:lambda", "listFunctions", None);

@@ -605,6 +605,13 @@ fn any_service_of_aws() {
     );
     let connections = call(&client, "aws-sdk:eventbridge:listConnections", json!({}));
     assert_eq!(connections, json!({ "Connections": [] }));
+    let rule = json!({ "Name": "told", "EventPattern": { "source": ["app"] } });
+    let arn = call(&client, "aws-sdk:eventbridge:putRule", rule)["RuleArn"].clone();
+    let rules = call(&client, "aws-sdk:eventbridge:listRules", json!({}));
+    assert_eq!(
+        (&rules["Rules"][0]["Arn"], &rules["Rules"][0]["EventPattern"]),
+        (&arn, &json!(r#"{"source":["app"]}"#))
+    );
     assert!(received.try_recv().is_err(), "none of these was sent elsewhere");
 }
 

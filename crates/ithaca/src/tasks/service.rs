@@ -101,8 +101,7 @@ impl Call {
         let door = DOORS.iter().find(|(door, _)| *door == service.name);
         let is_named = shared.elsewhere.names(&service.variable);
         let outbox = if service.name == "eventbridge" { "events" } else { &service.name };
-        let is_connection = outbox == "events" && aws_connections::Connections::serves(name);
-        if door.is_some_and(|(_, always)| *always || !is_named) || is_connection && !is_named {
+        if door.is_some_and(|(_, always)| *always || !is_named) || is_of_a_bus(&service.name, name) && !is_named {
             return self.ask(shared, sent, None).await;
         }
         if shared.elsewhere.knows(&service.variable) {
@@ -123,8 +122,7 @@ impl Call {
         let (service, name) = (self.operation.service, self.operation.name());
         let has_door = DOORS.iter().any(|(door, _)| *door == service.name);
         let outbox = if service.name == "eventbridge" { "events" } else { &service.name };
-        let is_kept = Outbox::takes(outbox, name) || outbox == "events" && aws_connections::Connections::serves(name);
-        (!has_door && !is_kept).then_some(&service.variable)
+        (!has_door && !Outbox::takes(outbox, name) && !is_of_a_bus(&service.name, name)).then_some(&service.variable)
     }
 
     /// Asks a door of ours.
@@ -176,6 +174,12 @@ impl Call {
     pub fn output(&self, members: Map<String, Value>, answer: &Response) -> Payload {
         self.sdk.output(members, answer)
     }
+}
+
+/// EventBridge's rules and connections are served here, though a place for all takes the events themselves.
+fn is_of_a_bus(service: &str, operation: &str) -> bool {
+    let is_served = aws_connections::Connections::serves(operation) || aws_events::is_served(operation);
+    service == "eventbridge" && is_served && !Outbox::takes("events", operation)
 }
 
 /// The headers of a request.
