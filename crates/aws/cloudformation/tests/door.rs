@@ -81,7 +81,7 @@ impl Deploys for Fake {
                 fake.stacks.put(&stack).unwrap();
                 return Err("no".into());
             }
-            stack.end(&plan, Vec::new(), 2_000);
+            stack.end(&plan, &[], Vec::new(), 2_000);
             fake.stacks.put(&stack).unwrap();
             Ok(())
         })
