@@ -31,18 +31,29 @@ pub fn open(deployer: Deployer, s3: S3, ssm: Ssm, home: &Home, data: &Path) -> R
 
 /// What templates may ask for of a running Ithaca.
 struct Stores {
-    s3: S3,
+    /// Where a template comes from the files of an app, its code does too.
+    s3: Option<S3>,
     ssm: Ssm,
 }
 
+/// The parameters of a data folder, for templates that are read from files.
+pub fn parameters_of(data: &Path, home: &Home) -> Result<Outside, String> {
+    let ssm = Ssm::open(&data.join("parameters"), home).map_err(|error| error.to_string())?;
+    Ok(Outside::new(Stores { s3: None, ssm }))
+}
+
 impl World for Stores {
+    fn has_objects(&self) -> bool {
+        self.s3.is_some()
+    }
+
     fn object(&self, bucket: &str, key: &str) -> Option<PathBuf> {
-        self.s3.file_of(bucket, key)
+        self.s3.as_ref()?.file_of(bucket, key)
     }
 
     fn object_at(&self, url: &str) -> Option<PathBuf> {
         let (bucket, key) = aws_s3::place_of(url)?;
-        self.s3.file_of(&bucket, &key)
+        self.object(&bucket, &key)
     }
 
     fn parameter(&self, name: &str, version: Option<u64>) -> Option<OutsideValue> {
@@ -75,7 +86,7 @@ impl Deploys for Formation {
             stack_name: Some(wanted.stack_name.clone()),
             parameters: wanted.parameters.clone(),
             imports: self.stacks().exports_without(&wanted.stack_name),
-            outside: Outside::new(Stores { s3: self.s3.clone(), ssm: self.ssm.clone() }),
+            outside: Outside::new(Stores { s3: Some(self.s3.clone()), ssm: self.ssm.clone() }),
             is_remote: true,
             ..Options::default()
         };

@@ -316,11 +316,8 @@ fn is_s3<B>(front: &Front, request: &http::Request<B>) -> bool {
         && !headers.contains_key(header::AUTHORIZATION)
         && !host.contains(".execute-api.")
         && !host.contains(".lambda-url.");
-    let (method, uri, headers) = (request.method().clone(), request.uri().clone(), headers.clone());
-    let mut head = http::Request::builder().method(method).uri(uri).body(()).expect("it was a request before");
-    *head.headers_mut() = headers;
     let is_own = path == "/" || OWN_PAGES.contains(&path) || is_lambda(path);
-    aws_s3::is_for(&head.into_parts().0) || is_open && !is_own && front.s3.has_bucket_of(path)
+    aws_s3::is_for(headers, request.uri()) || is_open && !is_own && front.s3.has_bucket_of(path)
 }
 
 /// S3's bodies go to the disk and come from it piece by piece.

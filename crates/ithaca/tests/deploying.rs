@@ -280,3 +280,48 @@ fn a_stack_in_a_stack_comes_and_goes() {
     app.has(&["activity"]);
     assert_eq!(there(&app.up().start().client()), ["book"]);
 }
+
+#[test]
+fn functions_are_built_as_their_metadata_says() {
+    let scratch = Scratch::new("deploy-built");
+    std::fs::create_dir_all(scratch.join("app/src/node_modules/.bin")).unwrap();
+    let template = |method: &str| {
+        format!(
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  Made:\n    Type: AWS::Serverless::Function\n    Metadata: {{ {method} }}\n    Properties: {{ CodeUri: src, Handler: made.handler, Runtime: python3.11 }}\n"
+        )
+    };
+    let up = || Up::new(scratch.join("data")).template(scratch.join("app"));
+    scratch.write("app/template.yaml", template("BuildMethod: makefile"));
+    scratch.write("app/src/source.txt", "def handler(event, context):\n    return 'made'\n");
+    scratch.write("app/src/Makefile", "build-Made:\n\tcp source.txt \"$(ARTIFACTS_DIR)/made.py\"\n");
+    let ithaca = up().start();
+    let name =
+        ithaca.client().lambda("GET", "/2015-03-31/functions/", &Value::Null).unwrap()["Functions"][0]["FunctionName"]
+            .clone();
+    let path = format!("/2015-03-31/functions/{}/invocations", text(&name));
+    assert_eq!(ithaca.client().lambda("POST", &path, &json!({})).unwrap(), "made");
+    ithaca.stop();
+    // What the tool refuses is told with the place, and nothing is deployed.
+    scratch.write("app/src/Makefile", "build-Other:\n\ttrue\n");
+    let complaints = up().fails();
+    assert!(
+        complaints.contains("template.yaml:3: Made: ") && complaints.contains("see the messages of make above"),
+        "{complaints}"
+    );
+    scratch.write(
+        "app/template.yaml",
+        template("BuildMethod: esbuild, BuildProperties: { EntryPoints: [app.ts], Minify: true, External: [pg] }"),
+    );
+    let complaints = up().fails();
+    assert!(complaints.contains("run `npm install --save-dev esbuild` there"), "{complaints}");
+    // What the app has installed is called as SAM calls it; this one writes down how.
+    let esbuild = scratch.join("app/src/node_modules/.bin/esbuild");
+    std::fs::write(&esbuild, "#!/bin/sh\nfor a in \"$@\"; do case $a in --outdir=*) out=${a#--outdir=};; esac; done\nprintf 'def handler(e, c):\\n    return \"%s\"\\n' \"$*\" > $out/made.py\n").unwrap();
+    std::fs::set_permissions(&esbuild, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let ithaca = up().start();
+    let said = text(&ithaca.client().lambda("POST", &path, &json!({})).unwrap());
+    assert!(
+        said.starts_with("app.ts --bundle --platform=node --target=es2020 --minify --external:pg --outdir=/"),
+        "{said}"
+    );
+}

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 /// Where that is looked up. Implementers change nothing.
 pub trait World: Send + Sync {
+    /// Are there objects to ask for?
+    fn has_objects(&self) -> bool;
     /// The file that holds an object of S3; `None` if there is none.
     fn object(&self, bucket: &str, key: &str) -> Option<PathBuf>;
     /// The file that holds the object at an address (`https://s3.REGION.amazonaws.com/BUCKET/KEY` and its like).
@@ -34,6 +36,10 @@ impl Outside {
     /// Is there a world at all? Without one, nothing can be said of what is in it.
     pub(crate) fn is_known(&self) -> bool {
         self.0.is_some()
+    }
+
+    pub(crate) fn has_objects(&self) -> bool {
+        self.0.as_ref().is_some_and(|world| world.has_objects())
     }
 
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<PathBuf> {

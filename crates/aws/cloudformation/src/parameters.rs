@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Position, Report};
 use crate::node::{Entry, Node, Value};
-use crate::outside::Outside;
+use crate::scope::Site;
 
 /// What a `Ref` to a parameter finds.
 pub(crate) enum Parameter {
@@ -39,17 +39,18 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub(crate) fn values(
     declared: &[Entry],
     given: &BTreeMap<String, String>,
-    outside: &Outside,
+    site: &Site,
     report: &Report,
 ) -> HashMap<String, Parameter> {
     for name in given.keys().filter(|name| declared.iter().all(|e| e.key != **name)) {
         let help = "give values for declared parameters only, or declare it under Parameters";
         report.error(Position::START, format!("the template declares no parameter \"{name}\""), help);
     }
-    declared.iter().map(|entry| (entry.key.clone(), value(entry, given.get(&entry.key), outside, report))).collect()
+    declared.iter().map(|entry| (entry.key.clone(), value(entry, given.get(&entry.key), site, report))).collect()
 }
 
-fn value(entry: &Entry, given: Option<&String>, outside: &Outside, report: &Report) -> Parameter {
+fn value(entry: &Entry, given: Option<&String>, site: &Site, report: &Report) -> Parameter {
+    let Site { outside, is_remote, .. } = site;
     let declaration = &entry.value;
     if declaration.is_invalid() {
         return Parameter::Invalid;
@@ -97,6 +98,9 @@ fn value(entry: &Entry, given: Option<&String>, outside: &Outside, report: &Repo
                 check.refuse(format!("names {text}, a SecureString"), "keep it as a String, or read it in the function")
             }
             Some(value) => check.value(&kind, value.text),
+            // Who reads a template from a file may give the value itself.
+            None if !is_remote && given.is_some() => check.value(&kind, text),
+            None if !is_remote => Parameter::Remote,
             None => check.refuse(
                 format!("names {text}, which the Parameter Store does not have"),
                 "put it first: aws ssm put-parameter",

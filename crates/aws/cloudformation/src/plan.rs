@@ -168,6 +168,10 @@ pub enum Build {
     CargoLambda { binary: Option<String> },
     /// `makefile`: the target `build-<LogicalId>` of the Makefile in the code folder. The folder to run in, if not that one.
     Makefile { working_directory: Option<PathBuf> },
+    /// `esbuild`: files of the code folder, and what else is said to it.
+    Esbuild { entry_points: Vec<String>, arguments: Vec<String> },
+    /// `go1.x`: the package in the code folder becomes the bootstrap.
+    Go,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -190,7 +190,7 @@ impl<'a> Scope<'a> {
         }
         let (name, version) = rest.split_once(':').map_or((rest, None), |(name, version)| (name, Some(version)));
         if !self.site.outside.is_known() {
-            let help = "pass the value as a parameter, or deploy the template through the running Ithaca";
+            let help = "pass the value as a parameter";
             return Err((format!("the Parameter Store is not open here, so {name} has no value"), help));
         }
         let number = version.map(str::parse::<u64>).transpose();

@@ -35,7 +35,7 @@ pub(crate) fn resolve(
     files: &dyn Files,
     report: &Report,
 ) -> Option<Plan> {
-    let parameters = parameters::values(&template.parameters, values, &site.outside, report);
+    let parameters = parameters::values(&template.parameters, values, &site, report);
     let mut scope = Scope::new(report, site, parameters, std::mem::take(&mut template.mappings));
     rules::check(&scope, &template.rules, &template.parameters);
     scope.conditions = intrinsics::evaluate_conditions(&scope, &template.conditions);

@@ -2,7 +2,7 @@
 
 use aws_protocol::Scope;
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use crate::error::Error;
@@ -24,7 +24,7 @@ impl Ask {
         let path = percent_decode_str(parts.uri.path()).decode_utf8();
         let path = path.map_err(|_| Error::because("InvalidArgument", "a key is text in UTF-8"))?;
         let path = path.strip_prefix('/').unwrap_or(&path);
-        let (bucket, key) = match bucket_of_host(host(parts)) {
+        let (bucket, key) = match bucket_of_host(host(&parts.headers, &parts.uri)) {
             Some(bucket) => (bucket, path),
             None => path.split_once('/').map_or((path.to_owned(), ""), |(bucket, key)| (bucket.to_owned(), key)),
         };
@@ -67,17 +67,17 @@ fn pairs(query: &str) -> Vec<(String, String)> {
     query.split('&').filter(|text| !text.is_empty()).map(pair).collect()
 }
 
-fn host(parts: &Parts) -> &str {
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    host.or_else(|| parts.uri.host()).unwrap_or_default()
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> &'a str {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.or_else(|| uri.host()).unwrap_or_default()
 }
 
 /// Is a request signed for S3, in its headers or in its address, or does it call us by S3's name?
-pub fn is_for(parts: &Parts) -> bool {
-    if let Some(scope) = Scope::of(&parts.headers) {
+pub fn is_for(headers: &HeaderMap, uri: &Uri) -> bool {
+    if let Some(scope) = Scope::of(headers) {
         return scope.service == "s3";
     }
-    let query = parts.uri.query().unwrap_or_default();
+    let query = uri.query().unwrap_or_default();
     if !query.is_empty() {
         let query = pairs(query);
         let get = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
@@ -89,8 +89,8 @@ pub fn is_for(parts: &Parts) -> bool {
             return true;
         }
     }
-    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    authorization.is_some_and(|value| value.starts_with("AWS ")) || is_s3_host(host(parts))
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    authorization.is_some_and(|value| value.starts_with("AWS ")) || is_s3_host(host(headers, uri))
 }
 
 /// The part of a host's name that is not a base which leads here, and whether buckets may stand alone before it.
@@ -152,7 +152,7 @@ mod tests {
     fn requests_for_s3() {
         let check = |request: http::request::Builder, expect: bool| {
             let (parts, ()) = request.body(()).unwrap().into_parts();
-            assert_eq!(is_for(&parts), expect, "{parts:?}");
+            assert_eq!(is_for(&parts.headers, &parts.uri), expect, "{parts:?}");
         };
         let get = |path: &str| http::Request::get(path).header("host", "127.0.0.1:4566");
         let signed = |service: &str| {

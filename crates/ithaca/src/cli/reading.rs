@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aws_cloudformation::stacks::Stacks;
-use aws_cloudformation::{Plan, Source};
+use aws_cloudformation::{Outside, Plan, Source};
 use aws_protocol::Home;
 
 use crate::deploy::Request;
+use crate::formation;
 use crate::template;
 
 /// Which template is meant, and what it is read for.
@@ -18,7 +19,7 @@ pub struct Reading {
     /// `KEY=VALUE`.
     pub parameters: Vec<String>,
     pub home: Home,
-    /// The data folder, for what the stacks in it export.
+    /// The data folder, for what the stacks in it export and the parameters in it.
     pub data: Option<PathBuf>,
     pub ignore_unsupported: bool,
 }
@@ -37,6 +38,10 @@ impl Reading {
             Some(data) if data.join("stacks").is_dir() => Some(Stacks::open(&data.join("stacks"))?),
             _ => None,
         };
+        let outside = match &self.data {
+            Some(data) => formation::parameters_of(data, &self.home)?,
+            None => Outside::default(),
+        };
         let mut exported = BTreeMap::new();
         let mut plans: Vec<(Plan, Request)> = Vec::new();
         let mut wrong = Vec::new();
@@ -54,8 +59,9 @@ impl Reading {
                 parameters: template.parameters.into_iter().chain(given.clone()).collect(),
                 assets: template.assets,
                 imports,
+                outside: outside.clone(),
+                is_remote: false,
                 ignore_unsupported: self.ignore_unsupported,
-                ..aws_cloudformation::Options::default()
             };
             let files = |path: &Path| std::fs::read(path);
             let source = Source { path: &template.file, text: &text };

@@ -14,21 +14,15 @@ pub type Executables = BTreeMap<String, PathBuf>;
 /// Builds what the template says is to be built: one cargo run for each folder, so that all share their work.
 pub fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
     let mut folders: BTreeMap<&Path, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut into_folder = Vec::new();
     for function in &plan.functions {
         match (&function.build, &function.code) {
             (Some(Build::CargoLambda { binary }), Code::Path(folder)) => {
                 let binary = binary.as_deref().unwrap_or_default();
                 folders.entry(folder).or_default().push((&function.logical_id, binary));
             }
-            (Some(Build::Makefile { .. }), _) => {
-                return Err(format!(
-                    "{}:{}: function {}: Ithaca does not run BuildMethod makefile yet: build the code first and point CodeUri at the folder with its bootstrap",
-                    plan.template.display(),
-                    function.at.line,
-                    function.logical_id
-                ));
-            }
-            (Some(Build::CargoLambda { .. }), Code::Inline(_)) | (None, _) => {}
+            (Some(how), Code::Path(folder)) => into_folder.push((function, how, folder)),
+            (Some(_), Code::Inline(_)) | (None, _) => {}
         }
     }
     let mut executables = Executables::new();
@@ -51,7 +45,75 @@ pub fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
             executables.insert(logical_id.to_owned(), path.clone());
         }
     }
+    for (function, how, folder) in into_folder {
+        say(&format!("building {}", function.logical_id));
+        let place = format!("{}:{}: {}", plan.template.display(), function.at.line, function.logical_id);
+        let made = artifacts(plan, &function.logical_id)
+            .and_then(|out| run(how, &function.logical_id, folder, &out).map(|()| out))
+            .map_err(|why| format!("{place}: {why}"))?;
+        executables.insert(function.logical_id.clone(), made);
+    }
     Ok(executables)
+}
+
+/// An empty folder for what is built, beside what `sam build` makes.
+fn artifacts(plan: &Plan, logical_id: &str) -> Result<PathBuf, String> {
+    let beside = plan.template.parent().unwrap_or(Path::new(""));
+    let folder = beside.join(".aws-sam/ithaca").join(logical_id);
+    let make = || -> std::io::Result<PathBuf> {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        folder.canonicalize()
+    };
+    make().map_err(|error| format!("the folder {} cannot be made: {error}", folder.display()))
+}
+
+/// Builds code into a folder, as `sam build` does. What the tools say goes to the terminal, all of it to standard error.
+fn run(how: &Build, logical_id: &str, folder: &Path, out: &Path) -> Result<(), String> {
+    let (tool, mut command) = match how {
+        Build::Makefile { working_directory } => {
+            let mut make = Command::new("make");
+            make.arg(format!("build-{logical_id}")).env("ARTIFACTS_DIR", out);
+            // The Makefile is in the code's folder, wherever it is run.
+            let makefile = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
+            make.arg("--makefile").arg(makefile.join("Makefile"));
+            make.current_dir(working_directory.as_deref().unwrap_or(folder));
+            ("make", make)
+        }
+        Build::Esbuild { entry_points, arguments } => {
+            let mut esbuild = Command::new(find_esbuild(folder)?);
+            esbuild.args(entry_points).args(["--bundle", "--platform=node"]).args(arguments);
+            esbuild.arg(format!("--outdir={}", out.display())).current_dir(folder);
+            ("esbuild", esbuild)
+        }
+        Build::Go => {
+            let mut go = Command::new("go");
+            go.args(["build", "-tags", "lambda.norpc", "-o"]).arg(out.join("bootstrap")).arg(".");
+            go.env("GOOS", "linux").env("CGO_ENABLED", "0").current_dir(folder);
+            ("go", go)
+        }
+        Build::CargoLambda { .. } => return Err("cargo builds all functions of a folder at once".to_owned()),
+    };
+    let output = command.stdout(std::io::stderr()).status();
+    match output {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(format!("{} could not be built: see the messages of {tool} above", folder.display())),
+        Err(error) => Err(format!("{tool} could not be started: {error}. Is it installed?")),
+    }
+}
+
+/// The esbuild that the app has installed: in its folder, or one above.
+fn find_esbuild(folder: &Path) -> Result<PathBuf, String> {
+    let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
+    let found = folder.ancestors().map(|above| above.join("node_modules/.bin/esbuild")).find(|path| path.exists());
+    found.ok_or_else(|| {
+        format!(
+            "esbuild is not in {}: run `npm install --save-dev esbuild` there",
+            folder.join("node_modules").display()
+        )
+    })
 }
 
 /// Builds the binaries (all, if one has no name) and returns where each is. Cargo's progress goes to the terminal.

@@ -213,8 +213,10 @@ fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
 }
 
 fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Code, String> {
-    if let Some(executable) = executables.get(&function.logical_id) {
-        return Ok(aws_lambda::Code::Bootstrap(executable.clone()));
+    match executables.get(&function.logical_id) {
+        Some(folder) if folder.is_dir() => return Ok(aws_lambda::Code::Folder(folder.clone())),
+        Some(executable) => return Ok(aws_lambda::Code::Bootstrap(executable.clone())),
+        None => {}
     }
     match &function.code {
         Code::Path(path) => packed(path).map_err(|error| format!("function {}: its code {error}", function.name)),
@@ -233,7 +235,7 @@ pub(super) fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
     match path.is_dir() {
         true => Ok(aws_lambda::Code::Folder(path.to_owned())),
         false => match std::fs::read(path) {
-            Ok(bytes) => Ok(aws_lambda::Code::Zip(bytes.into())),
+            Ok(bytes) => Ok(aws_lambda::Code::Object(bytes.into())),
             Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },
     }

@@ -124,6 +124,17 @@ def create():
     assert [it["ParameterKey"] for it in summary["Parameters"]] == ["Who", "Pass", "Limit"] and "AWS::DynamoDB::Table" in summary["ResourceTypes"]
 
 
+def code_of_objects():
+    name = f"{prefix}-direct"
+    members = dict(FunctionName=name, Runtime="python3.11", Handler="app.handler", Role="arn:aws:iam::000000000000:role/r",
+                   Environment={"Variables": {"WHO": "x", "LIMIT": "y", "OLD": "z"}})
+    refused("InvalidParameterValueException", "GetObject", functions.create_function, **members, Code={"S3Bucket": bucket, "S3Key": "none"})
+    functions.create_function(**members, Code={"S3Bucket": bucket, "S3Key": "code.zip"})
+    functions.update_function_code(FunctionName=name, S3Bucket=bucket, S3Key="code.zip")
+    assert json.load(functions.invoke(FunctionName=name)["Payload"]) == ["x", "y", "z"]
+    functions.delete_function(FunctionName=name)
+
+
 def leave():
     role = "Resources: {R: {Type: 'AWS::IAM::Role', Properties: {RoleName: r}}}"
     refused("InsufficientCapabilitiesException", "CAPABILITY_NAMED_IAM", cfn.create_stack, StackName=f"{prefix}-role",
@@ -226,5 +237,5 @@ def delete():
     assert cfn.describe_stacks(StackName="CDKToolkit")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
 
 
-for step in [before, create, leave, update, change_sets, exports, delete]:
+for step in [before, create, code_of_objects, leave, update, change_sets, exports, delete]:
     step()

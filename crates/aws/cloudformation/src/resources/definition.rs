@@ -40,7 +40,7 @@ pub(super) fn only<'n>(properties: &Properties<'_>, names: &[&'n str]) -> Option
 /// A definition file beside the template.
 pub(super) fn from_file(build: &Build<'_>, properties: &Properties<'_>, name: &str) -> Option<Definition> {
     let uri = properties.node(name).filter(|node| !node.is_invalid())?;
-    if uri.map().is_some() && build.scope.site.outside.is_known() {
+    if uri.map().is_some() && build.scope.site.outside.has_objects() {
         return from_location(build, properties, name);
     }
     let path = build.path(&local_path(properties, name, uri)?);

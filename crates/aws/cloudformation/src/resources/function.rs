@@ -185,15 +185,55 @@ fn build(build: &Build<'_>, resource: &Resource) -> Option<plan::Build> {
             let folder = properties().text("WorkingDirectory").map(|text| build.path(&text));
             Some(plan::Build::Makefile { working_directory: folder })
         }
+        "esbuild" => {
+            let properties = Properties::read(build.scope, "BuildProperties", at, entries, ESBUILD);
+            let entry_points = properties.require("EntryPoints").and_then(|_| properties.texts("EntryPoints"))?;
+            Some(plan::Build::Esbuild { entry_points, arguments: esbuild_arguments(&properties) })
+        }
+        "go1.x" => Some(plan::Build::Go),
         // The name of a runtime asks for what happens without a BuildMethod, too.
         _ if RUNTIME_FAMILIES.iter().any(|family| method.starts_with(family)) => None,
         _ => {
             let message = format!("BuildMethod {method} is not supported");
-            let help = "served: rust-cargolambda, makefile; else run `sam build`, and `ithaca up .aws-sam/build`";
+            let help = "served: rust-cargolambda, makefile, esbuild, go1.x; else run `sam build`, and `ithaca up .aws-sam/build`";
             build.scope.report.error(metadata.get("BuildMethod").map_or(at, |node| node.at), message, help);
             None
         }
     }
 }
 
-const RUNTIME_FAMILIES: &[&str] = &["python", "nodejs", "ruby", "java", "go1", "provided"];
+const RUNTIME_FAMILIES: &[&str] = &["python", "nodejs", "ruby", "java", "provided"];
+
+/// SAM's properties of esbuild: what it calls them, as a flag, one value or several.
+const ESBUILD: &[Property] = &[
+    served("EntryPoints"),
+    served("External"),
+    served("Format"),
+    served("Loader"),
+    served("MainFields"),
+    served("Minify"),
+    served("OutExtension"),
+    served("Sourcemap"),
+    served("SourcesContent"),
+    served("Target"),
+    served("KeepNames"),
+];
+
+fn esbuild_arguments(properties: &Properties<'_>) -> Vec<String> {
+    // SAM's default.
+    let target = properties.text("Target").unwrap_or_else(|| "es2020".to_owned());
+    let mut arguments = vec![format!("--target={target}")];
+    let flags = [("Minify", "minify"), ("Sourcemap", "sourcemap"), ("KeepNames", "keep-names")];
+    let wanted = flags.iter().filter(|(name, _)| properties.flag(name) == Some(true));
+    arguments.extend(wanted.map(|(_, flag)| format!("--{flag}")));
+    if properties.flag("SourcesContent") == Some(false) {
+        arguments.push("--sources-content=false".to_owned());
+    }
+    arguments.extend(properties.text("Format").map(|format| format!("--format={format}")));
+    let list = |name: &str| properties.texts(name).unwrap_or_default();
+    arguments.extend(list("External").iter().map(|name| format!("--external:{name}")));
+    arguments.extend(list("Loader").iter().map(|loader| format!("--loader:{loader}")));
+    arguments.extend(list("OutExtension").iter().map(|extension| format!("--out-extension:{extension}")));
+    arguments.extend(properties.text("MainFields").map(|fields| format!("--main-fields={fields}")));
+    arguments
+}

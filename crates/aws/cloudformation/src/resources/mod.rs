@@ -264,7 +264,7 @@ fn implied_role_id(logical_id: &str) -> String {
 /// The file or folder that stands for the object in S3 whose key a property gives; the bucket is in the one beside it.
 pub(crate) fn asset(build: &Build<'_>, properties: &Properties<'_>, key: &str) -> Option<PathBuf> {
     let site = &build.scope.site;
-    if site.assets.is_empty() && !site.outside.is_known() {
+    if site.assets.is_empty() && !site.outside.has_objects() {
         return None;
     }
     properties.node(key)?;
@@ -296,7 +296,7 @@ pub(crate) fn local_path(properties: &Properties<'_>, name: &str, node: &Node) -
         }
     };
     let place = text.strip_prefix("s3://").and_then(|place| place.split_once('/'));
-    if let Some((bucket, key)) = place.filter(|_| site.outside.is_known()) {
+    if let Some((bucket, key)) = place.filter(|_| site.outside.has_objects()) {
         let object = site.outside.object(bucket, key).and_then(|path| path.into_os_string().into_string().ok());
         if object.is_none() {
             properties.error(name, format!("{text} is not on this machine"), no_object(site));

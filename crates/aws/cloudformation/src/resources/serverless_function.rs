@@ -93,7 +93,7 @@ const LOCATION: &[Property] = &[served("Bucket"), served("Key"), ignored("Versio
 fn code(build: &Build<'_>, properties: &Properties<'_>) -> Option<Code> {
     match (properties.node("CodeUri"), properties.node("InlineCode")) {
         (None, Some(_)) => properties.text("InlineCode").map(Code::Inline),
-        (Some(uri), None) if uri.map().is_some() && build.scope.site.outside.is_known() => {
+        (Some(uri), None) if uri.map().is_some() && build.scope.site.outside.has_objects() => {
             let location = properties.nested("CodeUri", LOCATION)?;
             let path = super::asset(build, &location, "Key");
             if path.is_none() {
