@@ -11,7 +11,7 @@ from aws import call, failure
 
 TABLE = os.environ["PROVIDER_TABLE"]
 # Longer than the state machine waits.
-TOO_LONG_SECONDS = 4
+TOO_LONG_SECONDS = 7
 
 
 def authorise(event, context):

@@ -6,7 +6,7 @@ import { call, failure } from './aws.mjs';
 
 const TABLE = process.env.PROVIDER_TABLE;
 // Longer than the state machine waits.
-const TOO_LONG_MS = 4000;
+const TOO_LONG_MS = 7000;
 
 // Cards that go wrong: what becomes of a request. Given its work and its key.
 const TROUBLE = {
