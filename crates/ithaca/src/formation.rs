@@ -12,6 +12,8 @@ use aws_s3::S3;
 use aws_ssm::Ssm;
 
 use crate::deploy::{self, Data, Deployer, Request};
+use crate::log;
+use crate::server;
 
 /// AWS's limit of a template that is an object.
 const TEMPLATE_BYTES_MAX: u64 = 1 << 20;
@@ -21,12 +23,14 @@ struct Formation {
     s3: S3,
     ssm: Ssm,
     home: Home,
+    ignore_unsupported: bool,
 }
 
 /// Opens the door over a data folder.
-pub fn open(deployer: Deployer, s3: S3, ssm: Ssm, home: &Home, data: &Path) -> Result<CloudFormation, String> {
-    let formation = Formation { deployer, s3, ssm, home: home.clone() };
-    CloudFormation::open(formation, &data.join("stacks/change-sets"), home)
+pub fn open(deployer: Deployer, s3: S3, ssm: Ssm, options: &server::Options) -> Result<CloudFormation, String> {
+    let (home, ignore_unsupported) = (options.home.clone(), options.ignore_unsupported);
+    let formation = Formation { deployer, s3, ssm, home, ignore_unsupported };
+    CloudFormation::open(formation, &options.data.join("stacks/change-sets"), &options.home)
 }
 
 /// What templates may ask for of a running Ithaca.
@@ -88,6 +92,7 @@ impl Deploys for Formation {
             imports: self.stacks().exports_without(&wanted.stack_name),
             outside: Outside::new(Stores { s3: Some(self.s3.clone()), ssm: self.ssm.clone() }),
             is_remote: true,
+            ignore_unsupported: self.ignore_unsupported,
             ..Options::default()
         };
         // The paths that are read are those of objects: a template that came over the wire can name no other.
@@ -120,7 +125,9 @@ impl Deploys for Formation {
     fn apply(&self, plan: Plan, wanted: Wanted) -> Later<Result<(), String>> {
         let deployer = self.deployer.clone();
         Box::pin(async move {
-            let prepared = deploy::prepare(&plan, &|_| {})?;
+            let note = |text: &str| log::info("deploy", "a note on a template", &[("note", text.into())]);
+            plan.notes.iter().for_each(|diagnostic| note(&diagnostic.to_string()));
+            let prepared = deploy::prepare(&plan, &note)?;
             let Wanted { template, parameters, tags, .. } = wanted;
             let request = Request { template, parameters, tags, data: Data::Goes };
             deployer.apply(&plan, &prepared, request).await.map(drop)

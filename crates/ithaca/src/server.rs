@@ -76,6 +76,8 @@ pub struct Options {
     pub otlp: Option<crate::webhook::Address>,
     /// Called with every line that functions write.
     pub print_logs: bool,
+    /// Templates that come over CloudFormation's API go on without what is not served in them.
+    pub ignore_unsupported: bool,
 }
 
 /// For people.
@@ -298,7 +300,7 @@ impl Server {
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
         let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
         let (s3, ssm) = (front.s3.clone(), front.ssm.clone());
-        let formation = crate::formation::open(deployer.clone(), s3, ssm, &options.home, &options.data);
+        let formation = crate::formation::open(deployer.clone(), s3, ssm, &options);
         let formation = formation.map_err(StartError::Stacks)?;
         *front.formation.write().unwrap_or_else(PoisonError::into_inner) = Some(formation);
         gate.open(front.clone());

@@ -114,13 +114,15 @@ fn stacks_by_boto3() {
 #[test]
 fn the_aws_cli_deploys_an_app() {
     let scratch = Scratch::new("cli-deploys");
-    let ithaca = Up::new(scratch.join("data")).start();
+    let mut up = Up::new(scratch.join("data"));
+    up.options.push("--ignore-unsupported".to_owned());
+    let ithaca = up.start();
     fs::create_dir(scratch.join("src")).unwrap();
     let handler = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hi'}\n";
     fs::write(scratch.join("src/app.py"), handler).unwrap();
     let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Hello:\n    Type: AWS::Serverless::Function\n    \
                     Properties:\n      Runtime: python3.11\n      Handler: app.handler\n      CodeUri: src\n      Events:\n        \
-                    Get: {Type: Api, Properties: {Path: /hi, Method: get}}\nOutputs:\n  Url: {Value: !Sub \
+                    Get: {Type: Api, Properties: {Path: /hi, Method: get}}\n  Vm: {Type: AWS::EC2::Instance}\nOutputs:\n  Url: {Value: !Sub \
                     'https://${ServerlessRestApi}.execute-api.${AWS::Region}.amazonaws.com/Prod/hi'}\n";
     fs::write(scratch.join("template.yaml"), template).unwrap();
     let aws = |arguments: &str| {

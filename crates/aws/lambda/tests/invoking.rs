@@ -434,3 +434,30 @@ async fn refused_before_the_function_is_reached() {
     assert_eq!(bench.log(), [""; 0]);
     bench.host.shut_down().await;
 }
+
+/// The first process of a function is always there, more only if there is memory for them.
+#[tokio::test]
+async fn memory_bounds_growth() {
+    let bench = Bench::open(Limits { memory_bytes_max: 1, ..Limits::default() });
+    bench.put("f", |_| {});
+    bench.put("g", |_| {});
+    let gate = Gate::new().await;
+    let (host, payload) = (bench.host.clone(), Bytes::from(gate.payload.to_string()));
+    let invoke = |name: &'static str| {
+        let (host, payload) = (host.clone(), payload.clone());
+        tokio::spawn(async move { host.invoke(name, payload, InvokeOptions::default()).await })
+    };
+    let all = [invoke("f"), invoke("f"), invoke("g")];
+    let first = gate.arrived(2).await;
+    until("growth is put off", || bench.host.starts().2 > 0).await;
+    let figures = bench.host.figures();
+    assert_eq!((figures.processes, figures.waiting), (2, 1));
+    let_go(first).await;
+    let_go(gate.arrived(1).await).await;
+    for invoked in all {
+        succeeded(&invoked.await.unwrap().unwrap());
+    }
+    let (starts, took, _) = bench.host.starts();
+    assert!(starts == 2 && !took.is_zero(), "{starts} starts in {took:?}");
+    bench.host.shut_down().await;
+}

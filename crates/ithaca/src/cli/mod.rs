@@ -137,8 +137,8 @@ pub(crate) struct UpArgs {
     /// Deploy again when the template, a definition or code changes. Running executions keep their definition.
     #[arg(long, requires = "path")]
     watch: bool,
-    /// Go on without the types and properties of the template that are not served.
-    #[arg(long, requires = "path")]
+    /// Go on without the types and properties of templates that are not served, also of those that come over the API.
+    #[arg(long)]
     ignore_unsupported: bool,
     /// The region of what is deployed, and of requests that are not signed.
     #[arg(long, default_value = "us-east-1")]

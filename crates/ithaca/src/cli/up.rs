@@ -76,6 +76,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
         #[cfg(feature = "otel")]
         otlp: args.otlp_endpoint.as_deref().map(crate::otel::parse).transpose()?,
         print_logs: args.logs,
+        ignore_unsupported: args.ignore_unsupported,
     };
     let server = Server::start(options).await.map_err(|error| error.to_string())?;
     let mut changes = server.handle().watch();

@@ -1,7 +1,7 @@
 //! Whole templates: what SAM's authors write, and what CDK synthesizes.
 
 use crate::common::{SAGA, plan_of, plan_with, shown};
-use aws_cloudformation::{Api, Architecture, Build, Code, Plan, Position, StateMachineKind};
+use aws_cloudformation::{Api, ApiKind, Architecture, Build, Code, Plan, Position, StateMachineKind};
 use serde_json::json;
 
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000:function";
@@ -332,5 +332,33 @@ fn what_a_stack_in_a_stack_gets_wrong() {
     ] {
         let errors = plan_with(&nested(properties), &[]).unwrap_err();
         assert!(shown(&errors).iter().any(|error| error.contains(expect)), "{properties}: {:?}", shown(&errors));
+    }
+}
+
+#[test]
+fn urls_of_functions() {
+    let plan = plan_of(
+        "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      { CodeUri: f, Runtime: nodejs22.x, Handler: a.b, AutoPublishAlias: live, FunctionUrlConfig: { AuthType: NONE, Cors: { AllowOrigins: ['*'] } } }
+  G: { Type: AWS::Lambda::Function, Properties: { Code: g, Runtime: nodejs22.x, Handler: a.b, Role: r } }
+  GUrl: { Type: AWS::Lambda::Url, Properties: { TargetFunctionArn: !Ref G, Qualifier: prod, AuthType: AWS_IAM, InvokeMode: RESPONSE_STREAM } }
+Outputs:
+  F: { Value: !GetAtt FUrl.FunctionUrl }
+  G: { Value: !GetAtt GUrl.FunctionUrl }
+",
+    );
+    let urls: Vec<_> = plan.apis.iter().map(|api| (api.logical_id.as_str(), api.kind, routes(api))).collect();
+    let of = |id, function| (id, ApiKind::FunctionUrl, vec![("ANY", "$default", function)]);
+    assert_eq!(urls, [of("FUrl", "app-F:live"), of("GUrl", "app-G:prod")]);
+    assert_eq!(plan.apis[0].cors.as_ref().unwrap().allow_origins, ["*"]);
+    for (api, output) in plan.apis.iter().zip(&plan.outputs) {
+        assert_eq!(output.value, format!("https://{}.lambda-url.us-east-1.on.aws/", api.id));
+        let listed = plan.resources.iter().find(|listed| listed.logical_id == api.logical_id).unwrap();
+        assert_eq!((listed.kind.as_str(), &listed.physical_id), ("AWS::Lambda::Url", &api.id));
+        assert_eq!(plan.localise(&output.value, &|_, _| "http://here".into()), "http://here/");
     }
 }
