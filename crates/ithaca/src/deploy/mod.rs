@@ -34,6 +34,7 @@ use crate::front::Front;
 use crate::log;
 use crate::ports::Apis;
 use build::Executables;
+pub use build::end_builds;
 pub use remove::{is_data, leaves_something};
 
 /// What was deployed, for people.
