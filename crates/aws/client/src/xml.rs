@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn trees() {
-        let check = |text: &str, expect: Result<(&str, &[(&str, &str)]), &str>| {
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        let check = |text: &str, expect: Result<(&str, Pairs<'_>), &str>| {
             let found = tree(text);
             let found = found.as_ref().map_err(String::as_str);
             let found = found.map(|root| {

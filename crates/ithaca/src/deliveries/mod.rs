@@ -411,6 +411,17 @@ async fn hand_over(deliveries: &Weak<Inner>, delivery: &Delivery, mut batch: Vec
 async fn invoke(front: &Arc<Front>, delivery: &Delivery, arn: &str, batch: &[Parcel]) -> Vec<String> {
     let messages: Vec<(&Message, u32)> = batch.iter().map(|parcel| (&parcel.message, parcel.receives)).collect();
     let event = envelope::for_function(&delivery.source, &messages);
+    // A topic does not wait for the function: the Lambda host keeps the event and tries again by itself.
+    if let Source::Topic(_) = delivery.source {
+        let kept = front.lambda.invoke_event(arn, Bytes::from(event.to_string())).await;
+        return match kept {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                tell_untaken(arn, batch.len(), &error.to_string());
+                batch.iter().map(|parcel| parcel.message.message_id.clone()).collect()
+            }
+        };
+    }
     let failed = match call(front, arn, event.to_string(), batch.len()).await {
         Some(answer) if delivery.reports_failures() => envelope::failures(&answer),
         Some(_) => Some(Vec::new()),
@@ -427,9 +438,13 @@ async fn call(front: &Arc<Front>, arn: &str, event: String, messages: usize) -> 
         Ok(Outcome::FunctionError { error_type, .. }) => error_type,
         Err(error) => error.to_string(),
     };
-    let fields = [("function", arn.into()), ("messages", (messages as u64).into()), ("why", (&why).into())];
-    log::warn("deliveries", "a function did not take its messages", &fields);
+    tell_untaken(arn, messages, &why);
     None
+}
+
+fn tell_untaken(arn: &str, messages: usize, why: &str) {
+    let fields = [("function", arn.into()), ("messages", (messages as u64).into()), ("why", why.into())];
+    log::warn("deliveries", "a function did not take its messages", &fields);
 }
 
 async fn bury(deliveries: &Weak<Inner>, queue_url: &str, message: &Message) -> Result<(), String> {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use aws_client::time;
 use aws_events::{About, Input};
-use aws_lambda::{InvokeOptions, Outcome};
 use aws_outbox::{Message, Sender};
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -54,13 +53,9 @@ fn scheduled(payload: &str, arn: &str, message: &Message) -> String {
         .replace("<aws.scheduler.attempt-number>", "1")
 }
 
+/// As an event, which the Lambda host keeps and tries again by itself.
 async fn invoke(front: &Front, arn: &str, payload: String) -> Result<(), String> {
-    let invoked = front.lambda.invoke(arn, Bytes::from(payload), InvokeOptions::default()).await;
-    match invoked.map(|invoked| invoked.outcome) {
-        Ok(Outcome::Succeeded(_)) => Ok(()),
-        Ok(Outcome::FunctionError { error_type, .. }) => Err(error_type),
-        Err(error) => Err(error.to_string()),
-    }
+    front.lambda.invoke_event(arn, Bytes::from(payload)).await.map(drop).map_err(|error| error.to_string())
 }
 
 async fn start(front: &Front, arn: &str, id: &str, message: &Message, input: String) -> Result<(), String> {

@@ -174,7 +174,7 @@ fn deliveries(plan: &Plan) -> Vec<Delivery> {
 
 /// What AWS gives a queue that says nothing.
 const VISIBILITY_SECONDS: u32 = 30;
-/// A function that a topic invokes is invoked asynchronously: two more tries, the first after a minute.
+/// So often is a function or a queue offered a topic's message that it does not take at all, with a minute between.
 const TRIES_OF_A_TOPIC: u32 = 3;
 const RETRY_OF_A_TOPIC_MS: u64 = 60_000;
 
