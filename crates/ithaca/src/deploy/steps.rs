@@ -1,6 +1,7 @@
 //! The steps of a deployment: one for each kind of thing, and each may be done again.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
 use std::path::Path;
 
 use aws_cloudformation::{Code, Function, Plan, StateMachine, StateMachineKind, Table};
@@ -230,11 +231,19 @@ fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Co
     }
 }
 
+/// An object may be larger than the memory. What is longer than all that may be in it is refused by its length.
+fn read_archive(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = aws_lambda::Limits::default().unpacked_bytes_max;
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A folder or an archive.
 pub(super) fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
     match path.is_dir() {
         true => Ok(aws_lambda::Code::Folder(path.to_owned())),
-        false => match std::fs::read(path) {
+        false => match read_archive(path) {
             Ok(bytes) => Ok(aws_lambda::Code::Object(bytes.into())),
             Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },
