@@ -56,6 +56,11 @@ pub struct Deployed {
 }
 
 impl Deployed {
+    /// Whether there is nothing that a client could use.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.functions.is_empty() && self.state_machines.is_empty() && self.apis.is_empty()
+    }
+
     /// Adds what another stack has.
     pub fn extend(&mut self, other: Deployed) {
         self.tables.extend(other.tables);

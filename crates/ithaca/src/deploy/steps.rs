@@ -23,6 +23,9 @@ impl Deployer {
             let at = |error: &dyn std::fmt::Display| format!("table {}: {error}", table.name);
             front.dynamo.ensure_table(&table.create).await.map_err(|error| at(&error))?;
             set_time_to_live(front, table).await.map_err(|error| at(&error))?;
+            if !self.is_marked(&format!("table {}", table.name), hash(&table.create.to_string())) {
+                done.changed.push(table.name.clone());
+            }
             done.tables.push(table.name.clone());
         }
         for bucket in &plan.buckets {
@@ -42,7 +45,11 @@ impl Deployer {
             put.and_then(|put| put.map_err(|error| error.to_string()))
                 .map_err(|error| format!("parameter {name}: {error}"))?;
         }
-        published::put_layers(front, plan).await?;
+        for (layer, content) in published::put_layers(front, plan).await? {
+            if !self.is_marked(&format!("layer {layer}"), hash(&content)) {
+                done.changed.push(layer);
+            }
+        }
         for function in &plan.functions {
             self.put_function(plan, function, &prepared.executables, &mut done).await?;
         }
