@@ -316,6 +316,15 @@ impl Host {
         })
     }
 
+    /// The numbers of a function's versions, and its aliases.
+    pub fn published(&self, function: &str) -> Option<(Vec<u64>, Vec<(String, Alias)>)> {
+        let read = |published: &Published, _: &FunctionInfo| {
+            let aliases = published.aliases.iter().map(|(name, alias)| (name.clone(), alias.clone()));
+            Ok((published.versions.keys().copied().collect(), aliases.collect()))
+        };
+        self.read_published(function, read).ok()
+    }
+
     /// One that is not there is gone already. Blocks on the disk.
     pub fn delete_alias(&self, function: &str, name: &str) -> Result<(), Error> {
         self.edit_published(function, |published, _| {
