@@ -11,6 +11,7 @@ const ITHACA: &str = env!("CARGO_BIN_EXE_ithaca");
 /// The documents with commands for people to type.
 const MANUALS: &[&str] = &[
     "README.md",
+    "docs/apps.md",
     "CONTRIBUTING.md",
     "examples/travel/README.md",
     "examples/checkout/README.md",
@@ -91,10 +92,11 @@ fn every_command_and_option_is_in_the_readme() {
 }
 
 #[test]
-fn every_resource_type_is_in_the_readme() {
-    let readme = read("README.md");
-    for served in aws_cloudformation::supported_types().iter().filter(|served| served.created) {
-        assert!(readme.contains(&format!("`{}`", served.name)), "README.md does not name {}", served.name);
+fn every_resource_type_is_in_the_manual() {
+    let manual = read("docs/apps.md");
+    for served in aws_cloudformation::supported_types() {
+        assert!(manual.contains(&format!("`{}`", served.name)), "docs/apps.md does not name {}", served.name);
+        assert!(manual.contains(served.summary), "docs/apps.md does not say of {}: {}", served.name, served.summary);
     }
 }
 

@@ -57,3 +57,17 @@ fn supported(kind: &Type) -> SupportedType {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_type_has_one_row() {
+        let mut seen = BTreeSet::new();
+        let twice: Vec<&str> = resources::all().map(|kind| kind.name).filter(|name| !seen.insert(*name)).collect();
+        assert_eq!(twice, [""; 0]);
+    }
+}

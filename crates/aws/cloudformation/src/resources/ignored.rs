@@ -43,17 +43,6 @@ pub(super) const TYPES: &[Type] = &[
         ],
         ..IGNORED
     },
-    Type {
-        name: "AWS::KMS::Key",
-        summary: "nothing is encrypted here",
-        reference: |site, key| made_up_id(site, &key.logical_id, 32),
-        attributes: &[
-            Attribute { name: "KeyId", value: |site, key| key.reference(site) },
-            Attribute { name: "Arn", value: |site, key| arn(site, "kms", &format!("key/{}", key.reference(site))) },
-        ],
-        ..IGNORED
-    },
-    Type { name: "AWS::KMS::Alias", summary: "nothing is encrypted here", named_by: Some("AliasName"), ..IGNORED },
     Type { name: "AWS::SNS::TopicPolicy", ..IGNORED },
     Type { name: "AWS::SQS::QueuePolicy", ..IGNORED },
     Type { name: "AWS::IAM::Policy", named_by: Some("PolicyName"), ..IGNORED },

@@ -177,8 +177,8 @@ fn functions() {
         "A: {Type: Api, Properties: {Path: /, Method: get}}, B: {Type: Api, Properties: {Path: /, Method: GET}}";
     check(&format!(", Events: {{{twice}}}"), &[(4, "B:", "F: GET / of ServerlessRestApi is taken by app-F")]);
     check_errors(
-        &function(MINIMAL).replace("Properties:", "Metadata: {BuildMethod: esbuild}, Properties:"),
-        &[(4, "esbuild", "F: BuildMethod esbuild is not supported")],
+        &function(MINIMAL).replace("Properties:", "Metadata: {BuildMethod: webpack}, Properties:"),
+        &[(4, "webpack", "F: BuildMethod webpack is not supported")],
     );
 }
 
