@@ -68,7 +68,7 @@ fn validate() {
             "StartAt: A\nStates:\n  A: { Type: Succeed }\n",
             "is checked with the template that names it",
         ),
-        ("empty.yaml", "", "no Resources section"),
+        ("empty.yaml", "", "the file is empty"),
     ] {
         let said = Said::of(command(&["validate"]).arg(scratch.write(name, text)));
         assert!(said.out.contains(expect), "{name}: {}", said.out);

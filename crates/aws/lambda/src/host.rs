@@ -317,10 +317,9 @@ impl Host {
     }
 
     /// The numbers of a function's versions, and its aliases.
-    pub fn published(&self, function: &str) -> Option<(Vec<u64>, Vec<(String, Alias)>)> {
+    pub fn published(&self, function: &str) -> Option<(Vec<u64>, BTreeMap<String, Alias>)> {
         let read = |published: &Published, _: &FunctionInfo| {
-            let aliases = published.aliases.iter().map(|(name, alias)| (name.clone(), alias.clone()));
-            Ok((published.versions.keys().copied().collect(), aliases.collect()))
+            Ok((published.versions.keys().copied().collect(), published.aliases.clone()))
         };
         self.read_published(function, read).ok()
     }
