@@ -1,8 +1,8 @@
 //! A copy of the data folder at one moment, while the instance goes on.
 //!
 //! ```text
-//!   commits of the engine wait ──┬─ snapshot of ithaca.db ── snapshot of dynamodb.db ──┬── commits go on
-//!                                └──────────────── some milliseconds ──────────────────┘
+//!   commits of the engine wait ──┬─ snapshot of ithaca.db ── what is done ── snapshot of dynamodb.db ──┬── commits go on
+//!                                └──────────────────────── some milliseconds ─────────────────────────┘
 //!   copy both, check them ──► copy the plain files ──► flush ──► rename FOLDER.part to FOLDER
 //! ```
 //!
@@ -13,16 +13,20 @@
 //! the engine has for done is in the tables. What was under way is unknown, as after a crash, and goes to Retry or Catch.
 //! `docs/decisions/0012-backup.md` has the whole story.
 //!
-//! Plain files are copied after that moment: objects and function code are written under another name and renamed, so
+//! **What is done** of messages and events ([`AT_THE_MOMENT`]) is read before the tables, or what a function wrote could be
+//! missing and nobody would invoke it again; and the outbox ends there, or it would tell of what nobody has done yet.
+//!
+//! Other plain files are copied after that moment: objects and function code are written under another name and renamed, so
 //! each is whole, and logs are best effort anyway. What is copied is everything but the lock, what SQLite keeps beside its
 //! files, and what somebody is about to write.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
@@ -38,6 +42,11 @@ const TABLES: &str = "dynamodb.db";
 /// Not to be copied as files: the databases with what SQLite keeps beside them, and who holds the folder.
 const LEFT: [&str; 7] =
     [ENGINE, "ithaca.db-wal", "ithaca.db-shm", TABLES, "dynamodb.db-wal", "dynamodb.db-shm", "lock"];
+
+/// Files that say what was handed over, and are small.
+const AT_THE_MOMENT: [&str; 3] = ["deliveries.json", "rules.json", "functions/.events.jsonl"];
+/// A folder of files that only grow.
+const GROWING: &str = "outbox";
 
 /// Between two lines about the same file.
 const TOLD_EVERY: Duration = Duration::from_millis(500);
@@ -150,12 +159,13 @@ impl Backups {
         let mut held = Duration::ZERO;
         let meanwhile = || {
             let since = Instant::now();
-            let begun = tables.as_ref().map_or(Ok(()), Snapshot::begin);
+            let moment = Moment::read(&self.data)?;
+            let begun = tables.as_ref().map_or(Ok(()), Snapshot::begin).map_err(|error| error.to_string());
             held = since.elapsed();
-            begun
+            begun.map(|()| moment)
         };
         let (engine, begun) = self.store.snapshot(meanwhile).map_err(|error| error.to_string())?;
-        begun.map_err(|error| error.to_string())?;
+        let moment = begun?;
         let mut bytes = 0;
         for (name, snapshot) in [(ENGINE, Some(engine)), (TABLES, tables)] {
             let Some(snapshot) = snapshot else { continue };
@@ -166,11 +176,55 @@ impl Backups {
                 None => return Ok(None),
             }
         }
-        let mut plain = Plain { bytes: 0, teller: Teller { name: "files", at: Instant::now(), told } };
+        let mut plain = Plain { bytes: 0, moment: &moment, teller: Teller { name: "files", at: Instant::now(), told } };
         if plain.copy_folder(&self.data, part, Path::new(""))?.is_break() {
             return Ok(None);
         }
         Ok(Some((bytes + plain.bytes, held)))
+    }
+}
+
+/// What has to be as it was at the moment of the backup, by its way from the data folder.
+struct Moment {
+    /// None: there was no such file.
+    texts: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    /// How long the files were in the folder of those that only grow.
+    lengths: BTreeMap<PathBuf, u64>,
+}
+
+impl Moment {
+    /// The texts first: they tell of what is in the others.
+    fn read(data: &Path) -> Result<Moment, String> {
+        let failed = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+        let read = |name: &str| {
+            let path = data.join(name);
+            match fs::read(&path) {
+                Ok(text) => Ok((PathBuf::from(name), Some(text))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((PathBuf::from(name), None)),
+                Err(error) => Err(failed(&path, &error)),
+            }
+        };
+        let texts = AT_THE_MOMENT.into_iter().map(read).collect::<Result<_, _>>()?;
+        let mut lengths = BTreeMap::new();
+        let folder = data.join(GROWING);
+        for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
+            let entry = entry.map_err(|error| failed(&folder, &error))?;
+            match entry.metadata() {
+                Ok(meta) => drop(lengths.insert(Path::new(GROWING).join(entry.file_name()), meta.len())),
+                // Swept meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(&entry.path(), &error)),
+            }
+        }
+        Ok(Moment { texts, lengths })
+    }
+
+    /// What to copy of a file: all, so many bytes, or nothing.
+    fn length_of(&self, at: &Path) -> Option<u64> {
+        match at.starts_with(GROWING) {
+            true => self.lengths.get(at).copied(),
+            false => Some(u64::MAX),
+        }
     }
 }
 
@@ -194,6 +248,7 @@ impl Teller<'_> {
 /// Copies files as they are.
 struct Plain<'t> {
     bytes: u64,
+    moment: &'t Moment,
     teller: Teller<'t>,
 }
 
@@ -226,7 +281,11 @@ impl Plain<'_> {
                 let leads_to = fs::read_link(&path).map_err(failed(&path))?;
                 std::os::unix::fs::symlink(leads_to, &target).map_err(failed(&target))?;
             } else if kind.is_file() {
-                self.copy_file(&path, &target)?;
+                match self.moment.texts.get(&at) {
+                    Some(Some(text)) => self.write_file(text, &target)?,
+                    Some(None) => continue,
+                    None => self.copy_file(&path, &target, self.moment.length_of(&at))?,
+                }
                 let copied = Copied { bytes: self.bytes, of: self.bytes + 1 };
                 if self.teller.tell(copied).is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -238,13 +297,29 @@ impl Plain<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn copy_file(&mut self, from: &Path, to: &Path) -> Result<(), String> {
+    /// `length` is how much of it there was at the moment of the backup.
+    fn copy_file(&mut self, from: &Path, to: &Path, length: Option<u64>) -> Result<(), String> {
+        let Some(length) = length else { return Ok(()) };
         match fs::copy(from, to) {
-            Ok(bytes) => self.bytes += bytes,
+            Ok(bytes) => self.bytes += bytes.min(length),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !from.exists() => return Ok(()),
             Err(error) => return Err(format!("{} cannot be copied to {}: {error}", from.display(), to.display())),
         }
-        File::open(to).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", to.display()))
+        let end = |file: File| {
+            if file.metadata()?.len() > length {
+                file.set_len(length)?;
+            }
+            file.sync_all()
+        };
+        let opened = File::options().write(length != u64::MAX).read(true).open(to);
+        opened.and_then(end).map_err(|error| format!("{}: {error}", to.display()))
+    }
+
+    fn write_file(&mut self, text: &[u8], to: &Path) -> Result<(), String> {
+        self.bytes += text.len() as u64;
+        let made = File::options().write(true).create_new(true).mode(0o600).open(to);
+        let written = made.and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()));
+        written.map_err(|error| format!("{}: {error}", to.display()))
     }
 }
 
@@ -263,4 +338,42 @@ fn is_left(at: &Path) -> bool {
 fn publish(part: &Path, folder: &Path) -> Result<(), String> {
     let renamed = fs::rename(part, folder).and_then(|()| File::open(folder.parent().unwrap_or(folder))?.sync_all());
     renamed.map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was there at the moment, what is there when it is copied, and what the copy has.
+    #[test]
+    fn what_belongs_to_the_moment() {
+        let scratch = store::testing::Scratch::new();
+        let (data, copy) = (scratch.path().join("data"), scratch.path().join("copy"));
+        for folder in ["outbox", "functions"] {
+            fs::create_dir_all(data.join(folder)).unwrap();
+        }
+        fs::create_dir(&copy).unwrap();
+        let rows = [
+            ("deliveries.json", Some("1"), Some("2"), Some("1")),
+            ("rules.json", None, Some("2"), None),
+            ("functions/.events.jsonl", Some("1\n"), Some("1\n2\n"), Some("1\n")),
+            ("outbox/2026-11-26.0.jsonl", Some("1\n"), Some("1\n2\n"), Some("1\n")),
+            ("outbox/2026-11-26.1.jsonl", None, Some("3\n"), None),
+            ("outbox/2026-11-25.0.jsonl", Some("0\n"), None, None),
+            ("stack.json", Some("1"), Some("22"), Some("22")),
+        ];
+        let write = |path: &Path, text: Option<&str>| match text {
+            Some(text) => fs::write(path, text).unwrap(),
+            None => drop(fs::remove_file(path)),
+        };
+        rows.iter().for_each(|(name, before, _, _)| write(&data.join(name), *before));
+        let moment = Moment::read(&data).unwrap();
+        rows.iter().for_each(|(name, _, after, _)| write(&data.join(name), *after));
+        let told = &mut |_| ControlFlow::Continue(());
+        let mut plain = Plain { bytes: 0, moment: &moment, teller: Teller { name: "files", at: Instant::now(), told } };
+        assert!(plain.copy_folder(&data, &copy, Path::new("")).unwrap().is_continue());
+        for (name, _, _, expect) in rows {
+            assert_eq!(fs::read_to_string(copy.join(name)).ok().as_deref(), expect, "{name}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 //! deployer, objects and parameters looked up in the stores beside it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use aws_cloudformation::door::{CloudFormation, Deploys, Later, Removal, TEMPLATE, Wanted};
@@ -96,7 +98,7 @@ impl Deploys for Formation {
             ..Options::default()
         };
         // The paths that are read are those of objects: a template that came over the wire can name no other.
-        let files = |path: &Path| std::fs::read(path);
+        let files = read_bounded;
         let source = Source { path: Path::new(TEMPLATE), text: wanted.template.as_bytes() };
         let plan = aws_cloudformation::plan(source, &options, &files);
         let mut plan =
@@ -143,6 +145,13 @@ impl Deploys for Formation {
             }
         })
     }
+}
+
+/// An object may be larger than the memory, and what a template names is text.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(TEMPLATE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn build_nothing(plan: &mut Plan) {

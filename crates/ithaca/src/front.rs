@@ -81,7 +81,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What the server says of itself.
-const OWN_PAGES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/ithaca/changes", "/ithaca/backup"];
+const OWN_PAGES: [&str; 6] = ["/healthz", "/readyz", "/metrics", "/ithaca/changes", "/ithaca/outbox", "/ithaca/backup"];
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -250,7 +250,7 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
         let text = "This is the port of an API, not Ithaca's main port.\n";
         return whole(respond(StatusCode::MISDIRECTED_REQUEST, PLAIN, text));
     }
-    let is_console = matches!(port, Port::Main) && Console::is_for(&request);
+    let is_console = matches!(port, Port::Main) && is_console(&request);
     if matches!(port, Port::Main) && !is_console && is_from_a_page(request.headers()) {
         let text =
             "This request comes from a web page. Ithaca's main port is for AWS clients and the command line only.\n";
@@ -304,18 +304,27 @@ async fn answer(gate: &Gate, port: &Port, request: http::Request<Incoming>, peer
     answer
 }
 
+/// The console has the main port's own names. Where the name is an API's or a bucket's, its pages come from others, and what
+/// they do must not be done in the console's name.
+fn is_console<B>(request: &http::Request<B>) -> bool {
+    Console::is_for(request) && !is_api_host(request.headers()) && !aws_s3::is_for(request.headers(), request.uri())
+}
+
+fn is_api_host(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    host.contains(".execute-api.") || host.contains(".lambda-url.")
+}
+
 /// Is it S3's? Signed for it, or without any signature for a bucket that is here.
 fn is_s3<B>(front: &Front, request: &http::Request<B>) -> bool {
     let headers = request.headers();
     if headers.contains_key(TARGET) {
         return false;
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = request.uri().path();
     let is_open = matches!(*request.method(), Method::GET | Method::HEAD)
         && !headers.contains_key(header::AUTHORIZATION)
-        && !host.contains(".execute-api.")
-        && !host.contains(".lambda-url.");
+        && !is_api_host(headers);
     let is_own = path == "/" || OWN_PAGES.contains(&path) || is_lambda(path);
     aws_s3::is_for(headers, request.uri()) || is_open && !is_own && front.s3.has_bucket_of(path)
 }
@@ -329,15 +338,29 @@ async fn stored(front: &Front, mut request: http::Request<Incoming>) -> Answer {
         what: "S3".into(),
         since: Instant::now(),
     });
-    let answer = front.s3.handle(request).await.map(|body| match body {
+    let mut answer = front.s3.handle(request).await.map(|body| match body {
         aws_s3::Body::Whole(bytes) => Full::new(bytes).boxed(),
         aws_s3::Body::Pieces(pieces) => Stream(pieces).boxed(),
     });
+    keep_apart(answer.headers_mut());
     front.counters.answered(Door::S3, answer.status());
     if let Some(told) = told {
         told.answered(Door::S3, answer.status());
     }
     answer
+}
+
+/// An object may be a page that anybody has made, and a browser that is shown it must not take it for one of the console,
+/// which is at the same address.
+fn keep_apart(headers: &mut HeaderMap) {
+    const HARMLESS: [&str; 4] = ["image/", "audio/", "video/", "application/pdf"];
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.trim().to_ascii_lowercase();
+    if kind.contains("xml") || !HARMLESS.iter().any(|harmless| kind.starts_with(harmless)) {
+        let policy = header::HeaderValue::from_static("sandbox allow-scripts");
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
 }
 
 /// A request for the log: neither query, headers nor body, which may hold what is nobody's business. The path of an
@@ -541,6 +564,11 @@ impl Front {
             return (Door::Sts, whole(self.sts.handle(&request)));
         }
         if form.get("Version") == Some(door::VERSION) || service == "cloudformation" {
+            if request.method() != Method::POST && !is_reading(form.action()) {
+                let text = format!("{} changes something, so it is asked for by POST", form.action());
+                let error = aws_protocol::Error::client("InvalidHTTPMethod", text);
+                return (Door::CloudFormation, whole(query::error_answer(request.headers(), "", &error)));
+            }
             let formation = self.formation.read().unwrap_or_else(PoisonError::into_inner).clone();
             return (
                 Door::CloudFormation,
@@ -716,6 +744,12 @@ fn is_query(request: &Request) -> bool {
     request.uri().path() == "/" && (is_form || request.uri().query().is_some_and(|text| text.contains("Action=")))
 }
 
+/// Browsers load an image from any address without saying who asks, at least from machines of the network. AWS's clients
+/// always send a form.
+fn is_reading(action: &str) -> bool {
+    ["Describe", "Get", "List", "Validate"].iter().any(|verb| action.starts_with(verb))
+}
+
 const SERVED: &str = "It serves Step Functions, Lambda, DynamoDB, S3, the parameter store of SSM, STS, CloudFormation, CloudWatch Logs, deployed APIs of API Gateway, and what sends by SQS, SNS, EventBridge and SES.";
 
 const WELCOME: &str = "Ithaca is running.\n\n\
@@ -753,6 +787,37 @@ mod tests {
         check("/functions", false);
         check("/", false);
         check("/20é5-03-31/functions", false);
+    }
+
+    #[test]
+    fn pages_of_others() {
+        let check = |kind: &str, expect: bool| {
+            let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
+            keep_apart(&mut headers);
+            assert_eq!(headers.contains_key(header::CONTENT_SECURITY_POLICY), expect, "{kind}");
+            assert!(headers.contains_key(header::X_CONTENT_TYPE_OPTIONS));
+        };
+        check("text/html", true);
+        check(" Text/HTML; charset=utf-8", true);
+        check("image/svg+xml", true);
+        check("multipart/x-mixed-replace", true);
+        check("", true);
+        check("image/png", false);
+        check("application/pdf", false);
+    }
+
+    #[test]
+    fn what_is_the_consoles() {
+        let check = |host: &str, path: &str, expect: bool| {
+            let request = http::Request::get(path).header("host", host).body(()).unwrap();
+            assert_eq!(is_console(&request), expect, "{host} {path}");
+        };
+        check("localhost:4566", "/console/machines", true);
+        check("localhost:4566", "/other", false);
+        check("abc.lambda-url.us-east-1.localhost:4566", "/console", false);
+        check("abc.execute-api.localhost:4566", "/console", false);
+        check("b.s3.localhost:4566", "/console", false);
+        check("localhost:4566", "/console?X-Amz-Credential=k%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", false);
     }
 
     /// While the engine is being recovered, only health and readiness are told; who asks for more waits.

@@ -178,6 +178,7 @@ pub struct Server {
     main: AbortHandle,
     apis: Apis,
     deployer: Deployer,
+    deliveries: Deliveries,
     _folder: Folder,
 }
 
@@ -298,7 +299,7 @@ impl Server {
         front.rules.start(&front, to_rules);
         let stacks = Stacks::open(&options.data.join("stacks")).map_err(StartError::Stacks)?;
         let apis = Apis::new(front.clone(), gate.clone(), options.host, options.api_port, options.data.clone());
-        let deployer = Deployer::new(front.clone(), apis.clone(), deliveries, stacks);
+        let deployer = Deployer::new(front.clone(), apis.clone(), deliveries.clone(), stacks);
         let (s3, ssm) = (front.s3.clone(), front.ssm.clone());
         let formation = crate::formation::open(deployer.clone(), s3, ssm, &options);
         let formation = formation.map_err(StartError::Stacks)?;
@@ -319,6 +320,7 @@ impl Server {
             main,
             apis,
             deployer,
+            deliveries,
             _folder: folder,
         })
     }
@@ -368,6 +370,7 @@ impl Server {
         };
         let _ = tokio::task::spawn_blocking(close).await;
         self.followers.shut_down().await;
+        self.deliveries.shut_down().await;
         #[cfg(feature = "otel")]
         if let Some(exporter) = self.exporter {
             exporter.shut_down().await;

@@ -142,6 +142,17 @@ fn other_requests() {
     };
     let (s3, efs) = (signed("s3"), signed("elasticfilesystem"));
     check("GET", "/bucket/key", &[("authorization", &s3)], b"", 404, "<Code>NoSuchBucket</Code>");
+    // The console takes no bucket's place, and no page that lies in one is taken for the console's.
+    let signed_for_s3 = [("authorization", s3.as_str()), ("content-type", "text/html")];
+    check("PUT", "/console", &signed_for_s3, b"", 200, "");
+    check("PUT", "/console/page.html", &signed_for_s3, b"<script>", 200, "");
+    check("GET", "/console?list-type=2", &signed_for_s3, b"", 200, "<Key>page.html</Key>");
+    let page = calm.client.send("GET", "/console/page.html", &signed_for_s3, b"").unwrap();
+    assert_eq!(page.header("content-security-policy"), Some("sandbox allow-scripts"));
+    // An address alone, which any page may load, changes nothing.
+    let stacks = "Version=2010-05-15&StackName=s";
+    check("GET", &format!("/?Action=DeleteStack&{stacks}"), &[], b"", 400, "asked for by POST");
+    check("GET", &format!("/?Action=ListStacks&{stacks}"), &[], b"", 200, "ListStacksResult");
     check("GET", "/x", &[("authorization", &efs)], b"", 404, "does not serve the AWS service 'elasticfilesystem'");
     let form = [("content-type", "application/x-www-form-urlencoded")];
     check("POST", "/", &form, b"Action=Fly&Version=2011-06-15", 400, "does not serve the action 'Fly' of STS");

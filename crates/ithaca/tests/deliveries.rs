@@ -12,6 +12,10 @@ const TEMPLATE: &str = r#"
 Resources:
   Work: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 0, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } } }
   Dead: { Type: AWS::SQS::Queue }
+  Ordered: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true, VisibilityTimeout: 1 } }
+  TakesOrdered:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: { EventSourceArn: !GetAtt Ordered.Arn, FunctionName: !Ref Worker, BatchSize: 1 }
   Copies: { Type: AWS::SQS::Queue }
   Seen: { Type: AWS::SQS::Queue }
   Booked:
@@ -78,6 +82,11 @@ def handler(event, context):
                 raise ValueError('not now')
             call('AmazonSQS.SendMessage', {'QueueUrl': os.environ['SEEN'], 'MessageBody': image['id']['S'] + ' ' + record['eventName']})
             continue
+        if record['eventSourceARN'].endswith('.fifo'):
+            if record['body'] == 'a1' and record['attributes']['ApproximateReceiveCount'] == '1':
+                raise ValueError('not now')
+            call('AmazonSQS.SendMessage', {'QueueUrl': os.environ['SEEN'], 'MessageBody': record['body']})
+            continue
         message = json.loads(record['body'])
         count = int(record['attributes']['ApproximateReceiveCount'])
         if message['do'] == 'fail' or (message['do'] == 'fail once' and count == 1):
@@ -141,6 +150,26 @@ fn a_topic_tells_all_who_subscribed() {
     let copy = wait_for("the queue has a copy", || sent_to(&client, "app-Copies").pop());
     let copy: Value = serde_json::from_str(&text(&copy)).unwrap();
     assert_eq!((&copy["Type"], &copy["Message"]), (&json!("Notification"), &json!("trip-1 is booked")));
+}
+
+#[test]
+fn a_group_of_a_fifo_queue_keeps_its_order() {
+    let app = App::new("deliver-fifo");
+    let ithaca = app.up();
+    let client = ithaca.client();
+    let url = format!("{}/000000000000/app-Ordered.fifo", ithaca.endpoint());
+    for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3"), ("b", "b2")] {
+        let sent =
+            json!({ "QueueUrl": url, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body });
+        client.json("AmazonSQS.SendMessage", &sent.to_string()).unwrap();
+    }
+    let mut seen = wait_for("all have arrived", || {
+        let seen = sent_to(&client, "app-Seen");
+        (seen.len() == 5).then_some(seen)
+    });
+    seen.reverse();
+    // The first of one group fails once: what comes after it in its group waits, and the other group does not.
+    assert_eq!(seen, ["b1", "b2", "a1", "a2", "a3"]);
 }
 
 #[test]

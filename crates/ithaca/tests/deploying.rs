@@ -233,6 +233,26 @@ fn a_watched_app_is_deployed_again() {
 }
 
 #[test]
+fn what_others_removed_or_changed_is_brought_back() {
+    let app = App::new("deploy-by-hand");
+    app.has(&["function", "waits"]);
+    let ithaca = watched(&app);
+    let client = ithaca.client();
+    let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:trip";
+    let definition = |client: &Client| {
+        text(&client.states("DescribeStateMachine", json!({ "stateMachineArn": machine }))["definition"])
+    };
+    let wanted = definition(&client);
+    client.lambda("DELETE", "/2015-03-31/functions/app-Hello", &Value::Null).unwrap();
+    let other = r#"{ "StartAt": "B", "States": { "B": { "Type": "Succeed" } } }"#;
+    client.states("UpdateStateMachine", json!({ "stateMachineArn": machine, "definition": other }));
+    app.has(&["function", "waits", "activity"]);
+    wait_for("it is deployed again", || there(&client).contains(&"book".to_owned()).then_some(()));
+    wait_for("all of it is there", || (there(&client) == ["app-Hello", "book", "trip"]).then_some(()));
+    wait_for("the definition is the template's", || (definition(&client) == wanted).then_some(()));
+}
+
+#[test]
 fn the_stacks_of_a_cdk_app() {
     let scratch = Scratch::new("deploy-stacks");
     let stack = |file: &str, needs: &str| json!({ "type": "aws:cloudformation:stack", "dependencies": [needs], "properties": { "templateFile": file } });

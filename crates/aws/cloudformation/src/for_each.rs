@@ -8,7 +8,7 @@
 //! The values are a list, or the name of a parameter that is one. `${Name}` and `&{Name}` (letters and digits only) stand
 //! for the value in keys and texts, `!Ref Name` in values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::diagnostic::{Position, Report};
 use crate::node::{Entry, Node, Value};
@@ -17,6 +17,8 @@ use crate::yaml::NODES_MAX;
 const FUNCTION: &str = "Fn::ForEach::";
 /// AWS's limit of loops in each other.
 const DEPTH_MAX: usize = 5;
+/// What all texts that are made may have together: a template has a thirtieth of it.
+const TEXT_BYTES_MAX: usize = 32 << 20;
 
 /// The template without loops.
 pub(crate) fn expand(root: Node, given: &BTreeMap<String, String>, report: &Report) -> Node {
@@ -24,7 +26,7 @@ pub(crate) fn expand(root: Node, given: &BTreeMap<String, String>, report: &Repo
         return root;
     }
     let parameters = root.get("Parameters").cloned().unwrap_or(Node::invalid(root.at));
-    let mut expansion = Expansion { given, parameters, report, nodes: 0 };
+    let mut expansion = Expansion { given, parameters, report, nodes: 0, bytes: 0 };
     expansion.node(root, 0)
 }
 
@@ -42,6 +44,8 @@ struct Expansion<'a> {
     report: &'a Report,
     /// Made so far, since loops multiply.
     nodes: usize,
+    /// Of the texts that were made: a value that is a text of many variables multiplies too.
+    bytes: usize,
 }
 
 impl Expansion<'_> {
@@ -62,8 +66,9 @@ impl Expansion<'_> {
                 false => out.push(Entry { value: self.node(entry.value, depth), ..entry }),
             }
         }
-        for (index, entry) in out.iter().enumerate() {
-            if out[..index].iter().any(|other| other.key == entry.key) {
+        let mut keys = HashSet::new();
+        for entry in &out {
+            if !keys.insert(&entry.key) {
                 let help = "use the variable of the loop in the key";
                 self.report.error(entry.at, format!("\"{}\" is there twice after Fn::ForEach", entry.key), help);
             }
@@ -93,7 +98,12 @@ impl Expansion<'_> {
                 self.report.error(entry.at, message, "make the lists shorter");
                 return Vec::new();
             }
-            let made = body.iter().map(|e| replaced_entry(e, &variable, value)).collect();
+            let made = body.iter().map(|e| self.replaced_entry(e, &variable, value)).collect();
+            if self.bytes > TEXT_BYTES_MAX {
+                let message = format!("the template's texts have over {TEXT_BYTES_MAX} bytes once Fn::ForEach is done");
+                self.report.error(entry.at, message, "repeat less");
+                return Vec::new();
+            }
             out.extend(self.entries(made, depth + 1));
         }
         out
@@ -113,30 +123,39 @@ impl Expansion<'_> {
         let text = self.given.get(name).cloned().or_else(|| declared.get("Default").and_then(Node::text))?;
         Some(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
     }
-}
 
-fn replaced_entry(entry: &Entry, variable: &str, value: &str) -> Entry {
-    Entry {
-        key: replaced_text(&entry.key, variable, value),
-        at: entry.at,
-        value: replaced(&entry.value, variable, value),
+    fn replaced_entry(&mut self, entry: &Entry, variable: &str, value: &str) -> Entry {
+        Entry {
+            key: self.text(&entry.key, variable, value),
+            at: entry.at,
+            value: self.replaced(&entry.value, variable, value),
+        }
     }
-}
 
-fn replaced(node: &Node, variable: &str, value: &str) -> Node {
-    let at: Position = node.at;
-    match &node.value {
-        Value::Map(entries) => match node.only_entry() {
-            Some(call) if call.key == "Ref" && call.value.literal() == Some(variable) => Node::string(at, value),
-            _ => Node::new(at, Value::Map(entries.iter().map(|e| replaced_entry(e, variable, value)).collect())),
-        },
-        Value::List(items) => {
-            Node::new(at, Value::List(items.iter().map(|item| replaced(item, variable, value)).collect()))
+    fn replaced(&mut self, node: &Node, variable: &str, value: &str) -> Node {
+        let at: Position = node.at;
+        match &node.value {
+            Value::Map(entries) => match node.only_entry() {
+                Some(call) if call.key == "Ref" && call.value.literal() == Some(variable) => Node::string(at, value),
+                _ => {
+                    Node::new(at, Value::Map(entries.iter().map(|e| self.replaced_entry(e, variable, value)).collect()))
+                }
+            },
+            Value::List(items) => {
+                Node::new(at, Value::List(items.iter().map(|item| self.replaced(item, variable, value)).collect()))
+            }
+            Value::Text { text, plain } => {
+                Node::new(at, Value::Text { text: self.text(text, variable, value), plain: *plain })
+            }
+            _ => node.clone(),
         }
-        Value::Text { text, plain } => {
-            Node::new(at, Value::Text { text: replaced_text(text, variable, value), plain: *plain })
-        }
-        _ => node.clone(),
+    }
+
+    /// Nothing more is made once there is too much.
+    fn text(&mut self, text: &str, variable: &str, value: &str) -> String {
+        let variables = text.matches('{').count();
+        self.bytes = self.bytes.saturating_add(text.len()).saturating_add(variables.saturating_mul(value.len()));
+        if self.bytes > TEXT_BYTES_MAX { String::new() } else { replaced_text(text, variable, value) }
     }
 }
 

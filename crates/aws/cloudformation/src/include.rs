@@ -1,25 +1,42 @@
 //! `AWS::Include`: a part of the template that lies in a file beside it, such as the OpenAPI document of an API.
 //!
 //! The file takes its place before anything is resolved, so functions in it mean what they would mean there. AWS has the file uploaded
-//! to S3 first; here it is read where it is. It does not include further ones, as on AWS.
+//! to S3 first; here it is read where it is, unless the template itself came over the wire: then it is an object, and no file
+//! of this machine. It does not include further ones, as on AWS.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Position, Report};
 use crate::node::{Entry, Node, Value};
+use crate::scope::Site;
 use crate::{Files, TEMPLATE_BYTES_MAX, decode, folder_of, yaml};
 
 const TRANSFORM: &str = "Fn::Transform";
 const INCLUDE: &str = "AWS::Include";
 const LOCAL: &str = "name a file beside the template: `Parameters: { Location: api.yaml }`";
+const UPLOADED: &str = "upload it first, and name it so: `Parameters: { Location: s3://BUCKET/KEY }`";
 
 /// The template with every `Fn::Transform` that includes a file replaced by what the file says.
-pub(crate) fn resolve(node: Node, template: &Path, files: &dyn Files, report: &Report) -> Node {
-    Includes { template, files, report }.node(node)
+pub(crate) fn resolve(node: Node, template: &Path, site: &Site, files: &dyn Files, report: &Report) -> Node {
+    Includes { template, site, files, report }.node(node)
+}
+
+/// The template without what it includes, for who cannot read it.
+pub(crate) fn leave_out(node: Node) -> Node {
+    let value = match node.value {
+        Value::List(items) => Value::List(items.into_iter().map(leave_out).collect()),
+        Value::Map(entries) => {
+            let kept = entries.into_iter().filter(|entry| location(entry).is_none());
+            Value::Map(kept.map(|entry| Entry { value: leave_out(entry.value), ..entry }).collect())
+        }
+        value => value,
+    };
+    Node { value, ..node }
 }
 
 struct Includes<'a> {
     template: &'a Path,
+    site: &'a Site,
     files: &'a dyn Files,
     report: &'a Report,
 }
@@ -58,16 +75,13 @@ impl Includes<'_> {
     }
 
     fn file(&self, at: Position, location: Option<&Node>) -> Node {
-        let path = match location.and_then(Node::text) {
-            Some(path) if !path.contains("://") => folder_of(self.template).join(path).components().collect(),
-            _ => {
-                self.report.error(
-                    location.map_or(at, |node| node.at),
-                    format!("{INCLUDE} has no local Location"),
-                    LOCAL,
-                );
-                return Node::invalid(at);
-            }
+        let Some(path) = location.and_then(Node::text).and_then(|place| self.path_of(&place)) else {
+            let (what, help) = match self.site.is_remote {
+                true => ("object in S3 as its Location", UPLOADED),
+                false => ("local Location", LOCAL),
+            };
+            self.report.error(location.map_or(at, |node| node.at), format!("{INCLUDE} has no {what}"), help);
+            return Node::invalid(at);
         };
         self.read(at, path).unwrap_or_else(|(message, help)| {
             self.report.error(at, message, help);
@@ -75,7 +89,17 @@ impl Includes<'_> {
         })
     }
 
-    fn read(&self, at: Position, path: std::path::PathBuf) -> Result<Node, (String, &'static str)> {
+    /// The file of an object in S3, or one beside the template.
+    fn path_of(&self, place: &str) -> Option<PathBuf> {
+        let outside = &self.site.outside;
+        match place.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
+            Some(object) => object.and_then(|(bucket, key)| outside.object(bucket, key)),
+            None if place.contains("://") => outside.object_at(place),
+            None => (!self.site.is_remote).then(|| folder_of(self.template).join(place).components().collect()),
+        }
+    }
+
+    fn read(&self, at: Position, path: PathBuf) -> Result<Node, (String, &'static str)> {
         let shown = path.display();
         let bytes = self.files.read(&path).map_err(|error| (format!("cannot read {shown}: {error}"), LOCAL))?;
         if bytes.len() > TEMPLATE_BYTES_MAX {

@@ -136,7 +136,7 @@ fn read_at(source: Source<'_>, options: &Options, files: &dyn Files, report: &Re
         }
     };
     let site = Site { depth, ..site(source.path, options, report) };
-    let root = include::resolve(yaml::read(text, report)?, source.path, files, report);
+    let root = include::resolve(yaml::read(text, report)?, source.path, &site, files, report);
     let root = for_each::expand(root, &options.parameters, report);
     let template = Template::parse(root, report);
     stack::resolve(template, source.path, site, &options.parameters, files, report)

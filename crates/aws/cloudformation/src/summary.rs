@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::diagnostic::{Diagnostic, Report};
 use crate::node::{Entry, Node, Value};
 use crate::template::Template;
-use crate::{Source, decode, yaml};
+use crate::{Source, decode, for_each, include, yaml};
 
 /// The transform of SAM.
 const SAM: &str = "AWS::Serverless-2016-10-31";
@@ -63,7 +63,9 @@ pub fn summary(text: &str) -> Result<Summary, Vec<Diagnostic>> {
 }
 
 fn read(source: Source<'_>, report: &Report) -> Option<Summary> {
-    let root = yaml::read(decode(source.text).ok()?, report)?;
+    let root = include::leave_out(yaml::read(decode(source.text).ok()?, report)?);
+    // What is wrong with a loop, or is in one over a parameter, is told once the parameters are known.
+    let root = for_each::expand(root, &BTreeMap::new(), &Report::new(source.path));
     let written = root.get("Resources").and_then(Node::map).unwrap_or_default();
     let resources: BTreeMap<String, (String, Json)> = written.iter().map(as_written).collect();
     let mut imports = Vec::new();
@@ -151,6 +153,9 @@ mod tests {
         check("  R: {Type: 'AWS::IAM::Role', Properties: {RoleName: r}}", &["CAPABILITY_NAMED_IAM", expand]);
         check("  F: {Type: 'AWS::Serverless::Function'}", &["CAPABILITY_IAM", expand]);
         check("  F: {Type: 'AWS::Serverless::Function', Properties: {Role: r}}", &[expand]);
+        check("  'Fn::ForEach::N': [N, [a, b], {'${N}R': {Type: 'AWS::IAM::Role'}}]", &["CAPABILITY_IAM", expand]);
+        let include = "  Fn::Transform: {Name: 'AWS::Include', Parameters: {Location: 's3://b/k'}}";
+        check(&format!("  T: {{Type: 'AWS::DynamoDB::Table'}}\n{include}"), &[expand]);
     }
 
     #[test]

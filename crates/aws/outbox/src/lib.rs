@@ -16,6 +16,7 @@ mod messages;
 mod store;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -167,9 +168,14 @@ impl Outbox {
         self.0.reader.list(filter, limit)
     }
 
+    /// Those of these numbers that are there, the oldest first; reads files.
+    pub fn numbered(&self, numbers: &BTreeSet<u64>) -> std::io::Result<Vec<Message>> {
+        self.0.reader.numbered(numbers)
+    }
+
     /// What came after a number, the oldest first; reads files.
     pub fn after(&self, number: u64, limit: usize) -> std::io::Result<Vec<Message>> {
-        self.0.reader.after(number, limit)
+        self.0.reader.after(number, limit, &|_| true)
     }
 }
 

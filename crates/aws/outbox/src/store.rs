@@ -8,7 +8,7 @@
 //! message, and beyond 256 MiB in all the oldest file goes first. What is no whole line, after a crash or a full disk, is
 //! no message: nobody was told that it was sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -285,8 +285,17 @@ impl Reader {
         Ok(found)
     }
 
-    /// What came after a number, the oldest first.
-    pub fn after(&self, number: u64, limit: usize) -> io::Result<Vec<Message>> {
+    /// Those of these numbers that are there, the oldest first: each file is read once, and none before the first number.
+    pub fn numbered(&self, numbers: &BTreeSet<u64>) -> io::Result<Vec<Message>> {
+        let Some(first) = numbers.first() else { return Ok(Vec::new()) };
+        let mut found =
+            self.after(first.saturating_sub(1), usize::MAX, &|message| numbers.contains(&message.number))?;
+        found.truncate(numbers.len());
+        Ok(found)
+    }
+
+    /// What came after a number and is wanted, the oldest first.
+    pub fn after(&self, number: u64, limit: usize, is_wanted: &dyn Fn(&Message) -> bool) -> io::Result<Vec<Message>> {
         let mut found = Vec::new();
         let names: Vec<Name> = files(&self.folder)?.into_keys().collect();
         for (place, name) in names.iter().enumerate() {
@@ -298,7 +307,9 @@ impl Reader {
             match lines(&name.path(&self.folder)) {
                 // Swept meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                all => found.extend(all?.into_iter().filter(|message| message.number > number)),
+                all => {
+                    found.extend(all?.into_iter().filter(|message| message.number > number && is_wanted(message)));
+                }
             }
             if found.len() >= limit {
                 break;

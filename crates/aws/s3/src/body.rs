@@ -34,6 +34,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// A line that is longer is no length of a piece, and no trailer.
 const LINE_BYTES_MAX: usize = 4096;
 
+/// There is one for a checksum, and its signature.
+const TRAILERS_MAX: usize = 16;
+
 /// A body that is on the disk.
 pub struct Received {
     pub object: Unfinished,
@@ -223,6 +226,7 @@ impl Chunked {
             }
             At::End if line.is_empty() => At::Length,
             At::Trailer if line.is_empty() => At::Over,
+            At::Trailer if self.trailers.len() == TRAILERS_MAX => return Err(Error::of("IncompleteBody")),
             At::Trailer => {
                 if let Some((name, value)) = line.split_once(':') {
                     self.trailers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
@@ -268,5 +272,8 @@ mod tests {
         check("x\r\n", None);
         check("1\r\nab\r\n0\r\n", None);
         check(&"1".repeat(5000), None);
+        let trailers = |count: usize| (0..count).map(|at| format!("x-{at}:1\r\n")).collect::<String>();
+        check(&format!("0\r\n{}\r\n", trailers(16)), Some(("", None)));
+        check(&format!("0\r\n{}\r\n", trailers(17)), None);
     }
 }

@@ -48,6 +48,7 @@ const KNOWN: &[(&str, u16, &str)] = &[
         "Your socket connection to the server was not read from or written to within the timeout period.",
     ),
     ("ServerSideEncryptionConfigurationNotFoundError", 404, "The server side encryption configuration was not found"),
+    ("SlowDown", 503, "Please reduce your request rate."),
     ("TooManyBuckets", 400, "You have attempted to create more buckets than allowed"),
     ("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 ];

@@ -34,7 +34,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use objects::{Address, Folder, ObjectStore};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use ask::Ask;
 pub use ask::is_for;
@@ -44,6 +44,12 @@ use error::Error;
 /// Bodies that are no object: the largest is a list of ten thousand parts.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Objects that come in at the same time, and those that go out, and documents that come in. Each object holds a thread
+/// of the runtime's pool for its file as long as its client takes, and others need one for every operation on a disk.
+const TURNS: usize = 128;
+/// How long a request waits for its turn. An SDK asks again.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is read at once of an object on its way out.
 const PIECE_BYTES: usize = 64 << 10;
@@ -64,6 +70,9 @@ pub enum Store {
 pub struct S3 {
     store: Store,
     home: Home,
+    uploads: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+    documents: Arc<Semaphore>,
 }
 
 /// The body of an answer.
@@ -101,6 +110,9 @@ impl Answer {
     }
 }
 
+/// Held as long as something comes in or goes out.
+type Turn = OwnedSemaphorePermit;
+
 /// What an operation is given of a body.
 enum Given {
     Document(Bytes),
@@ -109,7 +121,8 @@ enum Given {
 
 impl S3 {
     pub fn new(store: Store, home: Home) -> S3 {
-        S3 { store, home }
+        let turns = || Arc::new(Semaphore::new(TURNS));
+        S3 { store, home, uploads: turns(), downloads: turns(), documents: turns() }
     }
 
     /// Is a request without any signature for an object here? Whoever may read at all may read everything.
@@ -155,18 +168,31 @@ impl S3 {
             Ok(ask) => self.answer(ask, body).await,
             Err(error) => Err(error),
         };
+        let answered = match answered {
+            Ok(answer) => self.may_go_out(answer, is_head).await,
+            Err(error) => Err(error),
+        };
         let mut response = answered.map_or_else(
             |error| {
                 let id = request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
                 refused(&error, parts.uri.path(), id, is_head)
             },
-            |answer| sent(answer, is_head),
+            |(answer, turn)| sent(answer, turn),
         );
         if let Some(id) = request_id {
             response.headers_mut().insert("x-amz-request-id", id.clone());
             response.headers_mut().insert(REQUEST_ID, id);
         }
         response
+    }
+
+    /// An answer, with the turn of the object that goes out with it.
+    async fn may_go_out(&self, answer: Answer, is_head: bool) -> Result<(Answer, Option<Turn>), Error> {
+        let turn = match &answer.file {
+            Some(_) if !is_head => Some(turn(&self.downloads).await?),
+            _ => None,
+        };
+        Ok((answer, turn))
     }
 
     async fn answer<B>(&self, ask: Ask, body: B) -> Result<Answer, Error>
@@ -186,8 +212,10 @@ impl S3 {
         self.make_staging_bucket(&folder, &ask.bucket).await?;
         let given = if is_object_body(&ask) {
             objects_of::check_put(&folder, &ask)?;
+            let _turn = turn(&self.uploads).await?;
             Given::Object(body::receive(folder.clone(), &ask, body).await?)
         } else {
+            let _turn = if body.is_end_stream() { None } else { Some(turn(&self.documents).await?) };
             let whole = tokio::time::timeout(DOCUMENT_TIMEOUT, Limited::new(body, DOCUMENT_BYTES_MAX).collect()).await;
             let whole = whole.map_err(|_| Error::of("RequestTimeout"))?;
             Given::Document(whole.map_err(|_| Error::of("MaxMessageLengthExceeded"))?.to_bytes())
@@ -206,6 +234,11 @@ impl S3 {
         let made = tokio::task::spawn_blocking(move || folder.create_bucket(&bucket)).await;
         made.map_err(|error| Error::internal(error.to_string()))?.map_err(Error::from)
     }
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> Result<Turn, Error> {
+    let turn = tokio::time::timeout(TURN_TIMEOUT, turns.clone().acquire_owned()).await;
+    turn.map_err(|_| Error::of("SlowDown"))?.map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Bucket and key of an address, by path or by host, of this S3 or of AWS's.
@@ -286,7 +319,8 @@ fn refused(error: &Error, resource: &str, request_id: &str, is_head: bool) -> Re
     response
 }
 
-fn sent(answer: Answer, is_head: bool) -> Response {
+/// Without a turn only the head of an object is sent.
+fn sent(answer: Answer, turn: Option<Turn>) -> Response {
     let mut response = http::Response::new(Body::Whole(Bytes::new()));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
@@ -302,17 +336,18 @@ fn sent(answer: Answer, is_head: bool) -> Response {
         *response.body_mut() = Body::Whole(document.into());
     } else if let Some((file, bytes)) = answer.file {
         headers.insert(header::CONTENT_LENGTH, bytes.into());
-        if !is_head {
-            *response.body_mut() = pieces(file, bytes);
+        if let Some(turn) = turn {
+            *response.body_mut() = pieces(file, bytes, turn);
         }
     }
     response
 }
 
 /// A small object at once, a larger one as it is taken.
-fn pieces(file: File, bytes: u64) -> Body {
+fn pieces(file: File, bytes: u64, turn: Turn) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES);
     tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let mut file = file.take(bytes);
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES.min(usize::try_from(file.limit()).unwrap_or(PIECE_BYTES)));
@@ -370,5 +405,43 @@ mod tests {
         check("X-Amz-Date=never&X-Amz-Expires=86400", false);
         check("Signature=x&Expires=1", false);
         check("Signature=x&Expires=32503680000", true);
+    }
+
+    /// A body that does not come.
+    struct Never;
+
+    impl hyper::body::Body for Never {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    /// However many uploads stand still: others find a thread for what they want of the disk.
+    #[tokio::test]
+    async fn uploads_that_stand_still() {
+        let root = std::env::temp_dir().join(format!("ithaca-s3-still-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("b")).unwrap();
+        let s3 = S3::new(Store::Folder(Arc::new(Folder::open(&root).unwrap())), Home::default());
+        let stuck: Vec<_> = (0..600)
+            .map(|number| {
+                let (s3, request) = (s3.clone(), http::Request::put(format!("/b/{number}")).body(Never).unwrap());
+                tokio::spawn(async move { s3.handle(request).await })
+            })
+            .collect();
+        while s3.uploads.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let list = http::Request::get("/b").body(http_body_util::Empty::new()).unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(20), s3.handle(list)).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        stuck.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(stuck);
+        std::fs::remove_dir_all(&root).unwrap();
     }
 }

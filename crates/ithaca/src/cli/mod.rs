@@ -21,6 +21,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -336,7 +337,13 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, context: &Context) -> Outcome {
     match command {
-        Command::Up(args) => runtime()?.block_on(up::run(args, context)),
+        Command::Up(args) => {
+            let runtime = runtime()?;
+            let done = runtime.block_on(up::run(args, context));
+            // Nobody waits for a tool that does not let itself be ended.
+            runtime.shutdown_timeout(BLOCKED_MAX);
+            done
+        }
         Command::Down(args) => client_runtime()?.block_on(down::run(args, context)),
         Command::Start(args) => client_runtime()?.block_on(start::run(args, context)),
         Command::Executions(args) => client_runtime()?.block_on(executions::run(args, context)),
@@ -359,6 +366,9 @@ fn run(command: Command, context: &Context) -> Outcome {
         },
     }
 }
+
+/// How long an end waits for what blocks.
+const BLOCKED_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread()

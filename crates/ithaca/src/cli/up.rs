@@ -15,7 +15,7 @@ use super::reading::Reading;
 use super::terminal::{Tone, duration, paint, print_line, shorten, status_tone};
 use super::watch::{Changed, Ready, Watch};
 use super::{Context, Outcome, UpArgs};
-use crate::deploy::{Deployed, Deployer, Request, prepare};
+use crate::deploy::{self, Deployed, Deployer, Request, prepare};
 use crate::events::Target;
 use crate::findings;
 use crate::log;
@@ -128,6 +128,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
             },
         }
     }
+    deploy::end_builds();
     if !context.json {
         print_line!("stopping: what is running goes on at the next start");
     }

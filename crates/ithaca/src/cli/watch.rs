@@ -50,7 +50,7 @@ pub struct Watch {
 impl Watch {
     /// Watches what these were read from, as it is now.
     pub fn new(reading: Reading, stacks: &[Ready]) -> Watch {
-        let paths = paths(&reading, stacks);
+        let paths = paths(&reading, &mut stacks.iter().map(|ready| &ready.plan));
         let seen = look(&paths);
         Watch { reading, paths, seen, pause: PAUSE }
     }
@@ -79,31 +79,41 @@ impl Watch {
                 break (since, seen);
             }
         };
-        let reading = self.reading.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let ready = |(plan, request): (Plan, Request)| {
-                let prepared = prepare(&plan, &|_| {})?;
-                Ok(Ready { plan, request, prepared })
-            };
-            reading.read()?.into_iter().map(ready).collect::<Result<Vec<Ready>, String>>()
-        });
-        let read = read.await.unwrap_or_else(|error| Err(error.to_string()));
         self.seen = seen;
-        if let Ok(stacks) = &read {
-            let paths = paths(&self.reading, stacks);
-            if paths != self.paths {
-                self.seen = look(&paths);
-                self.paths = paths;
+        let reading = self.reading.clone();
+        let read = tokio::task::spawn_blocking(move || reading.read().map(|stacks| looked_at(&reading, stacks))).await;
+        let read = match read.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok((stacks, paths, seen)) => {
+                // What changes from here on, while things are built, is another change. What cannot be built is watched too.
+                if paths != self.paths {
+                    (self.paths, self.seen) = (paths, seen);
+                }
+                let built = tokio::task::spawn_blocking(move || {
+                    let ready = |(plan, request): (Plan, Request)| {
+                        let prepared = prepare(&plan, &|_| {})?;
+                        Ok(Ready { plan, request, prepared })
+                    };
+                    stacks.into_iter().map(ready).collect::<Result<Vec<Ready>, String>>()
+                });
+                built.await.unwrap_or_else(|error| Err(error.to_string()))
             }
-        }
+            Err(why) => Err(why),
+        };
         Changed { since, read }
     }
 }
 
+/// Stacks, what is to be watched of them, and what that is like now.
+fn looked_at(reading: &Reading, stacks: Vec<(Plan, Request)>) -> (Vec<(Plan, Request)>, Vec<PathBuf>, u64) {
+    let paths = paths(reading, &mut stacks.iter().map(|(plan, _)| plan));
+    let seen = look(&paths);
+    (stacks, paths, seen)
+}
+
 /// The template, the definitions, the code. Of a CDK app that is what it has synthesized.
-fn paths(reading: &Reading, stacks: &[Ready]) -> Vec<PathBuf> {
+fn paths(reading: &Reading, plans: &mut dyn Iterator<Item = &Plan>) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for plan in stacks.iter().flat_map(|ready| ready.plan.all()) {
+    for plan in plans.flat_map(Plan::all) {
         paths.push(plan.template.clone());
         paths.extend(plan.state_machines.iter().map(|machine| machine.definition.file.clone()));
         paths.extend(plan.layers.iter().map(|layer| layer.content.clone()));

@@ -106,6 +106,11 @@ impl Source {
         }
     }
 
+    /// Whether messages of a group come one after the other.
+    pub fn keeps_order(&self) -> bool {
+        matches!(self, Source::Queue(arn) | Source::Topic(arn) if arn.ends_with(".fifo"))
+    }
+
     /// Whether a message is of this queue or topic. A queue has as many addresses as hosts: the end of each is the same.
     pub fn has(&self, message: &Message) -> bool {
         match self {

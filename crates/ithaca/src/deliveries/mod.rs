@@ -16,7 +16,7 @@ mod kept;
 mod stream;
 mod targets;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -47,6 +47,9 @@ const FEED_MAX: usize = 256;
 const READ_MAX: usize = 1000;
 /// How often what has changed is written.
 const SAVE_PAUSE: Duration = Duration::from_millis(250);
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// After files that could not be read or written.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 type Feed = broadcast::Sender<Arc<[Message]>>;
 
@@ -61,7 +64,9 @@ struct Inner {
     front: std::sync::OnceLock<Weak<Front>>,
     running: Mutex<Vec<Running>>,
     /// Something is to be written.
-    changed: Notify,
+    changed: Arc<Notify>,
+    /// Held while the file is written, so that the newest is written last and no two write at once.
+    writing: tokio::sync::Mutex<()>,
 }
 
 struct Running {
@@ -75,7 +80,8 @@ impl Deliveries {
     pub fn new(data: &Path, outbox: Outbox) -> Deliveries {
         let (feed, _) = broadcast::channel(FEED_MAX);
         let (file, front, running) = (data.join(kept::FILE), std::sync::OnceLock::new(), Mutex::default());
-        Deliveries(Arc::new(Inner { file, feed, outbox, front, running, changed: Notify::new() }))
+        let (changed, writing) = (Arc::default(), tokio::sync::Mutex::default());
+        Deliveries(Arc::new(Inner { file, feed, outbox, front, running, changed, writing }))
     }
 
     /// What the outbox is to tell of every message.
@@ -91,14 +97,16 @@ impl Deliveries {
         for delivery in kept::load(&self.0.file)? {
             self.start(delivery);
         }
-        let deliveries = Arc::downgrade(&self.0);
+        let (deliveries, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());
         tokio::spawn(async move {
-            while let Some(inner) = deliveries.upgrade() {
+            loop {
                 // Looks again now and then, so that it ends with the server.
-                let _ = tokio::time::timeout(Duration::from_secs(1), inner.changed.notified()).await;
+                let has_changed = tokio::time::timeout(LOOK_AGAIN, changed.notified()).await.is_ok();
                 tokio::time::sleep(SAVE_PAUSE).await;
-                if let Err(why) = Deliveries(inner).save(false).await {
-                    log::warn("deliveries", "how far they are cannot be written", &[("why", (&why).into())]);
+                let Some(deliveries) = deliveries.upgrade().map(Deliveries) else { return };
+                if has_changed && !deliveries.save_progress().await {
+                    changed.notify_one();
+                    tokio::time::sleep(TRY_AGAIN).await;
                 }
             }
         });
@@ -166,7 +174,7 @@ impl Deliveries {
             state: state.clone(),
             feed: self.0.feed.subscribe(),
             patterns: state.lock().unwrap_or_else(PoisonError::into_inner).patterns(),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             later: BTreeMap::new(),
             is_behind: true,
         };
@@ -174,7 +182,23 @@ impl Deliveries {
         self.running().push(Running { state, work });
     }
 
+    /// Ends all deliveries, and writes down how far they are: a start after a stop in good order does nothing again that is done.
+    pub async fn shut_down(&self) {
+        let all: Vec<AbortHandle> = self.running().iter().map(|running| running.work.clone()).collect();
+        all.iter().for_each(AbortHandle::abort);
+        self.save_progress().await;
+    }
+
+    async fn save_progress(&self) -> bool {
+        let saved = self.save(false).await;
+        if let Err(why) = &saved {
+            log::warn("deliveries", "how far they are cannot be written", &[("why", why.into())]);
+        }
+        saved.is_ok()
+    }
+
     async fn save(&self, durably: bool) -> Result<(), String> {
+        let _turn = self.0.writing.lock().await;
         let all: Vec<Delivery> = self.running().iter().map(|running| running.state().clone()).collect();
         let file = self.0.file.clone();
         let saved = tokio::task::spawn_blocking(move || kept::save(&file, &all, durably)).await;
@@ -207,7 +231,7 @@ struct Courier {
     feed: broadcast::Receiver<Arc<[Message]>>,
     patterns: Vec<Pattern>,
     /// To be handed over now, the oldest first.
-    waiting: VecDeque<Parcel>,
+    waiting: BTreeMap<u64, Parcel>,
     /// To be tried again, by when.
     later: BTreeMap<Instant, Vec<Parcel>>,
     /// Messages are in the files that the feed has not told of, or that were let pass because there were too many.
@@ -216,17 +240,22 @@ struct Courier {
 
 impl Courier {
     async fn work(mut self) {
-        self.take_up().await;
+        while !self.take_up().await {
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
         let mut flying: JoinSet<Vec<Parcel>> = JoinSet::new();
         let Delivery { batch_max, batches_max, .. } = self.state().clone();
         let retry = self.state().retry();
         loop {
-            if self.is_behind && self.open() < OPEN_MAX {
-                self.catch_up().await;
+            if self.is_behind && self.open() < OPEN_MAX && !self.catch_up().await {
+                tokio::time::sleep(TRY_AGAIN).await;
+                continue;
             }
-            while flying.len() < batches_max.min(BATCHES_MAX) && !self.waiting.is_empty() {
-                let size = self.waiting.len().min(batch_max);
-                let batch: Vec<Parcel> = self.waiting.drain(..size).collect();
+            while flying.len() < batches_max.min(BATCHES_MAX) {
+                let batch = self.next_batch(batch_max);
+                if batch.is_empty() {
+                    break;
+                }
                 let (deliveries, state) = (self.deliveries.clone(), self.state().clone());
                 flying.spawn(async move { hand_over(&deliveries, &state, batch).await });
             }
@@ -245,38 +274,54 @@ impl Courier {
                 () = sleep_until(due) => {
                     let now = Instant::now();
                     while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
-                        self.waiting.extend(entry.remove());
+                        let due = entry.remove();
+                        self.waiting.extend(due.into_iter().map(|parcel| (parcel.message.number, parcel)));
                     }
                 }
             }
         }
     }
 
-    /// After a start: what was under way before it.
-    async fn take_up(&mut self) {
-        let open = self.state().open.clone();
-        for (number, receives) in open {
-            let filter = aws_outbox::Filter { number: Some(number), ..Default::default() };
-            match self.read(move |outbox| outbox.list(&filter, 1)).await.pop() {
-                Some(message) => self.waiting.push_back(Parcel { message, receives }),
-                // Too old: the outbox has forgotten it.
-                None => drop(self.state().open.remove(&number)),
-            }
-        }
+    /// The oldest that may go now. Where an order is kept, no message passes one of its group that is to be tried again.
+    fn next_batch(&mut self, batch_max: usize) -> Vec<Parcel> {
+        let held: BTreeSet<&str> = match self.state().source.keeps_order() {
+            true => self.later.values().flatten().map(group).collect(),
+            false => BTreeSet::new(),
+        };
+        let may_go = self.waiting.values().filter(|parcel| held.is_empty() || !held.contains(group(parcel)));
+        let numbers: Vec<u64> = may_go.take(batch_max).map(|parcel| parcel.message.number).collect();
+        numbers.iter().filter_map(|number| self.waiting.remove(number)).collect()
     }
 
-    /// Reads from the files what comes next.
-    async fn catch_up(&mut self) {
+    /// After a start: what was under way before it. False if it has to be tried again.
+    async fn take_up(&mut self) -> bool {
+        let open = self.state().open.clone();
+        if open.is_empty() {
+            return true;
+        }
+        let numbers: BTreeSet<u64> = open.keys().copied().collect();
+        let Some(found) = self.read(move |outbox| outbox.numbered(&numbers)).await else { return false };
+        let parcel = |message: Message| Parcel { receives: open[&message.number], message };
+        self.waiting = found.into_iter().map(|message| (message.number, parcel(message))).collect();
+        // Too old: the outbox has forgotten it.
+        self.state().open.retain(|number, _| self.waiting.contains_key(number));
+        true
+    }
+
+    /// Reads from the files what comes next. False if it has to be tried again.
+    async fn catch_up(&mut self) -> bool {
         let cursor = self.state().cursor;
-        let messages = self.read(move |outbox| outbox.after(cursor, READ_MAX)).await;
+        let Some(messages) = self.read(move |outbox| outbox.after(cursor, READ_MAX)).await else { return false };
         self.is_behind = messages.len() == READ_MAX;
         self.take(&messages);
+        true
     }
 
     /// Puts new messages in line, as many as there is room for; the rest is read when there is.
     fn take(&mut self, messages: &[Message]) {
         let state = self.state.clone();
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.cursor;
         for message in messages.iter() {
             if message.number <= state.cursor {
                 continue;
@@ -288,11 +333,14 @@ impl Courier {
             state.cursor = message.number;
             if state.source.has(message) && envelope::is_meant(&state, &self.patterns, message) {
                 state.open.insert(message.number, 0);
-                self.waiting.push_back(Parcel { message: message.clone(), receives: 0 });
+                self.waiting.insert(message.number, Parcel { message: message.clone(), receives: 0 });
             }
         }
+        let is_further = state.cursor != before;
         drop(state);
-        self.tell();
+        if is_further {
+            self.tell();
+        }
     }
 
     /// What has come of a batch: parcels that are done are not among the failed.
@@ -334,18 +382,18 @@ impl Courier {
         self.state().open.len()
     }
 
-    /// Reads files; what cannot be read is read with the next look.
+    /// Reads files. Nothing if they cannot be read, which is told: what is not known must not be passed.
     async fn read(
         &mut self,
         read: impl FnOnce(&Outbox) -> std::io::Result<Vec<Message>> + Send + 'static,
-    ) -> Vec<Message> {
+    ) -> Option<Vec<Message>> {
         let outbox = self.outbox.clone();
         let found = tokio::task::spawn_blocking(move || read(&outbox)).await;
         match found.map_err(std::io::Error::other).flatten() {
-            Ok(found) => found,
+            Ok(found) => Some(found),
             Err(error) => {
                 log::warn("deliveries", "the outbox cannot be read", &[("why", (&error.to_string()).into())]);
-                Vec::new()
+                None
             }
         }
     }
@@ -359,6 +407,11 @@ impl Courier {
     fn state(&self) -> MutexGuard<'_, Delivery> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Messages of a group keep their order.
+fn group(parcel: &Parcel) -> &str {
+    parcel.message.message["MessageGroupId"].as_str().unwrap_or_default()
 }
 
 /// In place of a count of tries: it has arrived.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use aws_cloudformation::{Build, Code, Plan};
 use serde_json::Value;
@@ -56,6 +57,44 @@ pub fn build(plan: &Plan, say: &dyn Fn(&str)) -> Result<Executables, String> {
     Ok(executables)
 }
 
+/// What is being built, by the numbers of the processes; `None` when nothing is to be built any more.
+static RUNNING: Mutex<Option<Vec<u32>>> = Mutex::new(Some(Vec::new()));
+
+/// Ends what is being built, as Ctrl-C in a terminal would: a stop does not wait for it, and leaves nothing behind.
+pub fn end_builds() {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take();
+    running.into_iter().flatten().for_each(end);
+}
+
+/// Tools pass this on to what they have started.
+fn end(process: u32) {
+    // SAFETY: plain numbers; the process is a child of ours that nobody has waited for yet.
+    unsafe { libc::kill(process as libc::pid_t, libc::SIGTERM) };
+}
+
+/// A tool at work.
+struct Building {
+    child: Child,
+}
+
+impl Building {
+    fn of(child: Child) -> Building {
+        match &mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(running) => running.push(child.id()),
+            None => end(child.id()),
+        }
+        Building { child }
+    }
+
+    fn wait(mut self) -> std::io::Result<ExitStatus> {
+        let ended = self.child.wait();
+        if let Some(running) = &mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+            running.retain(|process| *process != self.child.id());
+        }
+        ended
+    }
+}
+
 /// An empty folder for what is built, beside what `sam build` makes.
 fn artifacts(plan: &Plan, logical_id: &str) -> Result<PathBuf, String> {
     let beside = plan.template.parent().unwrap_or(Path::new(""));
@@ -96,8 +135,8 @@ fn run(how: &Build, logical_id: &str, folder: &Path, out: &Path) -> Result<(), S
         }
         Build::CargoLambda { .. } => return Err("cargo builds all functions of a folder at once".to_owned()),
     };
-    let output = command.stdout(std::io::stderr()).status();
-    match output {
+    let child = command.stdout(std::io::stderr()).spawn();
+    match child.and_then(|child| Building::of(child).wait()) {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(format!("{} could not be built: see the messages of {tool} above", folder.display())),
         Err(error) => Err(format!("{tool} could not be started: {error}. Is it installed?")),
@@ -130,14 +169,15 @@ fn cargo_build<'b>(
         true => command.arg("--bins"),
         false => command.args(names.iter().flat_map(|name| ["--bin", name])),
     };
-    let mut cargo = command.stdout(Stdio::piped()).spawn().map_err(|error| {
+    let cargo = command.stdout(Stdio::piped()).spawn().map_err(|error| {
         format!(
             "cargo could not be started to build {}: {error}. Is Rust installed? See https://rustup.rs",
             folder.display()
         )
     })?;
     let mut built = BTreeMap::new();
-    let output = cargo.stdout.take().ok_or("cargo's output is not there")?;
+    let mut cargo = Building::of(cargo);
+    let output = cargo.child.stdout.take().ok_or("cargo's output is not there")?;
     for line in BufReader::new(output).lines() {
         let line = line.map_err(|error| format!("cargo's output cannot be read: {error}"))?;
         let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };

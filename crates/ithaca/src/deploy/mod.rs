@@ -34,6 +34,7 @@ use crate::front::Front;
 use crate::log;
 use crate::ports::Apis;
 use build::Executables;
+pub use build::end_builds;
 pub use remove::{is_data, leaves_something};
 
 /// What was deployed, for people.
@@ -129,8 +130,17 @@ struct Inner {
     stacks: Stacks,
     /// One deployment at a time.
     turn: tokio::sync::Mutex<()>,
-    /// What this process deployed, so that what is the same is not done again: a hash of all that matters, by ARN.
-    marks: Mutex<HashMap<String, u64>>,
+    /// What this process deployed, so that what is the same is not done again, by function name and machine ARN.
+    marks: Mutex<HashMap<String, Mark>>,
+}
+
+/// What was deployed.
+#[derive(Clone, Debug, PartialEq)]
+struct Mark {
+    /// A hash of all that matters in the template and the files.
+    wanted: u64,
+    /// What it was there after that, which changes with every change: also with those that others make.
+    revision: String,
 }
 
 impl Deployer {
@@ -383,9 +393,18 @@ impl Deployer {
             .map_err(|error| format!("the stack {name} cannot be written down: {error}"))
     }
 
-    /// Whether this process deployed exactly this before; from now on it has.
-    fn is_marked(&self, id: &str, mark: u64) -> bool {
-        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), mark) == Some(mark)
+    /// Whether this process deployed exactly this, and nobody has changed or removed it since. `revision` is what is there.
+    fn is_marked(&self, id: &str, wanted: u64, revision: Option<String>) -> bool {
+        let marks = self.0.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        revision.is_some_and(|revision| marks.get(id) == Some(&Mark { wanted, revision }))
+    }
+
+    fn mark(&self, id: &str, wanted: u64, revision: Option<String>) {
+        let mut marks = self.0.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        match revision {
+            Some(revision) => drop(marks.insert(id.to_owned(), Mark { wanted, revision })),
+            None => drop(marks.remove(id)),
+        }
     }
 
     fn unmark(&self, id: &str) {

@@ -109,7 +109,9 @@ impl Deployer {
     ) -> Result<(), String> {
         done.functions.push(function.name.clone());
         let settings = settings(function, &plan.template);
-        if self.is_marked(&function.name, mark_of(function, &settings, executables)) {
+        let wanted = mark_of(function, &settings, executables);
+        let revision = || self.0.front.lambda.function(&function.name).map(|info| info.revision_id);
+        if self.is_marked(&function.name, wanted, revision()) {
             return Ok(());
         }
         let code = code(function, executables, &plan.template)?;
@@ -117,9 +119,9 @@ impl Deployer {
         let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
         let put = put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.to_aws().message));
         if let Err(why) = put {
-            self.unmark(&function.name);
             return Err(format!("{}:{}: function {}: {why}", plan.template.display(), function.at.line, function.name));
         }
+        self.mark(&function.name, wanted, revision());
         done.changed.push(function.name.clone());
         Ok(())
     }
@@ -128,15 +130,22 @@ impl Deployer {
     async fn put_machine(&self, machine: &StateMachine, done: &mut Deployed) -> Result<(), String> {
         done.state_machines.push(machine.name.clone());
         let body = machine_body(machine);
-        if self.is_marked(&machine.arn, hash(&body.to_string())) {
+        let wanted = hash(&body.to_string());
+        if self.is_marked(&machine.arn, wanted, self.machine_revision(&machine.arn)) {
             return Ok(());
         }
         let put = put_machine(&self.0.front, machine, body).await;
-        if put.is_err() {
-            self.unmark(&machine.arn);
-        }
+        put.map_err(|error| format!("state machine {}: {error}", machine.name))?;
+        self.mark(&machine.arn, wanted, self.machine_revision(&machine.arn));
         done.changed.push(machine.name.clone());
-        put.map_err(|error| format!("state machine {}: {error}", machine.name))
+        Ok(())
+    }
+
+    /// Which machine of this name it is, and what of it.
+    fn machine_revision(&self, arn: &str) -> Option<String> {
+        let machines = self.0.front.handle.machines();
+        let machine = machines.get(arn).ok().flatten().filter(|machine| !machine.is_deleting)?;
+        Some(format!("{}.{}", machine.number, machine.revision.number))
     }
 }
 
@@ -169,6 +178,7 @@ fn deliveries(plan: &Plan) -> Vec<Delivery> {
         Some(Delivery {
             source: Source::Topic(subscription.topic_arn.clone()),
             target,
+            batches_max: if subscription.topic_arn.ends_with(".fifo") { 1 } else { usize::MAX },
             receives_max: Some(TRIES_OF_A_TOPIC),
             retry_ms: RETRY_OF_A_TOPIC_MS,
             filters: subscription.filter.iter().cloned().collect(),

@@ -13,6 +13,8 @@ use crate::log;
 
 /// The clock of the machine may be set, so nobody sleeps for longer than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Less is a clock that is kept right, and what fired does not fire again.
+const SET_BACK_MS: i64 = 60_000;
 
 impl Rules {
     /// Fires schedules until the server is gone.
@@ -20,6 +22,10 @@ impl Rules {
         let mut looked_ms = now_ms();
         loop {
             let Some(rules) = inner.upgrade().map(Rules) else { return };
+            // A clock that was set back: schedules go by it, and do not wait until it is where it was.
+            if now_ms() < looked_ms - SET_BACK_MS {
+                looked_ms = now_ms();
+            }
             let due = rules.kept().book.next(looked_ms).map(|(at, _)| at);
             let now = now_ms();
             if due.is_some_and(|at| at <= now) {

@@ -60,6 +60,8 @@ struct Inner {
     kept: Mutex<Stored>,
     /// Held while the file is written, so that the newest is written last.
     writing: tokio::sync::Mutex<()>,
+    /// Held from when rules are looked at until the deliveries are theirs.
+    taking_effect: tokio::sync::Mutex<()>,
     deliveries: Deliveries,
     outbox: Outbox,
     /// A schedule may be due earlier than before.
@@ -70,8 +72,9 @@ impl Rules {
     pub fn open(data: &Path, home: &Home, deliveries: Deliveries, outbox: Outbox) -> Result<Rules, String> {
         let file = data.join(FILE);
         let kept = Mutex::new(load(&file)?);
-        let (home, writing, changed) = (home.clone(), tokio::sync::Mutex::default(), Notify::new());
-        Ok(Rules(Arc::new(Inner { file, home, kept, writing, deliveries, outbox, changed })))
+        let (writing, taking_effect) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        let (home, changed) = (home.clone(), Notify::new());
+        Ok(Rules(Arc::new(Inner { file, home, kept, writing, taking_effect, deliveries, outbox, changed })))
     }
 
     /// Begins to fire schedules and to follow executions.
@@ -144,8 +147,9 @@ impl Rules {
         self.take_effect().await
     }
 
-    /// Writes the rules down, and lets deliveries and schedules follow them.
+    /// Writes the rules down, and lets deliveries and schedules follow them. Who comes last sees all that was changed before.
     async fn take_effect(&self) -> Result<(), String> {
+        let _turn = self.0.taking_effect.lock().await;
         self.kept().progress.begin(now_ms());
         self.save().await?;
         self.0.changed.notify_one();

@@ -111,6 +111,8 @@ pub(crate) struct Type {
     pub named_by: Option<&'static str>,
     /// For names that are made of several properties; `None` after an error.
     pub identify: Option<fn(&Scope<'_>, &Resource) -> Option<String>>,
+    /// The property that says that a name which is made up ends in .fifo.
+    pub fifo_by: Option<&'static str>,
     /// The property that names the alias which a function is to be called by.
     pub alias_by: Option<&'static str>,
     /// AWS's limit of the physical name.
@@ -146,6 +148,7 @@ impl Type {
         created: true,
         named_by: None,
         identify: None,
+        fifo_by: None,
         alias_by: None,
         name_max: 255,
         reference: |_, identity| identity.name.clone(),
@@ -172,7 +175,12 @@ impl Type {
             None => self.named_by.and_then(text),
         };
         let alias = self.alias_by.and_then(text);
-        let name = given.unwrap_or_else(|| names::derived(&scope.site, &resource.id, self.name_max));
+        let end = match self.fifo_by.and_then(text).as_deref() {
+            Some("true") => ".fifo",
+            _ => "",
+        };
+        let derived = || names::derived(&scope.site, &resource.id, self.name_max - end.len()) + end;
+        let name = given.unwrap_or_else(derived);
         Identity { logical_id: resource.id.clone(), name, kind: self, alias }
     }
 }

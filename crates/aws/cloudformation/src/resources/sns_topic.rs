@@ -12,6 +12,7 @@ pub(super) const TYPE: Type = Type {
     name: "AWS::SNS::Topic",
     summary: "a topic",
     named_by: Some("TopicName"),
+    fifo_by: Some("FifoTopic"),
     name_max: 256,
     reference: arn,
     attributes: &[

@@ -11,6 +11,7 @@ pub(super) const TYPE: Type = Type {
     name: "AWS::SQS::Queue",
     summary: "a queue",
     named_by: Some("QueueName"),
+    fifo_by: Some("FifoQueue"),
     name_max: 80,
     reference: url,
     attributes: &[

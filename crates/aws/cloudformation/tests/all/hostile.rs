@@ -53,6 +53,25 @@ fn values_that_grow_are_bounded() {
 }
 
 #[test]
+fn loops_that_grow_are_bounded() {
+    let check = |inner: &str, values: &str, expect: &str| {
+        let text = format!("{RESOURCE}Metadata: {{ 'Fn::ForEach::A': [A, [{values}], {{ 'K${{A}}': {inner} }}] }}\n");
+        let errors = plan_with(&text, &[]).expect_err("too much");
+        assert!(errors.iter().any(|error| error.message.contains(expect)), "{}", errors[0]);
+    };
+    let long = "x".repeat(100_000);
+    check(&format!("'{}'", "${A}".repeat(50_000)), &long, "texts have over");
+    // By way of another loop's values.
+    let doubled = "${A}".repeat(1000);
+    check(
+        &format!("{{ 'Fn::ForEach::B': [B, ['{doubled}'], {{ 'L${{B}}': '{}' }}] }}", "${B}".repeat(5000)),
+        "xxxxxxxxxx",
+        "texts have over",
+    );
+    check("[x, x, x, x]", &"x,".repeat(100_000), "over 250000 values");
+}
+
+#[test]
 fn deep_but_allowed_nesting_is_resolved() {
     let deep = (0..45).fold("x".to_owned(), |inner, _| format!("!Join ['', [{inner}]]"));
     let plan = plan_with(&format!("{RESOURCE}Outputs: {{ X: {{ Value: {deep} }} }}\n"), &[]).expect("a plan");

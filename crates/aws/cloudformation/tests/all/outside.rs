@@ -109,3 +109,20 @@ fn stacks_in_stacks_that_came_over_a_wire() {
     // A path of this machine means nothing.
     check("inner.yaml", Err("the template inner.yaml is not on this machine"));
 }
+
+#[test]
+fn what_is_included_over_a_wire() {
+    let check = |place: &str, expect: &str| {
+        let text = format!(
+            "Metadata:\n  Fn::Transform: {{Name: 'AWS::Include', Parameters: {{Location: '{place}'}}}}\nResources:\n  T: {{Type: 'AWS::SNS::Topic'}}\n"
+        );
+        let found = read(&text).err().unwrap_or_default();
+        assert!(found.contains(expect) && found.is_empty() == expect.is_empty(), "{place}: {found}");
+    };
+    check("https://s3.amazonaws.com/b/inner.yaml", "");
+    check("s3://b/api.yaml", "cannot read /objects/api.yaml");
+    // Paths of this machine mean nothing.
+    for place in ["api.yaml", "/etc/passwd", "../api.yaml", "file:///etc/passwd", "s3://b", "s3://none/api.yaml"] {
+        check(place, "AWS::Include has no object in S3 as its Location");
+    }
+}

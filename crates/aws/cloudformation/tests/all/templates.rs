@@ -168,6 +168,23 @@ Outputs:
 }
 
 #[test]
+fn names_that_are_made_up_say_whether_an_order_is_kept() {
+    let check = |fifo: &str, queue: &str, topic: &str| {
+        let plan = plan_of(&format!(
+            "
+Resources:
+  Work: {{ Type: AWS::SQS::Queue, Properties: {{ FifoQueue: {fifo} }} }}
+  Told: {{ Type: AWS::SNS::Topic, Properties: {{ FifoTopic: {fifo} }} }}
+"
+        ));
+        assert_eq!((&*plan.queues[0].name, &*plan.topics[0].name), (queue, topic), "{fifo}");
+    };
+    check("true", "app-Work.fifo", "app-Told.fifo");
+    check("'true'", "app-Work.fifo", "app-Told.fifo");
+    check("false", "app-Work", "app-Told");
+}
+
+#[test]
 fn what_sam_has_built_is_not_built_again() {
     let built = |method: &str| {
         let plan = plan_of(&format!(
