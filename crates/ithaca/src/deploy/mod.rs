@@ -407,6 +407,13 @@ impl Deployer {
         }
     }
 
+    /// Whether this is another than this process deployed before; only told, of what is put again in any case.
+    fn is_other(&self, id: &str, wanted: u64) -> bool {
+        let is_other = !self.is_marked(id, wanted, Some(String::new()));
+        self.mark(id, wanted, Some(String::new()));
+        is_other
+    }
+
     fn unmark(&self, id: &str) {
         self.0.marks.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }

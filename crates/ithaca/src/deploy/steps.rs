@@ -23,7 +23,7 @@ impl Deployer {
             let at = |error: &dyn std::fmt::Display| format!("table {}: {error}", table.name);
             front.dynamo.ensure_table(&table.create).await.map_err(|error| at(&error))?;
             set_time_to_live(front, table).await.map_err(|error| at(&error))?;
-            if !self.is_marked(&format!("table {}", table.name), hash(&table.create.to_string())) {
+            if self.is_other(&format!("table {}", table.name), hash(&table.create.to_string())) {
                 done.changed.push(table.name.clone());
             }
             done.tables.push(table.name.clone());
@@ -46,7 +46,7 @@ impl Deployer {
                 .map_err(|error| format!("parameter {name}: {error}"))?;
         }
         for (layer, content) in published::put_layers(front, plan).await? {
-            if !self.is_marked(&format!("layer {layer}"), hash(&content)) {
+            if self.is_other(&format!("layer {layer}"), hash(&content)) {
                 done.changed.push(layer);
             }
         }
