@@ -128,8 +128,7 @@ fn back_up(ithaca: &Ithaca, folder: &Path, options: &[&str]) {
     let names = |folder: &Path| -> BTreeSet<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     };
-    let expected =
-        ["apis.json", "deliveries.json", "dynamodb.db", "functions", "ithaca.db", "objects", "outbox", "stacks"];
+    let expected = ["apis.json", "dynamodb.db", "functions", "ithaca.db", "objects", "outbox", "stacks"];
     assert_eq!(names(Path::new(folder)), expected.map(str::to_owned).into());
     let size = |path: &Path| fs::metadata(path).unwrap().len();
     let databases: u64 = ["ithaca.db", "dynamodb.db"].iter().map(|name| size(&Path::new(folder).join(name))).sum();
