@@ -318,6 +318,14 @@ impl Host {
         })
     }
 
+    /// The numbers of a function's versions, and its aliases.
+    pub fn published(&self, function: &str) -> Option<(Vec<u64>, BTreeMap<String, Alias>)> {
+        let read = |published: &Published, _: &FunctionInfo| {
+            Ok((published.versions.keys().copied().collect(), published.aliases.clone()))
+        };
+        self.read_published(function, read).ok()
+    }
+
     /// One that is not there is gone already. Blocks on the disk.
     pub fn delete_alias(&self, function: &str, name: &str) -> Result<(), Error> {
         self.edit_published(function, |published, _| {
