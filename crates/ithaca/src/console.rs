@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// More of an answer than this is of no use on a page.
 const SHOWN_BYTES_MAX: usize = 256 * 1024;
 
+/// The newest versions of a function that its page names.
+const VERSIONS_SHOWN_MAX: usize = 10;
+
 /// How the server was started, and what it is made of.
 pub struct Sources {
     /// Opened after the console, which it holds; and not kept, since it keeps the engine.
@@ -136,6 +139,7 @@ fn function(front: &Front, info: &aws_lambda::FunctionInfo) -> Function {
     let settings = &info.function;
     let figures = front.lambda.figures_of(&settings.name).unwrap_or_default();
     let environment = settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let (versions, aliases) = front.lambda.published(&settings.name).unwrap_or_default();
     Function {
         name: settings.name.clone(),
         arn: info.arn.clone(),
@@ -150,12 +154,28 @@ fn function(front: &Front, info: &aws_lambda::FunctionInfo) -> Function {
         timeout_seconds: settings.timeout_seconds,
         reserved_concurrency: settings.reserved_concurrency,
         environment: environment.collect(),
+        layers: settings.layers.clone(),
+        versions: newest(&versions),
+        aliases: aliases.into_iter().map(|(name, alias)| (name, routed(alias))).collect(),
         code_bytes: info.code_size,
         changed_at: info.last_modified.clone(),
         processes: figures.processes,
         idle: figures.idle,
         waiting: figures.waiting,
     }
+}
+
+/// As many versions as one looks at, and whether there are more.
+fn newest(versions: &[u64]) -> Vec<String> {
+    let skipped = versions.len().saturating_sub(VERSIONS_SHOWN_MAX);
+    let more = (skipped > 0).then(|| "…".to_owned());
+    more.into_iter().chain(versions[skipped..].iter().map(u64::to_string)).collect()
+}
+
+/// `2`, or `2, 3 (10 %)`.
+fn routed(alias: aws_lambda::Alias) -> String {
+    let weight = |(version, share): (&String, &f64)| format!(", {version} ({:.0} %)", share * 100.0);
+    alias.version.clone() + &alias.weights.iter().map(weight).collect::<String>()
 }
 
 fn text_of(bytes: &Bytes) -> String {

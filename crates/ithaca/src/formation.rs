@@ -161,9 +161,10 @@ fn build_nothing(plan: &mut Plan) {
 
 /// Replaces AWS's addresses of APIs by those at which they are served: by id, each stage with its own.
 fn localise(text: &str, served: &BTreeMap<(String, String), String>) -> String {
+    let services = ["execute-api", "lambda-url"];
     let mut text = text.to_owned();
-    for ((id, stage), address) in served {
-        let host = format!("https://{id}.execute-api.");
+    for (((id, stage), address), service) in served.iter().flat_map(|api| services.map(|service| (api, service))) {
+        let host = format!("https://{id}.{service}.");
         let mut from = 0;
         while let Some(at) = text[from..].find(&host).map(|at| from + at) {
             let end = text[at + host.len()..].find('/').map_or(text.len(), |slash| at + host.len() + slash);
@@ -203,6 +204,7 @@ mod tests {
             "https://other.execute-api.us-east-1.amazonaws.com/Prod",
             "https://other.execute-api.us-east-1.amazonaws.com/Prod",
         );
+        check("https://def.lambda-url.us-east-1.on.aws/", "http://127.0.0.1:3001/");
         check("no address", "no address");
     }
 }

@@ -526,6 +526,8 @@ fn object_store(options: &Options) -> Result<(Arc<dyn ObjectStore>, aws_s3::Stor
         }
     };
     let folder = Arc::new(objects::Folder::open(folder)?);
+    let swept = folder.clone();
+    tokio::task::spawn_blocking(move || swept.sweep());
     Ok((folder.clone(), aws_s3::Store::Folder(folder)))
 }
 

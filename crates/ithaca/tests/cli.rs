@@ -59,6 +59,21 @@ fn validate() {
         assert_eq!(said.out, format!("{file}: valid\n"));
     }
     let scratch = Scratch::new("validate");
+    let of_json = r#"{"Resources":{"Jobs":{"Type":"AWS::SQS::Queue"}}}"#;
+    for (name, text, expect) in [
+        ("plain.json", of_json, "plain.json: valid"),
+        ("broken.json", &of_json[..40], "help: correct the YAML or JSON here"),
+        (
+            "saga.asl.yaml",
+            "StartAt: A\nStates:\n  A: { Type: Succeed }\n",
+            "is checked with the template that names it",
+        ),
+        ("empty.yaml", "", "the file is empty"),
+    ] {
+        let said = Said::of(command(&["validate"]).arg(scratch.write(name, text)));
+        assert!(said.out.contains(expect), "{name}: {}", said.out);
+        assert_eq!(said.code, Some(i32::from(!expect.ends_with(": valid"))), "{name}");
+    }
     let bad = scratch.write("bad.json", r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"}}}"#);
     let said = Said::of(command(&["validate", "--json", &definition]).arg(&bad));
     assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
@@ -78,6 +93,8 @@ fn graph() {
     let scratch = Scratch::new("graph");
     let definition = example().join("saga.asl.json");
     let definition = definition.to_str().unwrap();
+    let said = Said::of(command(&["graph"]).arg(example().join("template.yaml")));
+    assert!(said.err.contains("is a template: name the definition"), "{}", said.err);
     for (format, begins) in [("svg", "<svg"), ("mermaid", "flowchart"), ("dot", "digraph")] {
         let drawn = Said::of(&mut command(&["graph", definition, "--format", format])).expect_success().out;
         assert!(drawn.starts_with(begins), "{format}: {drawn}");

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_client::sigv4;
 use bytes::Bytes;
@@ -33,6 +33,9 @@ use crate::{Address, Entries, Entry, Error, Listing, Object, ObjectStore};
 
 /// Begins the name of a file that is being written.
 const UNFINISHED: &str = ".ithaca-unfinished-";
+
+/// Nobody who still writes a file lets it stand for so long.
+const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
 
 pub struct Folder {
     root: PathBuf,
@@ -113,6 +116,20 @@ impl Folder {
                 change: Mutex::default(),
             }),
             Err(error) => Err(disk("read the folder of objects", &root, error)),
+        }
+    }
+
+    /// Removes what a killed process has begun to write.
+    pub fn sweep(&self) {
+        for bucket in self.buckets().unwrap_or_default() {
+            let files = fs::read_dir(self.root.join(&bucket.name)).into_iter().flatten().flatten();
+            for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+                let written = file.metadata().and_then(|about| about.modified());
+                if written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > UNFINISHED_FOR)) {
+                    // What cannot be removed is tried again with the next start.
+                    let _ = fs::remove_file(file.path());
+                }
+            }
         }
     }
 

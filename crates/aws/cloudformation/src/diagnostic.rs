@@ -137,6 +137,16 @@ impl Report {
         }
     }
 
+    /// Takes over what was found in the template of a nested stack, which has resources of its own.
+    pub fn absorb_nested(&self, other: Report) {
+        let stack = self.resource.borrow().clone();
+        for d in other.found.into_inner() {
+            let names = stack.iter().chain(&d.resource).map(String::as_str).collect::<Vec<_>>();
+            let resource = Some(names.join(" / ")).filter(|name| !name.is_empty());
+            self.push_about(resource, d.severity, &d.file, d.at, d.message, d.help);
+        }
+    }
+
     pub fn failed(&self) -> bool {
         self.found.borrow().iter().any(|d| d.severity == Severity::Error)
     }
@@ -153,10 +163,22 @@ impl Report {
     }
 
     fn push(&self, severity: Severity, file: &Path, at: Position, message: String, help: String) {
+        let resource = self.resource.borrow().clone();
+        self.push_about(resource, severity, file, at, message, help);
+    }
+
+    fn push_about(
+        &self,
+        resource: Option<String>,
+        severity: Severity,
+        file: &Path,
+        at: Position,
+        message: String,
+        help: String,
+    ) {
         if !self.seen.borrow_mut().insert((file.into(), at, message.clone())) {
             return;
         }
-        let resource = self.resource.borrow().clone();
         self.found.borrow_mut().push(Diagnostic { severity, file: file.into(), at, resource, message, help });
     }
 }

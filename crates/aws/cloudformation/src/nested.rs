@@ -64,7 +64,7 @@ pub(crate) fn read(
     let report = Report::new(&path);
     let report = if scope.report.is_lenient() { report.lenient() } else { report };
     let plan = crate::read_at(Source { path: &path, text: &text }, &options, files, &report, scope.site.depth + 1);
-    scope.report.absorb(report);
+    scope.report.absorb_nested(report);
     Some(Nested { plan: plan?, template: String::from_utf8_lossy(&text).into_owned(), parameters })
 }
 

@@ -143,7 +143,7 @@ impl Check<'_> {
         if matches!(kind, "Number" | "List<Number>") {
             let number: f64 = match item.parse() {
                 Ok(number) => number,
-                Err(_) => return Err((format!("is \"{item}\", which is no number"), "give digits".into())),
+                Err(_) => return Err((format!("is {}, which is no number", self.shown(item)), "give digits".into())),
             };
             self.bounds(number, "MinValue", "MaxValue", item)?;
         } else {
@@ -154,17 +154,27 @@ impl Check<'_> {
         if allowed.iter().any(|a| a == item) {
             return Ok(());
         }
-        Err((format!("is \"{item}\", which AllowedValues does not list"), format!("use one of {}", allowed.join(", "))))
+        let message = format!("is {}, which AllowedValues does not list", self.shown(item));
+        Err((message, format!("use one of {}", allowed.join(", "))))
+    }
+
+    /// A value as errors tell it: not at all if it is a secret.
+    fn shown(&self, item: &str) -> String {
+        match self.declaration.get("NoEcho").and_then(Node::text).as_deref() {
+            Some("true") => "****".to_owned(),
+            _ => format!("\"{item}\""),
+        }
     }
 
     fn bounds(&self, size: f64, min: &str, max: &str, item: &str) -> Result<(), (String, String)> {
         let bound = |name: &str| self.declaration.get(name)?.literal()?.parse::<f64>().ok();
         match (bound(min), bound(max)) {
-            (Some(least), _) if size < least => {
-                Err((format!("is \"{item}\", below its {min} of {least}"), format!("stay at or above {least}")))
-            }
+            (Some(least), _) if size < least => Err((
+                format!("is {}, below its {min} of {least}", self.shown(item)),
+                format!("stay at or above {least}"),
+            )),
             (_, Some(most)) if size > most => {
-                Err((format!("is \"{item}\", above its {max} of {most}"), format!("stay at or below {most}")))
+                Err((format!("is {}, above its {max} of {most}", self.shown(item)), format!("stay at or below {most}")))
             }
             _ => Ok(()),
         }

@@ -206,7 +206,7 @@ fn guess(name: &str, table: &[Property]) -> String {
 }
 
 /// Levenshtein's distance, capitals apart; names beyond 60 letters are no near misses of any property.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     if a.len() > 60 {
         return usize::MAX;
     }

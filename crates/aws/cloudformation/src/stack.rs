@@ -87,6 +87,10 @@ fn is_served(scope: &Scope<'_>, template: &Template, resource: &Resource) -> boo
         return true;
     }
     let help = "remove it, give it a Condition that is false here, or go on without it: --ignore-unsupported";
+    let help = match resources::nearest(kind) {
+        Some(nearest) => format!("did you mean {nearest}? If not, {help}"),
+        None => help.to_owned(),
+    };
     scope.report.unsupported(*at, format!("the type {kind} is not supported"), help);
     scope.report.is_lenient()
 }

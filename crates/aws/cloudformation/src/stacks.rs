@@ -24,6 +24,12 @@ const FORMAT: u32 = 1;
 /// The newest events of a stack; what is older goes.
 const EVENTS_MAX: usize = 1000;
 
+/// AWS's limit of an account and region.
+pub const STACKS_MAX: usize = 2000;
+
+/// Ours, where AWS keeps them for 90 days: deleted stacks that are still told of; the oldest go first.
+const DELETED_MAX: usize = 200;
+
 /// AWS's names of what a stack, or one of its resources, is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -371,7 +377,22 @@ impl Stacks {
         fs::rename(&fresh, &path)?;
         File::open(&self.0.folder)?.sync_all()?;
         stacks.insert(stack.name.clone(), stack.clone());
+        let mut deleted: Vec<(u64, String)> = stacks
+            .values()
+            .filter(|stack| !stack.is_there())
+            .map(|stack| (stack.deleted_ms.unwrap_or_default(), stack.name.clone()))
+            .collect();
+        deleted.sort_unstable();
+        for (_, name) in &deleted[..deleted.len().saturating_sub(DELETED_MAX)] {
+            fs::remove_file(self.file(name, "json"))?;
+            stacks.remove(name);
+        }
         Ok(())
+    }
+
+    /// Can there be no further stack?
+    pub fn is_full(&self) -> bool {
+        self.all().values().filter(|stack| stack.is_there()).count() >= STACKS_MAX
     }
 
     /// Forgets the stack; what belongs to it stays. Blocks.
@@ -482,6 +503,24 @@ mod tests {
         assert!(refused.contains("other.json: its format is 9"), "{refused}");
         again.forget("trip").unwrap();
         assert!(!folder.join("trip.json").exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn deleted_stacks_are_bounded() {
+        let folder = std::env::temp_dir().join(format!("ithaca-stacks-deleted-{}", std::process::id()));
+        let stacks = Stacks::open(&folder).unwrap();
+        stacks.put(&Stack::new("id".into(), "alive".into(), 0)).unwrap();
+        for at_ms in 0..DELETED_MAX as u64 + 3 {
+            let mut stack = Stack::new("id".into(), format!("trip{at_ms}"), at_ms);
+            stack.set(Status::DeleteComplete, None, at_ms);
+            stack.deleted_ms = Some(at_ms);
+            stacks.put(&stack).unwrap();
+        }
+        for all in [&stacks, &Stacks::open(&folder).unwrap()] {
+            assert_eq!(all.list().len(), DELETED_MAX + 1);
+            assert!(all.get("alive").is_some() && all.get("trip2").is_none() && all.get("trip3").is_some());
+        }
         fs::remove_dir_all(&folder).unwrap();
     }
 

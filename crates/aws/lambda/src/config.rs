@@ -78,6 +78,8 @@ pub struct Limits {
     pub queue_max: usize,
     /// Invocations of type `Event` that are not finished yet, of all functions; each is also in a file.
     pub events_max: usize,
+    /// What all of them hold together: they are in memory, and are read again at the next start.
+    pub events_bytes_max: usize,
     /// How long an invocation waits for a busy process before the function grows, at least: a start that takes longer is waited for that long.
     /// Waiting less would start processes that find nothing to do.
     pub patience: Duration,
@@ -131,6 +133,7 @@ impl Default for Limits {
             processes_total: 64,
             queue_max: 10_000,
             events_max: 10_000,
+            events_bytes_max: 256 << 20,
             patience: Duration::from_millis(5),
             start_patience: Duration::from_secs(1),
             starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)),

@@ -84,6 +84,7 @@ pub(crate) struct Inner {
     closing: watch::Sender<bool>,
     numbers: AtomicU64,
     events: AtomicUsize,
+    events_bytes: AtomicUsize,
     journal: Journal,
     /// What the journal had when it was opened.
     left_events: Mutex<Vec<Event>>,
@@ -125,6 +126,7 @@ impl Host {
             closing: watch::Sender::new(false),
             numbers: AtomicU64::new(0),
             events: AtomicUsize::new(0),
+            events_bytes: AtomicUsize::new(0),
             journal,
             left_events: Mutex::new(left),
             instance,
@@ -316,6 +318,14 @@ impl Host {
         })
     }
 
+    /// The numbers of a function's versions, and its aliases.
+    pub fn published(&self, function: &str) -> Option<(Vec<u64>, BTreeMap<String, Alias>)> {
+        let read = |published: &Published, _: &FunctionInfo| {
+            Ok((published.versions.keys().copied().collect(), published.aliases.clone()))
+        };
+        self.read_published(function, read).ok()
+    }
+
     /// One that is not there is gone already. Blocks on the disk.
     pub fn delete_alias(&self, function: &str, name: &str) -> Result<(), Error> {
         self.edit_published(function, |published, _| {
@@ -445,7 +455,7 @@ impl Host {
         let payload = checked(payload)?;
         self.0.find(name_or_arn, None).map_err(unknown)?;
         let name = name_or_arn.to_owned();
-        let place = EventPlace::take(&self.0).ok_or(InvokeError::TooManyRequests(Throttle::QueueFull))?;
+        let place = EventPlace::take(&self.0, size).ok_or(InvokeError::TooManyRequests(Throttle::QueueFull))?;
         let event = Event { id: ids::uuid(), function: name, payload };
         self.0.journal.keep(event.clone()).await.map_err(|error| match error {
             NotKept::Full => InvokeError::TooManyRequests(Throttle::QueueFull),
@@ -460,8 +470,7 @@ impl Host {
     pub fn resume_events(&self) {
         let left = std::mem::take(&mut *self.0.left_events.lock().unwrap_or_else(PoisonError::into_inner));
         for event in left {
-            self.0.events.fetch_add(1, Ordering::AcqRel);
-            tokio::spawn(run_event(EventPlace(self.0.clone()), event));
+            tokio::spawn(run_event(EventPlace::new(&self.0, event.payload.len()), event));
         }
     }
 
@@ -804,27 +813,39 @@ impl Found {
     }
 }
 
-/// One of a bounded number of events.
-struct EventPlace(Arc<Inner>);
+/// One of a bounded number of events, which have a bounded number of bytes.
+struct EventPlace {
+    host: Arc<Inner>,
+    bytes: usize,
+}
 
 impl EventPlace {
-    fn take(host: &Arc<Inner>) -> Option<EventPlace> {
-        let max = host.config.limits.events_max;
-        let taken =
-            host.events.try_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < max).then_some(count + 1));
-        taken.ok().map(|_| EventPlace(host.clone()))
+    /// In any case.
+    fn new(host: &Arc<Inner>, bytes: usize) -> EventPlace {
+        host.events.fetch_add(1, Ordering::AcqRel);
+        host.events_bytes.fetch_add(bytes, Ordering::AcqRel);
+        EventPlace { host: host.clone(), bytes }
+    }
+
+    /// None if there are too many; what was taken for it is given back.
+    fn take(host: &Arc<Inner>, bytes: usize) -> Option<EventPlace> {
+        let place = EventPlace::new(host, bytes);
+        let (limits, at) = (&host.config.limits, Ordering::Acquire);
+        let fits = host.events.load(at) <= limits.events_max && host.events_bytes.load(at) <= limits.events_bytes_max;
+        fits.then_some(place)
     }
 }
 
 impl Drop for EventPlace {
     fn drop(&mut self) {
-        self.0.events.fetch_sub(1, Ordering::AcqRel);
+        self.host.events.fetch_sub(1, Ordering::AcqRel);
+        self.host.events_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
 /// Until it is done. What a closing host leaves runs at the next start.
 async fn run_event(place: EventPlace, event: Event) {
-    let host = &place.0;
+    let host = &place.host;
     if run_event_to_its_end(host, &event).await {
         host.journal.done(&event.id);
     }

@@ -366,6 +366,25 @@ async fn events_are_tried_again() {
 }
 
 #[tokio::test]
+async fn events_that_wait_are_bounded() {
+    let waiting = json!({ "x": "x".repeat(200) }).to_string();
+    let rows = [
+        Limits { events_max: 1, ..Limits::default() },
+        Limits { events_bytes_max: waiting.len() + 10, ..Limits::default() },
+    ];
+    for limits in rows {
+        let bench = Bench::open(Limits { drain_timeout: Duration::from_millis(20), ..limits });
+        bench.put("f", |_| {});
+        let gate = Gate::new().await;
+        bench.host.invoke_event("f", gate.payload.to_string().into()).await.unwrap();
+        let _at_gate = gate.arrived(1).await;
+        let refused = bench.host.invoke_event("f", waiting.clone().into()).await;
+        assert!(matches!(refused, Err(InvokeError::TooManyRequests(Throttle::QueueFull))), "{refused:?}");
+        bench.host.shut_down().await;
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_is_not_done_runs_at_the_next_start() {
     let bench = Bench::open(Limits { drain_timeout: Duration::from_millis(20), ..Limits::default() });
     bench.put("f", |_| {});

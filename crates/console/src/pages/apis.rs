@@ -120,9 +120,18 @@ fn routes(api: &Api) -> Markup {
 
 fn target(route: &Route) -> Markup {
     match &route.function_arn {
-        Some(arn) => html! { a href=(ui::path(&["functions", ui::name_of(arn)])) { (ui::name_of(arn)) } },
+        Some(arn) => {
+            let (function, called) = function_of(arn);
+            html! { a href=(ui::path(&["functions", function])) { (called) } }
+        }
         None => html! { code { (route.target) } },
     }
+}
+
+/// The function that an ARN names, and the same with the version or alias that is called.
+fn function_of(arn: &str) -> (&str, &str) {
+    let called = arn.split_once(":function:").map_or(arn, |(_, called)| called);
+    (called.split(':').next().unwrap_or(called), called)
 }
 
 fn address(id: &str) -> String {
@@ -142,7 +151,7 @@ fn is_travel(ask: &Ask, api: &Api) -> Result<bool, Trouble> {
     let machines = ask.console.reader.machines().list();
     let stack = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
     let arns = api.routes.iter().filter_map(|route| route.function_arn.as_deref());
-    let functions: Vec<String> = arns.map(|arn| stack(ui::name_of(arn))).collect();
+    let functions: Vec<String> = arns.map(|arn| stack(function_of(arn).0)).collect();
     Ok(machines
         .iter()
         .any(|machine| machine.name.ends_with(TRAVEL.machine) && functions.contains(&stack(&machine.name))))
@@ -297,6 +306,14 @@ fn led_to(ask: &Ask, started: &[Summary], path: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_of_routes() {
+        let arn = |called: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{called}");
+        for (called, function) in [("app-Web", "app-Web"), ("app-Web:live", "app-Web"), ("app-Web:3", "app-Web")] {
+            assert_eq!(function_of(&arn(called)), (function, called));
+        }
+    }
 
     #[test]
     fn trips_are_new() {

@@ -41,6 +41,12 @@ pub struct Function {
     pub timeout_seconds: u32,
     pub reserved_concurrency: Option<u32>,
     pub environment: Vec<(String, String)>,
+    /// The ARNs of its layers' versions.
+    pub layers: Vec<String>,
+    /// The newest last.
+    pub versions: Vec<String>,
+    /// Each with the version it stands for.
+    pub aliases: Vec<(String, String)>,
     pub code_bytes: u64,
     /// As Lambda tells it.
     pub changed_at: String,
@@ -175,6 +181,15 @@ fn settings(ask: &Ask, function: &Function) -> Markup {
                 }
             }
             dt { "Code" } dd { (ui::bytes(function.code_bytes as usize)) }
+            @if !function.layers.is_empty() {
+                dt { "Layers" } dd { @for arn in &function.layers { div { (layer(arn)) } } }
+            }
+            @if !function.versions.is_empty() {
+                dt { "Versions" } dd { (function.versions.join(", ")) }
+            }
+            @if !function.aliases.is_empty() {
+                dt { "Aliases" } dd { @for (name, version) in &function.aliases { div { (name) " → " (version) } } }
+            }
         }
         details {
             summary { (ui::plural(function.environment.len() as u64, "variable", "variables")) " of its environment" }
@@ -183,6 +198,11 @@ fn settings(ask: &Ask, function: &Function) -> Markup {
         }
         (ui::twin(&ask.aws("lambda get-function-configuration", &format!("--function-name {}", ui::quoted(&function.name)))))
     }
+}
+
+/// Its name and version.
+fn layer(arn: &str) -> &str {
+    arn.split_once(":layer:").map_or(arn, |(_, name)| name)
 }
 
 fn invoke_form(ask: &Ask, function: &Function, address: &str) -> Markup {

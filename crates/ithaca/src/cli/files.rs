@@ -37,9 +37,10 @@ pub fn validate(args: &ValidateArgs, context: &Context) -> Outcome {
 
 /// What a definition or a template is told, and whether it could be used.
 fn check(file: &Path) -> Result<(Vec<Value>, bool), String> {
-    let findings = match is_template(file) {
-        false => findings::in_text(file, &read(file)?),
-        true => match Reading::of(file).read() {
+    let findings = match kind_of(file)? {
+        File::Definition(text) => findings::in_text(file, &text),
+        File::YamlDefinition => return Ok((vec![json!({ "severity": "ERROR", "text": in_yaml(file) })], false)),
+        File::Template => match Reading::of(file).read() {
             Ok(plans) => plans.iter().flat_map(|(plan, _)| plan.all()).flat_map(findings::in_plan).collect(),
             Err(text) => return Ok((vec![json!({ "severity": "ERROR", "text": text })], false)),
         },
@@ -47,14 +48,48 @@ fn check(file: &Path) -> Result<(Vec<Value>, bool), String> {
     Ok((findings.iter().map(Finding::to_json).collect(), !findings.iter().any(Finding::is_error)))
 }
 
-/// Templates are folders and YAML files; definitions are JSON.
-fn is_template(file: &Path) -> bool {
+enum File {
+    Template,
+    Definition(String),
+    YamlDefinition,
+}
+
+/// By what is in it, since a template may be JSON too and a definition YAML.
+fn kind_of(file: &Path) -> Result<File, String> {
+    if file.is_dir() {
+        return Ok(File::Template);
+    }
+    let text = read(file)?;
+    let is_json = text.trim_start().starts_with('{');
+    let has = |key: &str| match (is_json, serde_json::from_str::<Value>(&text)) {
+        (true, Ok(object)) => object.get(key).is_some(),
+        (true, Err(_)) => text.contains(&format!("\"{key}\"")),
+        (false, _) => text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))),
+    };
     let extension = file.extension().and_then(|extension| extension.to_str());
-    file.is_dir() || matches!(extension, Some("yaml" | "yml" | "template"))
+    let is_yaml = matches!(extension, Some("yaml" | "yml" | "template"));
+    Ok(match (is_json, has("Resources"), has("States")) {
+        (_, true, _) => File::Template,
+        (false, false, true) => File::YamlDefinition,
+        (false, ..) if is_yaml => File::Template,
+        _ => File::Definition(text),
+    })
+}
+
+fn in_yaml(file: &Path) -> String {
+    format!("{}: a definition in YAML is checked with the template that names it: name that one", file.display())
 }
 
 pub fn graph(args: &GraphArgs) -> Outcome {
-    let text = read(&args.file)?;
+    let text = match kind_of(&args.file)? {
+        File::Definition(text) => text,
+        File::Template => {
+            return Err(format!("{} is a template: name the definition of a state machine", args.file.display()));
+        }
+        File::YamlDefinition => {
+            return Err(format!("{}: a definition in YAML is drawn when it is JSON", args.file.display()));
+        }
+    };
     let Ok(parsed) = asl::parse::parse(&text) else {
         let lines: Vec<String> = findings::in_text(&args.file, &text).iter().map(ToString::to_string).collect();
         return Err(lines.join("\n"));

@@ -196,7 +196,7 @@ pub(crate) struct StartArgs {
     /// JSON, @FILE, or - for standard input.
     #[arg(long, default_value = "{}")]
     input: String,
-    /// A name makes the start idempotent.
+    /// While it runs, a start with the same name and input is the same execution; after that the name is taken.
     #[arg(long)]
     name: Option<String>,
     /// Wait for the end, show the timeline, and exit with 1 unless it succeeded.
@@ -226,8 +226,10 @@ pub(crate) struct OneArgs {
 pub(crate) struct StopArgs {
     /// The execution's name, the beginning of it, or its ARN.
     execution: String,
+    /// The error that the execution then has.
     #[arg(long)]
     error: Option<String>,
+    /// Why, in words.
     #[arg(long)]
     cause: Option<String>,
 }
@@ -243,6 +245,7 @@ pub(crate) struct AnswerArgs {
     /// The task has failed with this error, which Retry and Catch compare.
     #[arg(long)]
     error: Option<String>,
+    /// The task has failed: why, in words.
     #[arg(long)]
     cause: Option<String>,
     /// The state that waits, where several do.
@@ -286,13 +289,16 @@ pub(crate) struct BackupArgs {
 
 #[derive(Args)]
 pub(crate) struct ValidateArgs {
+    /// Definitions in JSON, templates, and folders with a template.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct GraphArgs {
+    /// A definition in JSON.
     file: PathBuf,
+    /// An image, or text for Mermaid or Graphviz.
     #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
     format: GraphFormat,
     /// Write here instead of to standard output.

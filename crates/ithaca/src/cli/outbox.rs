@@ -21,7 +21,7 @@ pub async fn run(args: OutboxArgs, context: &Context) -> Outcome {
     let mut messages = ask(&mut client, &args, 0, args.limit.min(MESSAGES_MAX)).await?;
     messages.reverse();
     if !args.follow {
-        print(&messages, context);
+        print(&messages, &args, context);
         return Ok(ExitCode::SUCCESS);
     }
     let mut last = 0;
@@ -61,13 +61,14 @@ async fn ask(client: &mut Client, args: &OutboxArgs, after: u64, limit: usize) -
     }
 }
 
-fn print(messages: &[Value], context: &Context) {
+fn print(messages: &[Value], args: &OutboxArgs, context: &Context) {
     if context.json {
         print_line!("{}", Value::from(messages));
         return;
     }
     if messages.is_empty() {
-        print_line!("the outbox is empty");
+        let is_all = args.service.is_none() && args.destination.is_none() && args.execution.is_none();
+        print_line!("{}", if is_all { "the outbox is empty" } else { "the outbox has nothing of the kind" });
         return;
     }
     let head = format!("{:<27} {:<7} {:<30} {:<28} MESSAGE", "SENT", "SERVICE", "TO", "BY");

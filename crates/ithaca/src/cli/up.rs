@@ -43,6 +43,7 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
             "--parameter {parameter}: there is no template to take it; name one, as in `ithaca up PATH`"
         ));
     }
+    let has_template = args.path.is_none() && template::find(Path::new(".")).is_ok();
     let home = home(&args.region, account);
     let data = args
         .data
@@ -98,6 +99,9 @@ pub async fn run(args: UpArgs, context: &Context) -> Outcome {
     };
     server.ready();
     announce(&server, &deployed, context);
+    if has_template && deployed.is_empty() && !context.json {
+        print_line!("  no template was named: `ithaca up .` deploys the template of this folder");
+    }
     for text in server.unreadable() {
         log::error("engine", "an execution does not go on", &[("why", text.into())]);
     }
@@ -292,7 +296,7 @@ async fn redeploy(deployer: &Deployer, changed: Changed, context: &Context) {
         }
         Ok(deployed) => {
             let what = match deployed.changed.as_slice() {
-                [] => "nothing is different".to_owned(),
+                [] => "code, definitions, tables and APIs are the same".to_owned(),
                 names => shorten(&names.join(", "), 90),
             };
             print_line!("  {}  {what}  in {took}", paint(Tone::Good, "reloaded"));

@@ -57,6 +57,11 @@ pub struct Deployed {
 }
 
 impl Deployed {
+    /// Whether there is nothing that a client could use.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.functions.is_empty() && self.state_machines.is_empty() && self.apis.is_empty()
+    }
+
     /// Adds what another stack has.
     pub fn extend(&mut self, other: Deployed) {
         self.tables.extend(other.tables);
@@ -400,6 +405,13 @@ impl Deployer {
             Some(revision) => drop(marks.insert(id.to_owned(), Mark { wanted, revision })),
             None => drop(marks.remove(id)),
         }
+    }
+
+    /// Whether this is another than this process deployed before; only told, of what is put again in any case.
+    fn is_other(&self, id: &str, wanted: u64) -> bool {
+        let is_other = !self.is_marked(id, wanted, Some(String::new()));
+        self.mark(id, wanted, Some(String::new()));
+        is_other
     }
 
     fn unmark(&self, id: &str) {

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::front::Front;
 
-pub(super) async fn put_layers(front: &Front, plan: &Plan) -> Result<(), String> {
+/// The name of each layer, and what tells whether its content is another than before.
+pub(super) async fn put_layers(front: &Front, plan: &Plan) -> Result<Vec<(String, String)>, String> {
+    let mut put = Vec::new();
     for layer in &plan.layers {
         let what = format!("{}:{}: layer {}", plan.template.display(), layer.at.line, layer.name);
         let code = super::steps::packed(&layer.content).map_err(|error| format!("{what}: its content {error}"))?;
@@ -22,9 +24,11 @@ pub(super) async fn put_layers(front: &Front, plan: &Plan) -> Result<(), String>
             license: layer.license.clone(),
         };
         let (host, name) = (front.lambda.clone(), layer.name.clone());
-        blocking(move || host.put_layer(&name, settings, &code)).await.map_err(|error| format!("{what}: {error}"))?;
+        let made = blocking(move || host.put_layer(&name, settings, &code)).await;
+        let made = made.map_err(|error| format!("{what}: {error}"))?;
+        put.push((layer.name.clone(), made.code_sha256));
     }
-    Ok(())
+    Ok(put)
 }
 
 /// A layer that `sam build` would build: what the runtime's package manager would install has to be there already; the author's own

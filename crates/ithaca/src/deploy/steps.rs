@@ -1,6 +1,7 @@
 //! The steps of a deployment: one for each kind of thing, and each may be done again.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
 use std::path::Path;
 
 use aws_cloudformation::{Code, Function, Plan, StateMachine, StateMachineKind, Table};
@@ -23,6 +24,9 @@ impl Deployer {
             let at = |error: &dyn std::fmt::Display| format!("table {}: {error}", table.name);
             front.dynamo.ensure_table(&table.create).await.map_err(|error| at(&error))?;
             set_time_to_live(front, table).await.map_err(|error| at(&error))?;
+            if self.is_other(&format!("table {}", table.name), hash(&table.create.to_string())) {
+                done.changed.push(table.name.clone());
+            }
             done.tables.push(table.name.clone());
         }
         for bucket in &plan.buckets {
@@ -42,7 +46,11 @@ impl Deployer {
             put.and_then(|put| put.map_err(|error| error.to_string()))
                 .map_err(|error| format!("parameter {name}: {error}"))?;
         }
-        published::put_layers(front, plan).await?;
+        for (layer, content) in published::put_layers(front, plan).await? {
+            if self.is_other(&format!("layer {layer}"), hash(&content)) {
+                done.changed.push(layer);
+            }
+        }
         for function in &plan.functions {
             self.put_function(plan, function, &prepared.executables, &mut done).await?;
         }
@@ -107,7 +115,7 @@ impl Deployer {
         if self.is_marked(&function.name, wanted, revision()) {
             return Ok(());
         }
-        let code = code(function, executables)?;
+        let code = code(function, executables, &plan.template)?;
         let host = self.0.front.lambda.clone();
         let put = tokio::task::spawn_blocking(move || host.put_function(settings, code)).await;
         let put = put.map_err(|error| error.to_string()).and_then(|put| put.map_err(|error| error.to_aws().message));
@@ -222,29 +230,39 @@ fn settings(function: &Function, template: &Path) -> aws_lambda::Function {
     settings
 }
 
-fn code(function: &Function, executables: &Executables) -> Result<aws_lambda::Code, String> {
+fn code(function: &Function, executables: &Executables, template: &Path) -> Result<aws_lambda::Code, String> {
+    let wrong =
+        |what: String| format!("{}:{}: function {}: {what}", template.display(), function.at.line, function.name);
     match executables.get(&function.logical_id) {
         Some(folder) if folder.is_dir() => return Ok(aws_lambda::Code::Folder(folder.clone())),
         Some(executable) => return Ok(aws_lambda::Code::Bootstrap(executable.clone())),
         None => {}
     }
     match &function.code {
-        Code::Path(path) => packed(path).map_err(|error| format!("function {}: its code {error}", function.name)),
+        Code::Path(path) => packed(path).map_err(|error| wrong(format!("its code {error}"))),
         Code::Inline(text) => match aws_lambda::runtimes::inline_file(&function.runtime) {
             Some(file) => Ok(aws_lambda::Code::Inline(file.into(), text.clone())),
-            None => Err(format!(
-                "function {}: there is no inline code for the runtime {}: put it into a folder and point CodeUri at it",
-                function.name, function.runtime
-            )),
+            None => Err(wrong(format!(
+                "the runtime {} has no inline code: name one of Node.js or Python, or put the code into a folder",
+                function.runtime
+            ))),
         },
     }
+}
+
+/// An object may be larger than the memory. What is longer than all that may be in it is refused by its length.
+fn read_archive(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = aws_lambda::Limits::default().unpacked_bytes_max;
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A folder or an archive.
 pub(super) fn packed(path: &Path) -> Result<aws_lambda::Code, String> {
     match path.is_dir() {
         true => Ok(aws_lambda::Code::Folder(path.to_owned())),
-        false => match std::fs::read(path) {
+        false => match read_archive(path) {
             Ok(bytes) => Ok(aws_lambda::Code::Object(bytes.into())),
             Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
         },

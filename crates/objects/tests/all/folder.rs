@@ -47,6 +47,21 @@ fn what_a_killed_process_left_is_in_nobodys_way() {
 }
 
 #[test]
+fn what_a_killed_process_left_goes() {
+    let scratch = Scratch::of(&[("b/a", b"x"), ("b/.ithaca-unfinished-1-1", b"x"), ("b/.ithaca-unfinished-1-2", b"x")]);
+    let set = |name: &str, seconds: u64| {
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+        std::fs::File::options().write(true).open(scratch.path().join(name)).unwrap().set_modified(at).unwrap();
+    };
+    set("b/a", 7200);
+    set("b/.ithaca-unfinished-1-1", 7200);
+    set("b/.ithaca-unfinished-1-2", 60);
+    scratch.folder().sweep();
+    let is_there = |name: &str| scratch.path().join(name).exists();
+    assert!(is_there("b/a") && is_there("b/.ithaca-unfinished-1-2") && !is_there("b/.ithaca-unfinished-1-1"));
+}
+
+#[test]
 fn refusals() {
     let scratch = Scratch::of(&[("b/a", b"x"), ("secret", b"s")]);
     let folder = scratch.folder();

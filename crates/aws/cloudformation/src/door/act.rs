@@ -7,7 +7,7 @@ use aws_protocol::xml::Xml;
 use super::request::{self, Asked};
 use super::{CloudFormation, Removal, Wanted, invalid};
 use crate::Plan;
-use crate::stacks::{Said, Stack, Status};
+use crate::stacks::{STACKS_MAX, Said, Stack, Status};
 use crate::summary::summary;
 
 /// AWS's words for an update that would change nothing.
@@ -147,6 +147,15 @@ pub fn protect(door: &CloudFormation, form: &Form) -> Result<Xml, Error> {
 }
 
 impl CloudFormation {
+    /// Is there room for a stack, unless it is there?
+    pub(super) fn check_room(&self, known: Option<&Stack>) -> Result<(), Error> {
+        if known.is_some_and(Stack::is_there) || !self.stacks().is_full() {
+            return Ok(());
+        }
+        let message = format!("Limit for stack has been exceeded: there are {STACKS_MAX} already");
+        Err(Error::client("LimitExceededException", message))
+    }
+
     /// Writes a stack down as in progress and lets the work begin. Gives its id.
     pub(super) fn begin(
         &self,
@@ -158,6 +167,7 @@ impl CloudFormation {
     ) -> Result<String, Error> {
         let change = self.lock();
         let known = self.stacks().get(&wanted.stack_name);
+        self.check_room(known.as_ref())?;
         let (mut stack, before) = match known {
             Some(stack) if status == Status::CreateInProgress => match stack.status {
                 Status::DeleteComplete => {

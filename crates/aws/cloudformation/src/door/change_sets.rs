@@ -316,6 +316,7 @@ pub fn create(door: &CloudFormation, form: &Form) -> Result<Xml, Error> {
     let stack = match known {
         Some(stack) => stack,
         None => {
+            door.check_room(None)?;
             let mut stack = Stack::new(plan.stack_id.clone(), plan.stack_name.clone(), now);
             stack.set(Status::ReviewInProgress, Some("User Initiated".into()), now);
             door.put(&stack)?;

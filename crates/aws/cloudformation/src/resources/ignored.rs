@@ -226,6 +226,15 @@ pub(super) const TYPES: &[Type] = &[
         }],
         ..IGNORED
     },
+    // What CDK makes of `logRetention`, with a function of its own that would ask for the retention.
+    Type {
+        name: "Custom::LogRetention",
+        summary: LOGS,
+        named_by: Some("LogGroupName"),
+        name_max: 512,
+        attributes: &[Attribute { name: "LogGroupName", value: |_, group| group.name.clone() }],
+        ..IGNORED
+    },
     Type { name: "AWS::CDK::Metadata", summary: NO_EFFECT, ..IGNORED },
 ];
 

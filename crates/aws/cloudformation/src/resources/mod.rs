@@ -50,7 +50,7 @@ use crate::gateway::Parts;
 use crate::names;
 use crate::node::Node;
 use crate::plan::{Cors, Plan};
-use crate::properties::{Properties, Property, served};
+use crate::properties::{self, Properties, Property, served};
 use crate::scope::{Identity, Scope, Site};
 use crate::template::Resource;
 
@@ -187,6 +187,14 @@ impl Type {
 
 pub(crate) fn find(name: &str) -> Option<&'static Type> {
     all().find(|kind| kind.name == name)
+}
+
+/// A type of the same service whose name differs by a slip or two of the hand.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let (service, _) = name.rsplit_once("::")?;
+    let of_service = all().filter(|kind| kind.name.rsplit_once("::").is_some_and(|(of, _)| of == service));
+    let near = of_service.map(|kind| (properties::distance(name, kind.name), kind.name)).min();
+    near.filter(|(distance, _)| *distance <= 2).map(|(_, name)| name)
 }
 
 /// The type of a resource that is live: one that is not served is there only because the user goes on without it.

@@ -27,6 +27,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         }
         Some("app/api.yaml") => Ok(API.into()),
         Some("app/inner.yaml") => Ok(b"Parameters: { Names: { Type: CommaDelimitedList } }\nResources:\n  A:\n    Type: AWS::StepFunctions::Activity\n    Properties: { Name: !Sub ['${AWS::StackName}-${n}', { n: !Select [0, !Ref Names] }] }\nOutputs: { First: { Value: !Ref A } }\n".into()),
+        Some("app/strange.yaml") => Ok(b"Resources:\n  Odd: { Type: Custom::Odd }\n".into()),
         Some("app/circle.yaml") => Ok(b"Resources:\n  A:\n    Type: AWS::CloudFormation::Stack\n    Properties: { TemplateURL: circle.yaml }\n".into()),
         Some("app/broken.yaml") => Ok(b"StartAt: [\n".into()),
         Some("app/latin1.json") => Ok(b"{\n \"Comment\": \"\xe9\" }".into()),

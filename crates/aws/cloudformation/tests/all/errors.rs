@@ -56,6 +56,14 @@ fn an_error_says_how_to_mend_it() {
     let expect = "app/template.yaml:4:99: error: F: AWS::Serverless::Function has no property \"Enviroment\"\n  \
                   help: did you mean Environment?";
     assert_eq!(errors[0].to_string(), expect);
+    for (kind, help) in [
+        ("AWS::SQS::Quuee", "did you mean AWS::SQS::Queue? If not, remove it"),
+        ("AWS::ApiGatewayV2::Model", "remove it"),
+        ("AWS::Kinesis::Stream", "remove it"),
+    ] {
+        let errors = plan_with(&format!("Resources:\n  Odd: {{ Type: {kind} }}\n"), &[]).unwrap_err();
+        assert!(errors[0].help.starts_with(help), "{kind}: {}", errors[0].help);
+    }
 }
 
 #[test]

@@ -159,6 +159,19 @@ fn parameters_are_checked() {
 }
 
 #[test]
+fn no_error_tells_a_secret() {
+    for (kind, rule) in
+        [("Number", ""), ("String", ", MaxLength: 2"), ("String", ", MinLength: 9"), ("String", ", AllowedValues: [a]")]
+    {
+        let text = format!(
+            "Parameters: {{ P: {{ Type: {kind}, NoEcho: true{rule} }} }}\nResources: {{ T: {{ Type: AWS::SNS::Topic }} }}\n"
+        );
+        let errors = crate::common::shown(&plan_with(&text, &[("P", "secret")]).unwrap_err());
+        assert!(errors.len() == 1 && errors[0].contains("\"P\" is ****, "), "{rule}: {errors:?}");
+    }
+}
+
+#[test]
 fn a_parameter_from_elsewhere_is_an_error_only_where_it_is_used() {
     let frame = "Parameters:\n  P: { Type: 'AWS::SSM::Parameter::Value<String>', Default: /x }\n\
                  Resources:\n  L: { Type: AWS::Logs::LogGroup }\n";

@@ -346,6 +346,7 @@ fn what_a_stack_in_a_stack_gets_wrong() {
         ("TemplateURL: none.yaml", "cannot read app/none.yaml"),
         ("TemplateURL: https://s3.amazonaws.com/b/k.yaml", "is not on this machine"),
         ("TemplateURL: circle.yaml", "nested 5 deep at most"),
+        ("TemplateURL: strange.yaml", "2:16 Inner / Odd: the type Custom::Odd is not supported"),
     ] {
         let errors = plan_with(&nested(properties), &[]).unwrap_err();
         assert!(shown(&errors).iter().any(|error| error.contains(expect)), "{properties}: {:?}", shown(&errors));
