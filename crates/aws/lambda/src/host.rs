@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_protocol::{Error as AwsError, Request, Response};
 use bytes::Bytes;
@@ -843,6 +843,12 @@ impl Drop for EventPlace {
     }
 }
 
+/// "Maximum age of event" unless it is configured (AWS Lambda's guide, asynchronous invocation): how long a throttled event waits, and
+/// from which pause to which.
+const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 3600);
+const EVENT_THROTTLED_MIN: Duration = Duration::from_secs(1);
+const EVENT_THROTTLED_MAX: Duration = Duration::from_secs(300);
+
 /// Until it is done. What a closing host leaves runs at the next start.
 async fn run_event(place: EventPlace, event: Event) {
     let host = &place.host;
@@ -856,12 +862,27 @@ async fn run_event_to_its_end(host: &Arc<Inner>, event: &Event) -> bool {
     let Event { id: request_id, function: name, payload } = event;
     let mut closing = host.closing.subscribe();
     let mut pauses = host.config.limits.event_retries.iter();
+    let (since, mut throttled) = (Instant::now(), EVENT_THROTTLED_MIN);
     loop {
         let options = InvokeOptions { request_id: Some(request_id.clone()), ..InvokeOptions::default() };
         match host.invoke(name, payload.clone(), options).await {
             Ok(Invoked { outcome: Outcome::Succeeded(_), .. }) => return true,
-            Ok(Invoked { outcome: Outcome::FunctionError { .. }, .. }) => {}
-            Err(InvokeError::TooManyRequests(_) | InvokeError::CannotStart(_)) => {}
+            // A stop has ended its process.
+            Ok(Invoked { outcome: Outcome::FunctionError { .. }, .. }) if *closing.borrow() => return false,
+            Ok(Invoked { outcome: Outcome::FunctionError { .. }, .. }) | Err(InvokeError::CannotStart(_)) => {}
+            // It has not run, so that is no try.
+            Err(InvokeError::TooManyRequests(_)) if since.elapsed() < EVENT_AGE_MAX => {
+                tokio::select! {
+                    () = tokio::time::sleep(throttled) => {}
+                    _ = closing.wait_for(|closing| *closing) => return false,
+                }
+                throttled = (throttled * 2).min(EVENT_THROTTLED_MAX);
+                continue;
+            }
+            Err(InvokeError::TooManyRequests(_)) => {
+                note_lost_event(host, name, request_id);
+                return true;
+            }
             Err(InvokeError::ShutDown) => return false,
             Err(_) => return true,
         }

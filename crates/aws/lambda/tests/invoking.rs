@@ -366,6 +366,18 @@ async fn events_are_tried_again() {
 }
 
 #[tokio::test]
+async fn a_throttled_event_is_not_a_try() {
+    let bench = Bench::open(Limits { event_retries: Vec::new(), ..Limits::default() });
+    bench.put("f", |f| f.reserved_concurrency = Some(0));
+    let id = bench.host.invoke_event("f", "{}".into()).await.unwrap();
+    tokio::task::yield_now().await;
+    bench.put("f", |_| {});
+    let start = format!("START RequestId: {id} Version: $LATEST");
+    until("the event runs", || bench.log().contains(&start)).await;
+    bench.host.shut_down().await;
+}
+
+#[tokio::test]
 async fn events_that_wait_are_bounded() {
     let waiting = json!({ "x": "x".repeat(200) }).to_string();
     let rows = [
