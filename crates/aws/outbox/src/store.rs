@@ -359,6 +359,31 @@ mod tests {
         check(&[(98, 200), (99, 300), (100, 1)], &[98, 99]);
     }
 
+    /// Messages by number, over two files of which one ends in half a line.
+    #[test]
+    fn messages_by_number() {
+        let folder = std::env::temp_dir().join(format!("ithaca-outbox-numbered-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let line = |number: &u64| {
+            format!(
+                r#"{{"number":{number},"at":0,"service":"sqs","operation":"SendMessage","destination":"q","messageId":"m","message":{{}}}}"#
+            )
+        };
+        let lines = |numbers: &[u64]| numbers.iter().map(line).collect::<Vec<_>>().join("\n");
+        fs::write(folder.join("2026-11-26.0.jsonl"), lines(&[3, 5, 7]) + "\n{\"numb").unwrap();
+        fs::write(folder.join("2026-11-26.1.jsonl"), lines(&[9, 11]) + "\n").unwrap();
+        let check = |numbers: &[u64], expect: &[u64]| {
+            let found = Reader::new(&folder).numbered(&numbers.iter().copied().collect()).unwrap();
+            let found: Vec<u64> = found.iter().map(|message| message.number).collect();
+            assert_eq!(found, expect, "{numbers:?}");
+        };
+        check(&[], &[]);
+        check(&[3], &[3]);
+        check(&[11, 5, 6], &[5, 11]);
+        check(&[0, 7, 9, 12], &[7, 9]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
     #[test]
     fn names_of_files() {
         let check = |name: &str, expect: Option<(i64, u32)>| {
