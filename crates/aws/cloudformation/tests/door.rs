@@ -248,6 +248,10 @@ async fn change_sets_are_kept() {
     let said = call(&door, "DescribeChangeSet", &of).await;
     assert!(said.contains("<ExecutionStatus>EXECUTE_COMPLETE</ExecutionStatus>"), "{said}");
     assert!(call(&door, "ExecuteChangeSet", &of).await.contains("InvalidChangeSetStatus"));
+    // The name of one that was executed may be given again.
+    let update = [&of[..], &[("TemplateBody", GOOD), ("ChangeSetType", "UPDATE")]].concat();
+    let said = call(&door, "CreateChangeSet", &update).await;
+    assert!(said.contains("<Id>"), "{said}");
     call(&door, "DeleteChangeSet", &of).await;
     assert!(call(&door, "DescribeChangeSet", &of).await.contains("ChangeSetNotFound"));
 }

@@ -302,7 +302,8 @@ pub fn create(door: &CloudFormation, form: &Form) -> Result<Xml, Error> {
     let Asked { wanted, said, .. } = request::read(door, form, before, true)?;
     let plan = door.0.deploys.read(&wanted).map_err(invalid)?;
     let sets = &door.0.change_sets;
-    if sets.find(Some(&stack_name), &name).is_some() {
+    // One that was executed is gone on AWS. The command line names its own after the second, so two fast deployments have one name.
+    if sets.find(Some(&stack_name), &name).is_some_and(|set| set.execution == Execution::Available) {
         let message = format!(
             "ChangeSet {name} cannot be created due to a mismatch with existing attribute(s): it is there already"
         );
