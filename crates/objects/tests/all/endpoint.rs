@@ -194,9 +194,6 @@ fn endpoints_that_cannot_be_used() {
     check("http://u:p@localhost", "credentials do not belong into it");
     check("ftp://localhost", "it does not begin with http://");
     check("", "it is not a URL");
-    if !cfg!(feature = "tls") {
-        check("https://localhost", "built without the feature `tls`");
-    }
     // A port that was free a moment ago: nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let options =
