@@ -4,8 +4,7 @@
 //! with functions, tables and state machines. The file is replaced as a whole, never edited in place.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use aws_apigateway::{
@@ -13,6 +12,8 @@ use aws_apigateway::{
 };
 use aws_cloudformation::{ApiKind, Integration as Planned, Plan, Position};
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 const FILE: &str = "apis.json";
 /// The first format knew functions of REST APIs only; what it says is a part of what the second says.
@@ -210,16 +211,8 @@ pub fn load(data: &Path) -> Result<Vec<StoredApi>, String> {
 
 /// Remembers the APIs; they are on the disk when this returns.
 pub fn save(data: &Path, apis: Vec<StoredApi>) -> Result<(), String> {
-    let (path, fresh) = (data.join(FILE), data.join(format!("{FILE}.new")));
     let text = serde_json::to_vec_pretty(&Stored { format: FORMAT, apis }).map_err(|error| error.to_string())?;
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&fresh)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)?;
-        File::open(data)?.sync_all()
-    };
-    write().map_err(|error| format!("{}: {error}", path.display()))
+    files::replace(&data.join(FILE), &text, true)
 }
 
 #[cfg(test)]

@@ -1,12 +1,32 @@
-//! Noticing that files have changed, by what the system knows of them: nothing is read.
+//! Files of the data folder that are replaced whole; and noticing that files have changed, by what the system knows of them: nothing
+//! is read.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// More than an app has. What lies beyond is not looked at, so that a mistaken path does not read a whole disk.
 const FILES_MAX: usize = 100_000;
+
+/// Puts a text in the place of a file, which is the old one or the new one after a crash. `durably`: the new one, once this
+/// returns. The error is text for a person.
+pub fn replace(path: &Path, text: &[u8], durably: bool) -> Result<(), String> {
+    let fresh = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&fresh)?;
+        file.write_all(text)?;
+        // Also where it need not be durable: after a power cut the file must not be half of one.
+        file.sync_data()?;
+        fs::rename(&fresh, path)?;
+        match path.parent() {
+            Some(folder) if durably => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    write().map_err(|error| format!("{}: {error}", path.display()))
+}
 
 /// A number that is another one when a file below the path was written, made, removed or renamed. `enters` is asked before a
 /// folder is looked into.

@@ -19,7 +19,7 @@ pub fn for_function(source: &Source, messages: &[(&Message, u32)]) -> Value {
                 "EventSource": "aws:sns",
                 "EventVersion": "1.0",
                 "EventSubscriptionArn": format!("{arn}:ithaca"),
-                "Sns": notification(arn, message, "MessageAttributes"),
+                "Sns": notification(arn, message),
             }),
             // A target of a rule gets the event itself.
             Source::Rule(_) => event(message),
@@ -65,7 +65,7 @@ pub fn for_queue(source: &Source, message: &Message, raw: bool) -> Value {
             body
         }
         false => {
-            let mut notification = notification(source.arn(), message, "MessageAttributes");
+            let mut notification = notification(source.arn(), message);
             if notification["MessageAttributes"].as_object().is_some_and(Map::is_empty) {
                 notification.as_object_mut().map(|members| members.remove("MessageAttributes"));
             }
@@ -167,7 +167,7 @@ fn of_queue(attributes: &Value) -> Value {
     Value::Object(attributes.as_object().into_iter().flatten().map(each).collect())
 }
 
-fn notification(topic_arn: &str, message: &Message, attributes: &str) -> Value {
+fn notification(topic_arn: &str, message: &Message) -> Value {
     let sent = &message.message;
     let each = |(name, attribute): (&String, &Value)| {
         let value = attribute.get("StringValue").or(attribute.get("BinaryValue")).cloned().unwrap_or_default();
@@ -185,7 +185,7 @@ fn notification(topic_arn: &str, message: &Message, attributes: &str) -> Value {
         "Signature": "",
         "SigningCertUrl": "",
         "UnsubscribeUrl": "",
-        attributes: told,
+        "MessageAttributes": told,
     })
 }
 

@@ -1,8 +1,7 @@
 //! Deliveries as the data folder keeps them: one file, replaced as a whole.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use aws_outbox::Message;
 use aws_patterns::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::files;
 
 pub const FILE: &str = "deliveries.json";
 const FORMAT: u32 = 1;
@@ -188,21 +189,9 @@ pub fn load(file: &Path) -> Result<Vec<Delivery>, String> {
 
 /// Writes what there is. `durably` flushes it, which only a new delivery needs: what is lost otherwise is done again.
 pub fn save(file: &Path, deliveries: &[Delivery], durably: bool) -> Result<(), String> {
-    let fresh = file.with_extension("new");
     let text = serde_json::to_vec(&Stored { format: FORMAT, deliveries: deliveries.to_vec() })
         .map_err(|error| error.to_string())?;
-    let write = || -> std::io::Result<()> {
-        let mut written = File::create(&fresh)?;
-        written.write_all(&text)?;
-        // Also where it need not be durable: after a power cut the file must not be half of one.
-        written.sync_data()?;
-        fs::rename(&fresh, file)?;
-        match file.parent() {
-            Some(folder) if durably => File::open(folder)?.sync_all(),
-            _ => Ok(()),
-        }
-    };
-    write().map_err(|error| format!("{}: {error}", file.display()))
+    files::replace(file, &text, durably)
 }
 
 #[cfg(test)]

@@ -529,7 +529,7 @@ fn front(deliveries: &Weak<Inner>) -> Option<Arc<Front>> {
     deliveries.upgrade()?.front.get()?.upgrade()
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

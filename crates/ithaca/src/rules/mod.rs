@@ -15,11 +15,9 @@
 mod fire;
 mod follow;
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_cloudformation::Plan;
 use aws_events::{Book, Rule, TARGET_PREFIX};
@@ -31,7 +29,8 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 
-use crate::deliveries::{Deliveries, Delivery, RuleSource, Source, Target, queue_url};
+use crate::deliveries::{Deliveries, Delivery, RuleSource, Source, Target, now_ms, queue_url};
+use crate::files;
 use crate::front::Front;
 
 const FILE: &str = "rules.json";
@@ -254,21 +253,8 @@ fn load(file: &Path) -> Result<Stored, String> {
 
 /// On the disk when this returns.
 fn save(file: &Path, stored: &Stored) -> Result<(), String> {
-    let fresh = file.with_extension("new");
     let text = serde_json::to_vec(stored).map_err(|error| error.to_string())?;
-    let write = || -> std::io::Result<()> {
-        let mut written = File::create(&fresh)?;
-        written.write_all(&text)?;
-        written.sync_all()?;
-        fs::rename(&fresh, file)?;
-        file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    };
-    write().map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    files::replace(file, &text, true)
 }
 
 #[cfg(test)]
